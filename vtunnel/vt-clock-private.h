@@ -1,0 +1,35 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <glib.h>
+
+/* Time that can be replaced. All timers of one clock stand in one GSource, so that thousands of
+ * them cost a turn of the main loop nothing. Times and delays are in microseconds. */
+typedef struct _VtClock VtClock;
+typedef struct _VtTimer VtTimer;
+
+typedef void (*VtTimerFunc) (void *user_data);
+
+/* The clock of a main context (NULL: the thread-default one): one per context, a new reference. */
+VtClock *vt_clock_get (GMainContext *context);
+VtClock *vt_clock_new_fake (void);
+VtClock *vt_clock_ref (VtClock *self);
+void     vt_clock_unref (VtClock *self);
+
+gint64 vt_clock_get_time (VtClock *self);
+
+/* Fake clocks only: moves time on and fires what falls due, in order, each at its own time. */
+void vt_clock_advance (VtClock *self, gint64 microseconds);
+
+/* A timer belongs to whoever made it, fires once each time it is started, and may be started,
+ * stopped and freed at any moment, also from within its own function. It keeps its clock alive. */
+VtTimer *vt_timer_new (VtClock *clock, const char *name, VtTimerFunc func, void *user_data);
+void     vt_timer_start (VtTimer *self, gint64 delay);
+void     vt_timer_stop (VtTimer *self);
+gboolean vt_timer_is_running (VtTimer *self);
+void     vt_timer_free (VtTimer *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtClock, vt_clock_unref)
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtTimer, vt_timer_free)

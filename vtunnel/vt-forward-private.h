@@ -1,0 +1,26 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <vtunnel/vt-forward.h>
+#include <vtunnel/vt-stream.h>
+
+/* For the server's side, where there is no target: what the client asked for. */
+VtForward *vt_forward_new_remote (const char *address, guint16 port);
+
+/* Each notifies. `error` is copied; NULL clears it. */
+void vt_forward_set_state (VtForward *self, VtForwardState state, const GError *error);
+void vt_forward_set_bound_port (VtForward *self, guint16 port);
+
+/* A forward belongs to at most one client: the pointer is compared, never followed. FALSE if it
+ * belongs to another. NULL sets it free. */
+gboolean vt_forward_claim (VtForward *self, gpointer owner);
+
+/* The streams of this forward that are open, for n-streams and the counters. The counters of a
+ * stream that is removed stay in the sum. */
+void vt_forward_add_stream (VtForward *self, VtStream *stream);
+void vt_forward_remove_stream (VtForward *self, VtStream *stream);
+
+/* Emits `incoming`: TRUE if somebody took the stream. */
+gboolean vt_forward_offer (VtForward *self, VtStream *stream);

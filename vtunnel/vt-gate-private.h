@@ -1,0 +1,58 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "vt-clock-private.h"
+#include "vt-frame-guard-private.h"
+#include "vt-poller-private.h"
+
+G_BEGIN_DECLS
+
+/* The pollable GIOStream that lies under libsoup's HTTP and WebSocket code. It reads from its base
+ * in large pieces, gives the main loop its turn after a budget of time, can be paused, counts what
+ * passes, and guards against what hostile peers do (docs/architecture.md). */
+#define VT_TYPE_GATE (vt_gate_get_type ())
+G_DECLARE_FINAL_TYPE (VtGate, vt_gate, VT, GATE, GIOStream)
+
+typedef struct {
+  /* Bytes came from the peer. */
+  void (*alive) (void *user_data);
+  /* Bytes left towards the peer. */
+  void (*drained) (void *user_data);
+  /* The peer broke a limit: nothing that it sends is handed on any more. The owner closes. */
+  void (*violated) (unsigned int close_code, const char *reason, void *user_data);
+} VtGateEvents;
+
+/* `base` is a GSocketConnection, which is then served by the context's VtPoller, or any other
+ * pollable GIOStream (TLS, a stolen SoupIOStream). Uses the thread-default context's poller and
+ * clock. */
+VtGate *vt_gate_new (GIOStream *base);
+
+/* Before the upgrade. Hands on at most one request head at a time (up to and including its empty
+ * line), so that nothing behind the head gets lost in somebody's buffer when the connection is
+ * taken over. A head longer than `max_head` bytes, and a connection that has not been upgraded or
+ * closed within `deadline` microseconds, is closed. */
+void vt_gate_guard_http (VtGate *self, size_t max_head, gint64 deadline);
+
+/* From here on the bytes are WebSocket frames: ends the HTTP guard. */
+void vt_gate_begin_websocket (VtGate              *self,
+                              const VtFrameLimits *limits,
+                              const VtGateEvents  *events,
+                              void                *user_data);
+/* No event is delivered after this. */
+void vt_gate_forget_events (VtGate *self);
+
+/* While paused, nothing is read from the peer. */
+void vt_gate_set_paused (VtGate *self, gboolean paused);
+
+/* Bytes of whole and partial data frames, headers included, that have passed towards the peer.
+ * Control frames, which libsoup sends of its own accord, are not counted. */
+guint64 vt_gate_get_data_passed (VtGate *self);
+
+/* Closes the base at once, whatever is pending; the socket is reset if `reset`. */
+void vt_gate_abort (VtGate *self, gboolean reset);
+
+G_END_DECLS

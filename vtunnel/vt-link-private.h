@@ -1,0 +1,56 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <libsoup/soup.h>
+
+#include "vt-gate-private.h"
+
+/* One WebSocket: a SoupWebsocketConnection over a gate. Knows messages and the depth of the send
+ * queue, and how to close; knows nothing of what the messages mean. */
+typedef struct _VtLink VtLink;
+
+typedef struct {
+  void (*message) (gboolean text, GBytes *message, void *user_data);
+  /* Any byte came. */
+  void (*alive) (void *user_data);
+  /* The send queue fell below VT_LINK_LOW after having been above it. */
+  void (*writable) (void *user_data);
+  /* The last event. `code` is the peer's close code, or 0 if it sent none; `error` is NULL when
+   * the connection was closed cleanly by a closing handshake. */
+  void (*closed) (unsigned int code, const char *reason, const GError *error, void *user_data);
+} VtLinkEvents;
+
+/* Frames' bytes in the send queue: above HIGH nothing more should be handed over, below LOW there
+ * is room again. */
+#define VT_LINK_HIGH (256 * 1024)
+#define VT_LINK_LOW (128 * 1024)
+
+/* `gate` is NULL for a connection that the application made: then the queue counts as empty,
+ * reading cannot be paused, and no limit but libsoup's own holds. Sets TCP_NODELAY and
+ * TCP_NOTSENT_LOWAT where there is a socket. Events come from the thread-default context, never
+ * from within a call of this header. */
+VtLink *vt_link_new (SoupWebsocketConnection *connection,
+                     VtGate                  *gate,
+                     size_t                   max_message,
+                     const VtLinkEvents      *events,
+                     void                    *user_data);
+/* Ends at once what has not ended yet; no event comes any more. */
+void vt_link_free (VtLink *self);
+
+/* Nothing happens unless the connection is open. */
+void vt_link_send (VtLink *self, GBytes *message, gboolean text);
+size_t vt_link_get_queued (VtLink *self);
+void vt_link_set_reading (VtLink *self, gboolean reading);
+/* WebSocket pings; 0 turns them off. */
+void vt_link_set_ping_interval (VtLink *self, unsigned int seconds);
+
+/* A closing handshake; whatever the peer does, `closed` comes within VT_LINK_CLOSE_DEADLINE. */
+#define VT_LINK_CLOSE_DEADLINE (5 * G_USEC_PER_SEC)
+void vt_link_close (VtLink *self, unsigned int code, const char *reason);
+
+/* The negotiated subprotocol, or NULL. */
+const char *vt_link_get_subprotocol (VtLink *self);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtLink, vt_link_free)

@@ -1,0 +1,39 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "vt-clock-private.h"
+#include "vt-poller-private.h"
+
+/* A port of our own: one or more listening sockets (IPv4 and IPv6 of one port) in the poller,
+ * backlog 1024, at most 64 accepts a dispatch, behind the process-wide descriptor guard. */
+typedef struct _VtListener VtListener;
+
+/* `fd` is a connected, non-blocking, close-on-exec socket that now belongs to the callee. */
+typedef void (*VtListenerFunc) (int             fd,
+                                GSocketAddress *remote,
+                                void           *user_data);
+
+/* `address` is a literal address, "localhost" (both loopbacks, at least one must work), or "*" or
+ * NULL-free "::"/"0.0.0.0". Port 0 picks one port, the same for all sockets. Errors are VT_ERROR:
+ * ADDRESS_IN_USE, PERMISSION_DENIED, INVALID_ARGUMENT (an address that is none, or not of this
+ * machine), LIMIT (no descriptors), FAILED. */
+VtListener *vt_listener_new (const char    *address,
+                             guint16        port,
+                             VtListenerFunc func,
+                             void          *user_data,
+                             GError       **error);
+guint16     vt_listener_get_port (VtListener *self);
+/* The address of the first socket, as text: "127.0.0.1". */
+const char *vt_listener_get_address (VtListener *self);
+void        vt_listener_free (VtListener *self);
+
+/* TRUE while the process is at least 64 descriptors below its limit. Whoever is about to take a
+ * descriptor for somebody outside asks first. Says so once, with a warning, when it begins to
+ * refuse, and once with a message when it serves again. */
+gboolean vt_listener_may_take_descriptor (void);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtListener, vt_listener_free)

@@ -1,0 +1,32 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "vt-clock-private.h"
+
+/* The local side of a relay: a socket in the poller, or (for TLS) a pollable GIOStream. */
+typedef struct _VtLocalEnd VtLocalEnd;
+
+typedef void (*VtLocalEndFunc) (GIOCondition condition, void *user_data);
+
+/* Takes `fd`. `owner` (may be NULL, transfer full) is an object that closes `fd` when it goes, such as
+ * a GSocketConnection; without one, `fd` is closed by the local end. NULL with `error`, having closed
+ * it, if it cannot be watched. */
+VtLocalEnd *vt_local_end_new_for_fd (int fd, GObject *owner, VtLocalEndFunc func, void *user_data,
+                                     GError **error);
+VtLocalEnd *vt_local_end_new_for_stream (GIOStream *stream, VtLocalEndFunc func, void *user_data);
+
+/* -1 with G_IO_ERROR_WOULD_BLOCK and kin, as GPollableInputStream; 0 from read is the end. */
+gssize vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error);
+gssize vt_local_end_write (VtLocalEnd *self, const void *data, size_t length, GError **error);
+void   vt_local_end_set_condition (VtLocalEnd *self, GIOCondition condition);
+void   vt_local_end_shutdown_write (VtLocalEnd *self);
+
+/* Ends it so that no tail is lost: shuts down writing, reads and drops what still comes for up to
+ * 5 s or until the peer ends, then closes. Goes on by itself; `self` is gone for the caller. */
+void vt_local_end_close (VtLocalEnd *self);
+/* Ends it with a reset (RST), at once. */
+void vt_local_end_reset (VtLocalEnd *self);

@@ -1,0 +1,86 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#if !defined(VTUNNEL_INSIDE) && !defined(VTUNNEL_COMPILATION)
+#error "Only <vtunnel/vtunnel.h> can be included directly."
+#endif
+
+#include <libsoup/soup.h>
+#include <vtunnel/vt-version.h>
+
+G_BEGIN_DECLS
+
+#define VT_TYPE_SERVER (vt_server_get_type ())
+VT_EXTERN
+G_DECLARE_FINAL_TYPE (VtServer, vt_server, VT, SERVER, GObject)
+
+VT_EXTERN
+VtServer *vt_server_new (void);
+
+VT_EXTERN
+gboolean vt_server_listen (VtServer *self, const char *address, guint16 port, GError **error);
+VT_EXTERN
+guint16 *vt_server_get_ports (VtServer *self, size_t *n_ports);
+VT_EXTERN
+void vt_server_attach (VtServer *self, SoupServer *server, const char *path);
+VT_EXTERN
+void vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection);
+
+VT_EXTERN
+const char *vt_server_get_path (VtServer *self);
+VT_EXTERN
+void vt_server_set_path (VtServer *self, const char *path);
+VT_EXTERN
+const char *vt_server_get_bind_address (VtServer *self);
+VT_EXTERN
+void vt_server_set_bind_address (VtServer *self, const char *address);
+VT_EXTERN
+const char *vt_server_get_allowed_ports (VtServer *self);
+VT_EXTERN
+gboolean vt_server_set_allowed_ports (VtServer *self, const char *ranges, GError **error);
+VT_EXTERN
+const char *const *vt_server_get_allowed_origins (VtServer *self);
+VT_EXTERN
+void vt_server_set_allowed_origins (VtServer *self, const char *const *origins);
+VT_EXTERN
+gboolean vt_server_get_allow_anonymous (VtServer *self);
+VT_EXTERN
+void vt_server_set_allow_anonymous (VtServer *self, gboolean allow);
+VT_EXTERN
+GTlsCertificate *vt_server_get_tls_certificate (VtServer *self);
+VT_EXTERN
+void vt_server_set_tls_certificate (VtServer *self, GTlsCertificate *certificate);
+VT_EXTERN
+guint vt_server_get_ping_interval (VtServer *self);
+VT_EXTERN
+void vt_server_set_ping_interval (VtServer *self, guint seconds);
+VT_EXTERN
+guint vt_server_get_ping_timeout (VtServer *self);
+VT_EXTERN
+void vt_server_set_ping_timeout (VtServer *self, guint seconds);
+VT_EXTERN
+guint vt_server_get_max_sessions (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_sessions (VtServer *self, guint max);
+VT_EXTERN
+guint vt_server_get_max_forwards (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_forwards (VtServer *self, guint max);
+VT_EXTERN
+guint vt_server_get_max_streams (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_streams (VtServer *self, guint max);
+VT_EXTERN
+GListModel *vt_server_get_sessions (VtServer *self);
+
+VT_EXTERN
+void vt_server_close_async (VtServer           *self,
+                            GCancellable       *cancellable,
+                            GAsyncReadyCallback callback,
+                            gpointer            user_data);
+VT_EXTERN
+gboolean vt_server_close_finish (VtServer *self, GAsyncResult *result, GError **error);
+
+G_END_DECLS

@@ -1,0 +1,36 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#if !defined(VTUNNEL_INSIDE) && !defined(VTUNNEL_COMPILATION)
+#error "Only <vtunnel/vtunnel.h> can be included directly."
+#endif
+
+#include <gio/gio.h>
+#include <vtunnel/vt-version.h>
+
+G_BEGIN_DECLS
+
+#define VT_TYPE_SESSION (vt_session_get_type ())
+VT_EXTERN
+G_DECLARE_FINAL_TYPE (VtSession, vt_session, VT, SESSION, GObject)
+
+VT_EXTERN
+const char *vt_session_get_id (VtSession *self);
+VT_EXTERN
+const char *vt_session_get_user (VtSession *self);
+VT_EXTERN
+GSocketAddress *vt_session_get_client_address (VtSession *self);
+VT_EXTERN
+guint vt_session_get_protocol (VtSession *self);
+VT_EXTERN
+gint64 vt_session_get_rtt (VtSession *self);
+VT_EXTERN
+GListModel *vt_session_get_forwards (VtSession *self);
+VT_EXTERN
+GListModel *vt_session_get_streams (VtSession *self);
+VT_EXTERN
+void vt_session_close (VtSession *self);
+
+G_END_DECLS

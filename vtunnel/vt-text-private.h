@@ -1,0 +1,11 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <glib.h>
+
+/* What a peer wrote, fit for a log line or an error message: invalid UTF-8, control characters,
+ * quotes and bidirectional overrides are escaped, and no more than 200 characters are kept.
+ * `length` is in bytes, -1 for NUL-terminated. NULL gives "(none)". */
+char *vt_text_escape (const char *text, gssize length);
