@@ -11,6 +11,9 @@
 #define OLD "GET /next HTTP/1.1\r\nHost: old.example\r\n\r\n"
 #define NEW "GET /next HTTP/1.1\r\nHost: new.example\r\n\r\n"
 
+/* What HTTP/2 begins with. */
+#define PREFACE "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
 typedef struct {
   const char *input;
   size_t input_length;
@@ -131,7 +134,7 @@ static const Vector other_protocols[] = {
   STAYS ("SSH-2.0-OpenSSH_9.2\r\n" OLD),
   STAYS ("SSH-2.0-OpenSSH_9.2 Debian\r\n" OLD),
   STAYS ("\026\003\001\002\000\001\000" OLD),
-  STAYS ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" OLD),
+  STAYS (PREFACE OLD),
   STAYS ("EHLO old.example\r\nHost: old\r\n\r\n" OLD),
   STAYS ("GET /\r\n" OLD),
   STAYS ("GET  / HTTP/1.1\r\nHost: old\r\n\r\n"),
@@ -150,18 +153,17 @@ static const Vector other_protocols[] = {
   BECOMES (OLD "\201\205abcd" OLD, NEW "\201\205abcd" OLD),
   BECOMES ("CONNECT old:80 HTTP/1.1\r\nHost: old:80\r\n\r\n\026\003\001" OLD,
            "CONNECT old:80 HTTP/1.1\r\nHost: new.example\r\n\r\n\026\003\001" OLD),
-  BECOMES (
-      "CONNECT old:80 HTTP/1.1\r\nHost: old:80\r\n\r\nCONNECT old:80 HTTP/1.1\r\nHost: a\r\n\r\n",
-      "CONNECT old:80 HTTP/1.1\r\nHost: new.example\r\n\r\n"
-      "CONNECT old:80 HTTP/1.1\r\nHost: new.example\r\n\r\n"),
+  BECOMES ("CONNECT old:80 HTTP/1.1\r\nHost: old:80\r\n\r\n"
+           "CONNECT old:80 HTTP/1.1\r\nHost: a\r\n\r\n",
+           "CONNECT old:80 HTTP/1.1\r\nHost: new.example\r\n\r\n"
+           "CONNECT old:80 HTTP/1.1\r\nHost: new.example\r\n\r\n"),
   BECOMES (
       "GET / HTTP/1.1\r\nHost: old\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
       "\202\376\001\000" OLD OLD,
       "GET / HTTP/1.1\r\nHost: new.example\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
       "\202\376\001\000" OLD OLD),
-  BECOMES (
-      "GET / HTTP/1.1\r\nHost: old\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" OLD,
-      "GET / HTTP/1.1\r\nHost: new.example\r\nUpgrade: h2c\r\n\r\nPRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" OLD),
+  BECOMES ("GET / HTTP/1.1\r\nHost: old\r\nUpgrade: h2c\r\n\r\n" PREFACE OLD,
+           "GET / HTTP/1.1\r\nHost: new.example\r\nUpgrade: h2c\r\n\r\n" PREFACE OLD),
   STAYS ("GET / HTTP/1.1\r\nHost: old\r\nunfinished"),
   BECOMES (OLD "GET / HTT", NEW "GET / HTT"),
 };
@@ -198,8 +200,9 @@ assert_run (const Vector *vector, size_t split, size_t piece)
 {
   g_autoptr(GByteArray) output = run (vector, split, piece);
 
+  /* memcmp () takes no NULL, which an array that nothing was added to has. */
   if (output->len != vector->expected_length
-      || memcmp (output->data, vector->expected, output->len) != 0)
+      || (output->len > 0 && memcmp (output->data, vector->expected, output->len) != 0))
     {
       g_autofree char *input = g_strescape (vector->input, NULL);
       g_autofree char *got = g_strndup ((const char *) output->data, output->len);
