@@ -1,0 +1,267 @@
+# SPDX-FileCopyrightText: The libvtunnel authors
+# SPDX-License-Identifier: MIT
+"""Running vtunnel-tool, users and targets, for the tests with real processes."""
+
+import hashlib
+import json
+import os
+import queue
+import signal
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+import traceback
+
+TOOL = os.environ.get('VT_TOOL', 'vtunnel-tool')
+DEADLINE = float(os.environ.get('VT_TEST_DEADLINE', '60'))
+
+tests = []
+
+
+def test(function):
+    """Marks a function as a test; main () runs them in order."""
+    tests.append(function)
+    return function
+
+
+def main():
+    """Runs all the tests, or those named on the command line, and prints TAP."""
+    wanted = sys.argv[1:]
+    chosen = [t for t in tests if not wanted or t.__name__ in wanted]
+    print(f'1..{len(chosen)}', flush=True)
+    failed = 0
+    for number, function in enumerate(chosen, 1):
+        name = function.__name__.replace('_', ' ')
+        try:
+            function()
+            print(f'ok {number} {name}', flush=True)
+        except Exception:
+            failed += 1
+            traceback.print_exc()
+            print(f'not ok {number} {name}', flush=True)
+        finally:
+            Tool.end_all()
+    sys.exit(1 if failed else 0)
+
+
+def wait_until(condition, timeout=DEADLINE, what='the condition'):
+    """Polls a fact of another process, for which there is no event to wait for."""
+    pause = threading.Event()
+    deadline = time.monotonic() + timeout
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f'{what} did not come true within {timeout:g} s')
+        pause.wait(0.01)
+
+
+class Tool:
+    """A vtunnel-tool process with --json; its events are kept in the order they came."""
+
+    running = []
+
+    def __init__(self, *arguments, environment=None, prefix=()):
+        env = dict(os.environ, **(environment or {}))
+        self.process = subprocess.Popen([*prefix, TOOL, *arguments], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE, text=True, env=env)
+        self.events = []
+        self.errors = []
+        self.changed = threading.Condition()
+        self.threads = [threading.Thread(target=self._read_events, daemon=True),
+                        threading.Thread(target=self._read_errors, daemon=True)]
+        for thread in self.threads:
+            thread.start()
+        Tool.running.append(self)
+
+    @classmethod
+    def server(cls, *arguments, **options):
+        self = cls('server', '--json', '--port', '0', *arguments, **options)
+        self.port = self.event('listening')['port']
+        return self
+
+    @classmethod
+    def client(cls, port, *forwards, arguments=(), **options):
+        words = []
+        for forward in forwards:
+            words += ['--forward', forward]
+        return cls('client', '--json', '--server', f'ws://127.0.0.1:{port}/', *words, *arguments,
+                   **options)
+
+    def _read_events(self):
+        for line in self.process.stdout:
+            with self.changed:
+                self.events.append(json.loads(line))
+                self.changed.notify_all()
+        with self.changed:
+            self.changed.notify_all()
+
+    def _read_errors(self):
+        for line in self.process.stderr:
+            with self.changed:
+                self.errors.append(line.rstrip('\n'))
+                self.changed.notify_all()
+
+    def wait_events(self, kind, count=1, timeout=DEADLINE, **fields):
+        """The first `count` events of a kind with these fields."""
+        found = []
+
+        def look():
+            found[:] = [e for e in self.events if e['event'] == kind
+                        and all(e.get(k) == v for k, v in fields.items())]
+            return len(found) >= count or self.process.poll() is not None
+        with self.changed:
+            self.changed.wait_for(look, timeout)
+            look()
+        if len(found) < count:
+            raise AssertionError(f'{len(found)} of {count} events {kind} {fields}; '
+                                 f'the last were {self.events[-3:]}, {self.errors[-3:]}')
+        return found[:count]
+
+    def event(self, kind, timeout=DEADLINE, **fields):
+        return self.wait_events(kind, 1, timeout, **fields)[0]
+
+    def forward_port(self, index=0):
+        return self.wait_events('forward-opened', index + 1)[index]['port']
+
+    def wait(self, timeout=DEADLINE):
+        """The exit status, once the process has ended by itself."""
+        status = self.process.wait(timeout)
+        for thread in self.threads:
+            thread.join(timeout)
+        return status
+
+    def stop(self, timeout=DEADLINE):
+        """Ends it as a service manager would, and sees that it ends well."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        status = self.wait(timeout)
+        assert status == 0, f'exit status {status}: {self.errors[-5:]}'
+
+    def descriptors(self):
+        return len(os.listdir(f'/proc/{self.process.pid}/fd'))
+
+    def memory(self):
+        """Resident anonymous memory, in bytes."""
+        with open(f'/proc/{self.process.pid}/status', encoding='ascii') as status:
+            for line in status:
+                if line.startswith('RssAnon:'):
+                    return int(line.split()[1]) * 1024
+        raise AssertionError('no RssAnon')
+
+    def cpu_seconds(self):
+        with open(f'/proc/{self.process.pid}/stat', encoding='ascii') as stat:
+            fields = stat.read().rsplit(')', 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+    @classmethod
+    def end_all(cls):
+        for tool in cls.running:
+            if tool.process.poll() is None:
+                tool.process.kill()
+                tool.process.wait()
+        cls.running.clear()
+
+
+class Target:
+    """A service on the client's side: `serve (sock)` runs in a thread for each connection."""
+
+    def __init__(self, serve, host='127.0.0.1'):
+        family = socket.AF_INET6 if ':' in host else socket.AF_INET
+        self.listener = socket.create_server((host, 0), family=family, backlog=1024)
+        self.port = self.listener.getsockname()[1]
+        self.spec = f'[{host}]:{self.port}' if ':' in host else f'{host}:{self.port}'
+        self.serve = serve
+        self.results = queue.Queue()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            try:
+                sock, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._run, args=(sock,), daemon=True).start()
+
+    def _run(self, sock):
+        with sock:
+            try:
+                self.results.put(self.serve(sock))
+            except OSError as error:
+                self.results.put(error)
+
+    def close(self):
+        self.listener.close()
+
+
+def echo(sock):
+    while True:
+        data = sock.recv(65536)
+        if not data:
+            return
+        sock.sendall(data)
+
+
+def swallow(sock):
+    """Reads to the end: (bytes, hash)."""
+    digest, count = hashlib.sha256(), 0
+    while True:
+        data = sock.recv(1 << 20)
+        if not data:
+            return count, digest.hexdigest()
+        digest.update(data)
+        count += len(data)
+
+
+def pattern(length, seed=0):
+    """Bytes that no shift, loss or repetition leaves the same."""
+    block = hashlib.shake_256(struct.pack('!Q', seed)).digest(65537)
+    full, rest = divmod(length, len(block))
+    for _ in range(full):
+        yield block
+    yield block[:rest]
+
+
+def send_pattern(sock, length, seed=0):
+    digest = hashlib.sha256()
+    for piece in pattern(length, seed):
+        sock.sendall(piece)
+        digest.update(piece)
+    return length, digest.hexdigest()
+
+
+def user(port, host='127.0.0.1', timeout=DEADLINE):
+    return socket.create_connection((host, port), timeout=timeout)
+
+
+def receive_exactly(sock, length):
+    data = b''
+    while len(data) < length:
+        piece = sock.recv(length - len(data))
+        if not piece:
+            raise AssertionError(f'the end after {len(data)} of {length} bytes')
+        data += piece
+    return data
+
+
+def receive_all(sock):
+    data = b''
+    while True:
+        piece = sock.recv(1 << 16)
+        if not piece:
+            return data
+        data += piece
+
+
+def receive_line(sock):
+    line = b''
+    while not line.endswith(b'\n'):
+        piece = sock.recv(1)
+        if not piece:
+            return line
+        line += piece
+    return line

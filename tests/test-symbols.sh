@@ -1,0 +1,26 @@
+#!/bin/sh
+# SPDX-FileCopyrightText: The libvtunnel authors
+# SPDX-License-Identifier: MIT
+#
+# The library exports what its public headers declare, and nothing else: test-symbols.sh LIBRARY HEADER…
+set -eu
+library=$1
+shift
+
+exported=$(nm --dynamic --defined-only --format=posix "$library" | cut -d ' ' -f 1 | sort)
+declared=$(
+  {
+    cat "$@" | tr '\n' ' ' | grep -oE 'VT_EXTERN [^;{]*\(' | grep -oE 'vt_[a-z0-9_]+ \($' | tr -d ' ('
+    cat "$@" | grep -oE 'G_DECLARE_FINAL_TYPE \([A-Za-z]+, [a-z_]+' | sed 's/.*, //; s/$/_get_type/'
+  } | sort -u
+)
+
+[ -n "$exported" ] || { echo "no symbols in $library"; exit 1; }
+if [ "$exported" != "$declared" ]; then
+  scratch=$(mktemp -d)
+  trap 'rm -rf "$scratch"' EXIT
+  printf '%s\n' "$exported" > "$scratch/exported"
+  printf '%s\n' "$declared" > "$scratch/declared"
+  diff -u "$scratch/declared" "$scratch/exported"
+  exit 1
+fi
