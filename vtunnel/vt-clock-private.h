@@ -20,11 +20,14 @@ void     vt_clock_unref (VtClock *self);
 
 gint64 vt_clock_get_time (VtClock *self);
 
-/* Fake clocks only: moves time on and fires what falls due, in order, each at its own time. */
+/* Fake clocks only: moves time on and fires what falls due, in order, each at its own time. What
+ * a timer's function starts with a delay of 0 is due a microsecond later; at the very end of the
+ * advance, with the next one (which may be of 0). */
 void vt_clock_advance (VtClock *self, gint64 microseconds);
 
 /* A timer belongs to whoever made it, fires once each time it is started, and may be started,
- * stopped and freed at any moment, also from within its own function. It keeps its clock alive. */
+ * stopped and freed at any moment, also from within its own function. With a delay of 0 it fires in a later dispatch, never at once.
+ * `name` is static text. It keeps its clock alive. */
 VtTimer *vt_timer_new (VtClock *clock, const char *name, VtTimerFunc func, void *user_data);
 void     vt_timer_start (VtTimer *self, gint64 delay);
 void     vt_timer_stop (VtTimer *self);

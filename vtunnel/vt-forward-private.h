@@ -22,5 +22,8 @@ gboolean vt_forward_claim (VtForward *self, gpointer owner);
 void vt_forward_add_stream (VtForward *self, VtStream *stream);
 void vt_forward_remove_stream (VtForward *self, VtStream *stream);
 
+/* Whether a text can stand in a Host header: vt_forward_set_host_header () says which can. */
+gboolean vt_forward_is_host (const char *text);
+
 /* Emits `incoming`: TRUE if somebody took the stream. */
 gboolean vt_forward_offer (VtForward *self, VtStream *stream);

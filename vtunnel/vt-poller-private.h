@@ -6,7 +6,8 @@
 #include <glib.h>
 
 /* One epoll set per main context, which is one GSource: a turn of the main loop costs the same
- * with one descriptor as with ten thousand. Level-triggered. */
+ * with one descriptor as with ten thousand. Level-triggered. Systems without epoll get a source a
+ * watch, which does the same at a higher price. */
 typedef struct _VtPoller VtPoller;
 typedef struct _VtWatch  VtWatch;
 
@@ -19,8 +20,9 @@ void      vt_poller_unref (VtPoller *self);
 
 /* Watches a descriptor, which stays the caller's and must be open until the watch is freed.
  * `condition` is any of G_IO_IN and G_IO_OUT, or 0; errors and hang-ups are always reported
- * (G_IO_ERR, G_IO_HUP) unless the watch is paused by vt_watch_set_condition (self, 0), which takes
- * the descriptor out of the set altogether. A watch may be changed and freed at any moment, also
+ * (G_IO_ERR, G_IO_HUP) unless the watch is paused by vt_watch_set_condition (self, 0), which
+ * silences the descriptor altogether. A function can be called once too often, when somebody else
+ * has read what there was: it must be able to find nothing. A watch may be changed and freed at any moment, also
  * from within any watch's function: after vt_watch_free () its function is not called again. It
  * keeps its poller alive. NULL with `error` if the kernel refuses. One watch a descriptor. */
 VtWatch *vt_watch_new (VtPoller    *poller,

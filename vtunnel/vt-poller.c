@@ -2,3 +2,335 @@
  * SPDX-License-Identifier: MIT */
 
 #include "vt-poller-private.h"
+
+#include <errno.h>
+#include <gio/gio.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+/* How many events one system call brings, and for how long one dispatch works on them. */
+#define BATCH 128
+#define DISPATCH_BUDGET (2 * G_TIME_SPAN_MILLISECOND)
+
+struct _VtPoller {
+  unsigned int ref_count;           /* guarded by registry_lock */
+  GMainContext *context;            /* owned, the key in the registry */
+  GSource *source;                  /* owned */
+  int epoll_fd;                     /* owned, -1 until there is a first watch */
+  GPtrArray *watches;               /* owned, the watches (not owned) by descriptor, with gaps */
+  guint32 generation;               /* of the last watch */
+  struct epoll_event events[BATCH]; /* what the kernel said; a dispatch may leave some of it */
+  int n_events;
+  int next_event;
+};
+
+struct _VtWatch {
+  VtPoller *poller; /* owned */
+  int fd;           /* the caller's */
+  guint32 generation;
+  GIOCondition condition; /* what the caller wants */
+  GIOCondition armed;     /* what the kernel was told */
+  gboolean busy;          /* its function runs */
+  VtWatchFunc func;
+  void *user_data; /* the caller's */
+};
+
+typedef struct {
+  GSource source;
+  VtPoller *poller; /* not owned: the poller owns the source */
+} PollerSource;
+
+/* The contexts' pollers, not owned: the last vt_poller_unref () takes a poller out. */
+static GMutex registry_lock;
+static GHashTable *registry;
+
+/* A watch with nothing to wait for stays in the set, edge-triggered: the kernel always reports
+ * hang-ups, but so it does once, and not on every turn. Coming back cannot fail then. */
+static guint32
+to_events (GIOCondition condition)
+{
+  guint32 events = 0;
+
+  if (condition == 0)
+    return EPOLLET;
+  if (condition & G_IO_IN)
+    events |= EPOLLIN;
+  if (condition & G_IO_OUT)
+    events |= EPOLLOUT;
+  return events;
+}
+
+static GIOCondition
+from_events (guint32 events)
+{
+  GIOCondition condition = 0;
+
+  if (events & EPOLLIN)
+    condition |= G_IO_IN;
+  if (events & EPOLLOUT)
+    condition |= G_IO_OUT;
+  if (events & EPOLLERR)
+    condition |= G_IO_ERR;
+  if (events & EPOLLHUP)
+    condition |= G_IO_HUP;
+  return condition;
+}
+
+/* An event names its watch by descriptor and generation, not by address: what the kernel said of
+ * a watch that is gone finds nothing, even if the descriptor is somebody else's by now. */
+static guint64
+key_of (VtWatch *watch)
+{
+  return (guint64) watch->generation << 32 | (guint32) watch->fd;
+}
+
+static VtWatch *
+find_watch (VtPoller *self, guint64 key)
+{
+  guint32 fd = (guint32) key;
+  VtWatch *watch = fd < self->watches->len ? g_ptr_array_index (self->watches, fd) : NULL;
+
+  return watch != NULL && key_of (watch) == key ? watch : NULL;
+}
+
+static gboolean
+control (VtWatch *self, int operation, GIOCondition condition)
+{
+  struct epoll_event event = { .events = to_events (condition), .data.u64 = key_of (self) };
+
+  self->armed = condition;
+  return epoll_ctl (self->poller->epoll_fd, operation, self->fd, &event) == 0;
+}
+
+static void
+arm (VtWatch *self, GIOCondition condition)
+{
+  if (self->armed != condition && !control (self, EPOLL_CTL_MOD, condition))
+    g_critical ("A watched descriptor was closed: %s", g_strerror (errno));
+}
+
+static void
+handle_event (VtPoller *self, const struct epoll_event *event)
+{
+  guint64 key = event->data.u64;
+  VtWatch *watch = find_watch (self, key);
+  GIOCondition condition;
+
+  if (watch == NULL || watch->condition == 0)
+    return;
+
+  /* Its function runs a main loop: there, the others go on, and it is not called again. */
+  if (watch->busy)
+    {
+      arm (watch, 0);
+      return;
+    }
+
+  condition = from_events (event->events) & (watch->condition | G_IO_ERR | G_IO_HUP);
+  if (condition == 0)
+    return;
+
+  watch->busy = TRUE;
+  watch->func (condition, watch->user_data);
+  if (find_watch (self, key) != watch)
+    return;
+  watch->busy = FALSE;
+  arm (watch, watch->condition);
+}
+
+static gboolean
+next_batch (VtPoller *self)
+{
+  int n = epoll_wait (self->epoll_fd, self->events, BATCH, 0);
+
+  self->n_events = MAX (n, 0);
+  self->next_event = 0;
+  return n > 0;
+}
+
+static gboolean
+poller_source_prepare (GSource *source, int *timeout)
+{
+  VtPoller *self = ((PollerSource *) source)->poller;
+
+  *timeout = -1;
+  return self->next_event < self->n_events;
+}
+
+/* What the time does not suffice for waits in `events`: asking the kernel anew would favour the
+ * first descriptors of its list for ever. */
+static gboolean
+poller_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  g_autoptr(VtPoller) self = vt_poller_ref (((PollerSource *) source)->poller);
+  gint64 end = g_get_monotonic_time () + DISPATCH_BUDGET;
+  gboolean more;
+
+  do
+    {
+      if (self->next_event == self->n_events && !next_batch (self))
+        break;
+      more = self->n_events == BATCH;
+      while (self->next_event < self->n_events)
+        {
+          struct epoll_event event = self->events[self->next_event++];
+
+          handle_event (self, &event);
+          if (g_get_monotonic_time () >= end)
+            return G_SOURCE_CONTINUE;
+        }
+    }
+  while (more);
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs poller_source_funcs = {
+  .prepare = poller_source_prepare,
+  .dispatch = poller_source_dispatch,
+};
+
+static VtPoller *
+poller_new (GMainContext *context)
+{
+  VtPoller *self = g_new0 (VtPoller, 1);
+
+  self->ref_count = 1;
+  self->epoll_fd = -1;
+  self->watches = g_ptr_array_new ();
+  self->context = g_main_context_ref (context);
+  self->source = g_source_new (&poller_source_funcs, sizeof (PollerSource));
+  ((PollerSource *) self->source)->poller = self;
+  g_source_set_static_name (self->source, "vtunnel poller");
+  g_source_set_can_recurse (self->source, TRUE);
+  g_source_attach (self->source, context);
+  return self;
+}
+
+static void
+poller_free (VtPoller *self)
+{
+  g_source_destroy (self->source);
+  g_source_unref (self->source);
+  if (self->epoll_fd >= 0)
+    close (self->epoll_fd);
+  g_main_context_unref (self->context);
+  g_ptr_array_unref (self->watches);
+  g_free (self);
+}
+
+VtPoller *
+vt_poller_get (GMainContext *context)
+{
+  g_autoptr(GMainContext) owned = NULL;
+  VtPoller *self;
+
+  owned = context != NULL ? g_main_context_ref (context) : g_main_context_ref_thread_default ();
+
+  g_mutex_lock (&registry_lock);
+  if (registry == NULL)
+    registry = g_hash_table_new (NULL, NULL);
+  self = g_hash_table_lookup (registry, owned);
+  if (self != NULL)
+    self->ref_count++;
+  else
+    {
+      self = poller_new (owned);
+      g_hash_table_insert (registry, owned, self);
+    }
+  g_mutex_unlock (&registry_lock);
+  return self;
+}
+
+VtPoller *
+vt_poller_ref (VtPoller *self)
+{
+  g_mutex_lock (&registry_lock);
+  self->ref_count++;
+  g_mutex_unlock (&registry_lock);
+  return self;
+}
+
+void
+vt_poller_unref (VtPoller *self)
+{
+  gboolean last;
+
+  g_mutex_lock (&registry_lock);
+  last = --self->ref_count == 0;
+  if (last)
+    g_hash_table_remove (registry, self->context);
+  g_mutex_unlock (&registry_lock);
+
+  if (last)
+    poller_free (self);
+}
+
+/* The set is made with the first watch, so that a lack of descriptors has somewhere to be said. */
+static gboolean
+ensure_epoll (VtPoller *self)
+{
+  if (self->epoll_fd >= 0)
+    return TRUE;
+  self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
+  if (self->epoll_fd < 0)
+    return FALSE;
+  g_source_add_unix_fd (self->source, self->epoll_fd, G_IO_IN);
+  return TRUE;
+}
+
+VtWatch *
+vt_watch_new (VtPoller *poller,
+              int fd,
+              GIOCondition condition,
+              VtWatchFunc func,
+              void *user_data,
+              GError **error)
+{
+  VtWatch *self = g_new0 (VtWatch, 1);
+
+  self->poller = vt_poller_ref (poller);
+  self->fd = fd;
+  self->generation = ++poller->generation;
+  self->condition = condition;
+  self->func = func;
+  self->user_data = user_data;
+
+  if (!ensure_epoll (poller) || !control (self, EPOLL_CTL_ADD, condition))
+    {
+      int code = errno;
+
+      g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (code), g_strerror (code));
+      vt_poller_unref (self->poller);
+      g_free (self);
+      return NULL;
+    }
+
+  if ((guint) fd >= poller->watches->len)
+    g_ptr_array_set_size (poller->watches, fd + 1);
+  g_ptr_array_index (poller->watches, fd) = self;
+  return self;
+}
+
+void
+vt_watch_set_condition (VtWatch *self, GIOCondition condition)
+{
+  self->condition = condition;
+  arm (self, condition);
+}
+
+GIOCondition
+vt_watch_get_condition (VtWatch *self)
+{
+  return self->condition;
+}
+
+void
+vt_watch_free (VtWatch *self)
+{
+  VtPoller *poller = self->poller;
+
+  control (self, EPOLL_CTL_DEL, 0);
+  g_ptr_array_index (poller->watches, self->fd) = NULL;
+  g_free (self);
+  vt_poller_unref (poller);
+}

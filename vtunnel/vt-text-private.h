@@ -6,6 +6,7 @@
 #include <glib.h>
 
 /* What a peer wrote, fit for a log line or an error message: invalid UTF-8, control characters,
- * quotes and bidirectional overrides are escaped, and no more than 200 characters are kept.
+ * double quotes, backslashes and invisible formatting (bidirectional overrides and their kin) are
+ * escaped, and no more than 200 characters are given back; "…" stands for what is missing.
  * `length` is in bytes, -1 for NUL-terminated. NULL gives "(none)". */
 char *vt_text_escape (const char *text, gssize length);

@@ -1,0 +1,416 @@
+#!/usr/bin/python3
+# SPDX-FileCopyrightText: The libvtunnel authors
+# SPDX-License-Identifier: MIT
+"""The library from Python: the same scenarios as test-gjs.js, and what needs a peer of its own."""
+
+import os
+import pathlib
+import subprocess
+import sys
+import tempfile
+import threading
+
+import gi
+
+gi.require_version('Vt', '1')
+gi.require_version('Soup', '3.0')
+from gi.repository import Gio, GLib, Soup, Vt  # noqa: E402
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
+
+import proxies  # noqa: E402
+from harness import (DEADLINE, Target, echo, main, receive_all, receive_exactly,  # noqa: E402
+                     receive_line, test, user)
+
+failures = []
+
+
+def excepthook(kind, error, trace):
+    # An exception inside a callback would go unseen otherwise.
+    failures.append(error)
+    sys.__excepthook__(kind, error, trace)
+
+
+sys.excepthook = excepthook
+
+
+def wait_for(condition, what='the condition', timeout=DEADLINE):
+    """Turns the main context until the condition holds."""
+    context = GLib.MainContext.default()
+    late = []
+    source = GLib.timeout_source_new(int(timeout * 1000))
+    source.set_callback(lambda *_: late.append(True))
+    source.attach(context)
+    while not condition():
+        if late:
+            raise AssertionError(f'{what} did not come true')
+        assert not failures, failures
+        context.iteration(True)
+    source.destroy()
+
+
+def call(function, *arguments):
+    """Calls foo_async and turns the main context until foo_finish can be called."""
+    done = []
+    owner = function.__self__
+    finish = getattr(owner, function.__name__.replace('_async', '_finish'))
+    function(*arguments, None, lambda _, result: done.append(result))
+    wait_for(lambda: done, function.__name__)
+    return finish(done[0])
+
+
+def in_thread(function, *arguments):
+    """Runs a blocking user in a thread, while the main context turns; returns what it returned."""
+    results = []
+
+    def run():
+        try:
+            results.append(function(*arguments))
+        except Exception as error:
+            results.append(error)
+    threading.Thread(target=run, daemon=True).start()
+    wait_for(lambda: results, 'the user')
+    if isinstance(results[0], Exception):
+        raise results[0]
+    return results[0]
+
+
+def echo_once(port, data=b'hello'):
+    with user(port) as sock:
+        sock.sendall(data)
+        return receive_exactly(sock, len(data))
+
+
+class Pair:
+    """A server and an open client in this process."""
+
+    def __init__(self, scheme='ws', **client_properties):
+        self.server = Vt.Server(**({'tls_certificate': tls()[1]} if scheme == 'wss' else {}))
+        self.server.listen('127.0.0.1', 0)
+        self.client = Vt.Client(uri=f'{scheme}://localhost:{self.server.get_ports()[0]}/',
+                                **client_properties)
+
+    def open(self, target):
+        call(self.client.open_async)
+        return self.forward(target)
+
+    def forward(self, target, port=0):
+        forward = Vt.Forward.new(port, Vt.Target.parse(target))
+        call(self.client.listen_async, forward)
+        return forward
+
+    def close(self):
+        call(self.client.close_async)
+        call(self.server.close_async)
+        assert self.client.props.state == Vt.ClientState.CLOSED
+        assert not failures, failures
+
+
+scratch = tempfile.TemporaryDirectory()
+
+
+def tls():
+    """A CA of our own: (its database, a certificate for localhost, the paths of both files)."""
+    folder = pathlib.Path(scratch.name)
+
+    def openssl(*arguments):
+        subprocess.run(['openssl', *arguments], check=True, cwd=folder, capture_output=True)
+    if not (folder / 'ca.pem').exists():
+        curve = ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes')
+        openssl('req', '-x509', *curve, '-keyout', 'ca.key', '-out', 'ca.pem', '-days', '30',
+                '-subj', '/CN=test CA')
+        openssl('req', *curve, '-keyout', 'server.key', '-out', 'server.csr', '-subj',
+                '/CN=localhost')
+        (folder / 'ext').write_text('subjectAltName=DNS:localhost\n')
+        openssl('x509', '-req', '-in', 'server.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key',
+                '-CAcreateserial', '-days', '30', '-extfile', 'ext', '-out', 'server.pem')
+    database = Gio.TlsFileDatabase.new(str(folder / 'ca.pem'))
+    certificate = Gio.TlsCertificate.new_from_files(str(folder / 'server.pem'),
+                                                    str(folder / 'server.key'))
+    return database, certificate
+
+
+@test
+def a_forward():
+    target = Target(echo)
+    pair = Pair()
+    seen = []
+    pair.client.connect('stream-opened', lambda _, s: seen.append(('client opened', s.props.id)))
+    pair.client.connect('stream-closed', lambda _, s, e: seen.append(('client closed', e)))
+    pair.server.connect('session-opened', lambda _, s: seen.append(('session', s.props.protocol)))
+    pair.server.connect('stream-opened', lambda _, x, s: seen.append(('server opened', s.props.id)))
+    pair.server.connect('stream-closed', lambda _, x, s, e: seen.append(('server closed', e)))
+    forward = pair.open(target.spec)
+    assert forward.props.bound_port != 0
+    assert forward.props.state == Vt.ForwardState.LISTENING
+    assert in_thread(echo_once, forward.props.bound_port) == b'hello'
+    wait_for(lambda: len(seen) == 5, f'five events of {seen}')
+    assert seen[0] == ('session', 1)
+    assert set(seen[1:3]) == {('server opened', 1), ('client opened', 1)}, seen
+    assert set(seen[3:]) == {('server closed', None), ('client closed', None)}, seen
+    assert forward.props.bytes_sent == forward.props.bytes_received == 5
+    assert [f.props.bound_port for f in pair.client.get_forwards()] == [forward.props.bound_port]
+    session = pair.server.get_sessions()[0]
+    assert len(session.get_forwards()) == 1 and len(session.get_streams()) == 0
+    pair.close()
+    assert len(pair.server.get_sessions()) == 0 and len(pair.client.get_forwards()) == 0
+
+
+@test
+def a_refused_port():
+    taken = Target(echo)
+    pair = Pair()
+    call(pair.client.open_async)
+    try:
+        pair.forward('localhost:1', taken.port)
+        raise AssertionError('not refused')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.ADDRESS_IN_USE), error
+    pair.close()
+
+
+@test
+def a_policy_that_denies():
+    pair = Pair()
+    asked = []
+
+    def ask(server, session, forward):
+        asked.append(forward.props.listen_port)
+        return False
+    pair.server.connect('listen-requested', ask)
+    call(pair.client.open_async)
+    try:
+        pair.forward('localhost:1', 23456)
+        raise AssertionError('not denied')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.PERMISSION_DENIED), error
+    assert asked == [23456]
+    pair.close()
+
+
+@test
+def bad_words_are_errors():
+    for spec in ('', 'localhost', 'localhost:0', 'localhost:99999', ':80', 'tls://host', 'unix:x'):
+        try:
+            Vt.Target.parse(spec)
+            raise AssertionError(f'{spec!r} was taken')
+        except GLib.Error as error:
+            assert error.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), error
+    forwards = Vt.Forward.parse('9000-9002=localhost:3000-3002')
+    assert [f.props.listen_port for f in forwards] == [9000, 9001, 9002]
+    assert [f.props.target.to_string() for f in forwards][2] == 'localhost:3002'
+
+
+@test
+def a_server_that_is_not_there():
+    with_nobody = Target(echo)
+    with_nobody.close()
+    client = Vt.Client.new(f'ws://127.0.0.1:{with_nobody.port}/')
+    try:
+        call(client.open_async)
+        raise AssertionError('opened')
+    except GLib.Error as error:
+        assert error.domain == 'vt-error-quark', error
+    assert client.props.state == Vt.ClientState.CLOSED and client.props.error is not None
+
+
+@test
+def streams_without_a_port():
+    """A forward without a target hands its streams to the application."""
+    pair = Pair()
+    call(pair.client.open_async)
+    forward = Vt.Forward.new(0, None)
+    taken = []
+    forward.connect('incoming', lambda _, stream: taken.append(stream) or True)
+    call(pair.client.listen_async, forward)
+
+    def ask(port):
+        with user(port) as sock:
+            sock.sendall(b'question\n')
+            return receive_all(sock)
+
+    def serve():
+        if not taken:
+            return False
+        stream = taken.pop()
+        read = []
+        stream.get_input_stream().read_bytes_async(
+            100, 0, None, lambda s, r: read.append(s.read_bytes_finish(r)))
+        wait_for(lambda: read, 'the question')
+        answer = b'answer to ' + read[0].get_data()
+        written = []
+        stream.get_output_stream().write_all_async(
+            answer, 0, None, lambda s, r: written.append(s.write_all_finish(r)))
+        wait_for(lambda: written, 'the answer')
+        stream.close_async(0, None, lambda s, r: s.close_finish(r))
+        return True
+    results = []
+    threading.Thread(target=lambda: results.append(ask(forward.props.bound_port))).start()
+    wait_for(serve, 'the stream')
+    wait_for(lambda: results, 'the user')
+    assert results[0] == b'answer to question\n', results
+    pair.close()
+
+
+@test
+def a_soup_server_of_the_application():
+    """attach (): the application's own pages stay, the tunnel is one path."""
+    target = Target(echo)
+    soup = Soup.Server()
+    soup.add_handler('/page', lambda server, message, *_: (
+        message.set_status(200, None),
+        message.set_response('text/plain', Soup.MemoryUse.COPY, b'my page')))
+    soup.listen_local(0, Soup.ServerListenOptions.IPV4_ONLY)
+    port = soup.get_uris()[0].get_port()
+    server = Vt.Server.new()
+    server.attach(soup, '/tunnel')
+    client = Vt.Client.new(f'ws://127.0.0.1:{port}/tunnel')
+    call(client.open_async)
+    forward = Vt.Forward.new(0, Vt.Target.parse(target.spec))
+    call(client.listen_async, forward)
+    assert in_thread(echo_once, forward.props.bound_port, os.urandom(300_000))
+
+    def page():
+        with user(port) as sock:
+            sock.sendall(b'GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+            return receive_all(sock)
+    assert in_thread(page).endswith(b'my page')
+    wrong = Vt.Client.new(f'ws://127.0.0.1:{port}/page')
+    try:
+        call(wrong.open_async)
+        raise AssertionError('the page is no tunnel')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.NOT_A_TUNNEL), error
+    call(client.close_async)
+    call(server.close_async)
+
+
+@test
+def a_websocket_of_the_application():
+    """handle_connection (): a WebSocket that libsoup's own handler made."""
+    target = Target(echo)
+    soup = Soup.Server()
+    server = Vt.Server.new()
+    soup.add_websocket_handler('/own', None, None, lambda _, message, path, connection:
+                               server.handle_connection(connection))
+    soup.listen_local(0, Soup.ServerListenOptions.IPV4_ONLY)
+    client = Vt.Client.new(f'ws://127.0.0.1:{soup.get_uris()[0].get_port()}/own')
+    call(client.open_async)
+    forward = Vt.Forward.new(0, Vt.Target.parse(target.spec))
+    call(client.listen_async, forward)
+    assert in_thread(echo_once, forward.props.bound_port, b'x' * 100_000) == b'x' * 100_000
+    call(client.close_async)
+    call(server.close_async)
+
+
+def through_proxy(proxy):
+    target = Target(echo)
+    resolver = Gio.SimpleProxyResolver.new(proxy.uri, None)
+    pair = Pair(soup_session=Soup.Session(proxy_resolver=resolver))
+    forward = pair.open(target.spec)
+    assert in_thread(echo_once, forward.props.bound_port, os.urandom(200_000))
+    # The WebSocket went through the proxy; the connection to the local target did not.
+    assert proxy.connections == 1, proxy.connections
+    pair.close()
+
+
+@test
+def through_an_http_proxy():
+    through_proxy(proxies.HttpProxy())
+
+
+@test
+def through_a_socks_proxy():
+    through_proxy(proxies.SocksProxy())
+
+
+@test
+def over_tls():
+    target = Target(echo)
+    pair = Pair('wss', soup_session=Soup.Session(tls_database=tls()[0]))
+    forward = pair.open(target.spec)
+    data = os.urandom(3_000_000)
+    threads = []
+
+    def exchange():
+        with user(forward.props.bound_port) as sock:
+            sender = threading.Thread(target=sock.sendall, args=(data,))
+            threads.append(sender)
+            sender.start()
+            return receive_exactly(sock, len(data))
+    assert in_thread(exchange) == data
+    pair.close()
+    untrusted = Pair('wss')
+    try:
+        call(untrusted.client.open_async)
+        raise AssertionError('trusted')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.TLS), error
+    call(untrusted.server.close_async)
+
+
+@test
+def a_tls_target_sees_its_own_name():
+    """SNI, verification and the Host header are those of the target; the user speaks plain HTTP."""
+    target = proxies.TlsTarget(pathlib.Path(scratch.name), tls)
+    pair = Pair(soup_session=Soup.Session(tls_database=tls()[0]))
+    call(pair.client.open_async)
+
+    def ask(port):
+        with user(port) as sock:
+            body = b'Host: stays'
+            sock.sendall(b'POST / HTTP/1.1\r\nHost: 127.0.0.1:1\r\nContent-Length: %d\r\n\r\n'
+                         % len(body) + body)
+            return [receive_line(sock).strip() for _ in range(3)]
+    for options, host in (('', b'localhost'), (',host-header=app.example', b'app.example'),
+                          (',host-header=keep', b'127.0.0.1:1')):
+        forward = Vt.Forward.parse(f'0=tls://localhost:{target.port}{options}')[0]
+        call(pair.client.listen_async, forward)
+        seen = in_thread(ask, forward.props.bound_port)
+        assert seen == [b'sni localhost', b'host ' + host, b'body Host: stays'], seen
+    pair.close()
+
+
+@test
+def a_header_arrives():
+    pair = Pair()
+    soup = Soup.Server()
+    seen = []
+
+    def handler(server, message, *_):
+        seen.append(message.get_request_headers().get_one('Authorization'))
+        message.set_status(401, None)
+    soup.add_handler('/', handler)
+    soup.listen_local(0, Soup.ServerListenOptions.IPV4_ONLY)
+    client = Vt.Client.new(f'ws://127.0.0.1:{soup.get_uris()[0].get_port()}/')
+    client.set_header('Authorization', 'Bearer abc')
+    try:
+        call(client.open_async)
+        raise AssertionError('opened')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.NOT_AUTHORISED), error
+    assert seen[0] == 'Bearer abc', seen
+    call(pair.server.close_async)
+
+
+@test
+def dropped_while_traffic_runs():
+    target = Target(echo)
+    for _ in range(5):
+        pair = Pair()
+        forward = pair.open(target.spec)
+        sock = user(forward.props.bound_port)
+        sock.sendall(b'x' * 1000)
+        wait_for(lambda: len(pair.client.get_streams()) == 1, 'a stream')
+        watched = pair.client, pair.server
+        gone = []
+        for thing in watched:
+            thing.weak_ref(lambda: gone.append(True))
+        del watched, thing, forward
+        pair = None
+        wait_for(lambda: len(gone) == 2, 'both gone')
+        in_thread(lambda: sock.recv(10_000) and None)
+        sock.close()
+
+
+main()

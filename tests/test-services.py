@@ -1,0 +1,120 @@
+#!/usr/bin/python3
+# SPDX-FileCopyrightText: The libvtunnel authors
+# SPDX-License-Identifier: MIT
+"""Real programs at both ends: curl and nginx, also on a Unix socket, and Redis."""
+
+import hashlib
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import tempfile
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
+
+from harness import Tool, main, test, wait_until  # noqa: E402
+
+scratch = tempfile.TemporaryDirectory()
+folder = pathlib.Path(scratch.name)
+folder.chmod(0o755)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
+def answers(address):
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as probe:
+        return probe.connect_ex(address) == 0
+
+
+class Program:
+    """A program of the system in the foreground, ended with the test."""
+
+    def __init__(self, arguments, address):
+        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        Tool.running.append(self)
+        wait_until(lambda: answers(address), what=f'{arguments[0]} listening')
+
+
+def nginx(port, unix_path):
+    page = folder / 'www'
+    page.mkdir(exist_ok=True)
+    (page / 'index.html').write_text('<h1>through the tunnel</h1>\n')
+    (page / 'large.bin').write_bytes(os.urandom(20 << 20))
+    temporary = '\n'.join(f'  {name}_temp_path {folder}/tmp-{name};' for name in
+                          ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
+    configuration = folder / 'nginx.conf'
+    configuration.write_text(f'''
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ }}
+http {{
+{temporary}
+  access_log off;
+  client_max_body_size 100m;
+  server {{
+    listen 127.0.0.1:{port};
+    listen unix:{unix_path};
+    root {page};
+  }}
+}}
+''')
+    return Program(['/usr/sbin/nginx', '-p', str(folder), '-c', str(configuration)],
+                   ('127.0.0.1', port))
+
+
+def curl(*arguments):
+    return subprocess.run(['curl', '--silent', '--show-error', '--fail', '--max-time', '60',
+                           '--noproxy', '*', *arguments], check=True, capture_output=True).stdout
+
+
+@test
+def curl_and_nginx():
+    port, unix_path = free_port(), folder / 'web.sock'
+    nginx(port, unix_path)
+    server = Tool.server()
+    client = Tool.client(server.port, f'0=localhost:{port}', f'0=unix:{unix_path}')
+    for index in range(2):
+        public = client.forward_port(index)
+        url = f'http://127.0.0.1:{public}'
+        assert curl(url + '/') == b'<h1>through the tunnel</h1>\n'
+        large = curl(url + '/large.bin')
+        expected = (folder / 'www' / 'large.bin').read_bytes()
+        assert hashlib.sha256(large).digest() == hashlib.sha256(expected).digest()
+        # Ten requests on one kept-alive connection, and thirty at once.
+        assert curl(*[url + '/'] * 10).count(b'tunnel') == 10
+        assert curl('--parallel', '--parallel-max', '30', *[url + '/'] * 30).count(b'tunnel') == 30
+    client.stop()
+    server.stop()
+
+
+@test
+def redis():
+    unix_path = str(folder / 'redis.sock')
+    port = free_port()
+    Program(['/usr/bin/redis-server', '--port', str(port), '--bind', '127.0.0.1', '--unixsocket',
+             unix_path, '--save', '', '--dir', str(folder)], ('127.0.0.1', port))
+    server = Tool.server()
+    client = Tool.client(server.port, f'0={port}')
+    public = client.forward_port()
+    answer = subprocess.run(['redis-cli', '-p', str(public), '--pipe'], check=True,
+                            capture_output=True, input=b''.join(
+                                b'*3\r\n$3\r\nSET\r\n$%d\r\nkey%d\r\n$5\r\nvalue\r\n'
+                                % (len(b'key%d' % n), n) for n in range(20_000))).stdout
+    assert b'replies: 20000' in answer, answer
+    size = subprocess.run(['redis-cli', '-p', str(public), 'dbsize'], check=True,
+                          capture_output=True).stdout
+    assert size.strip() == b'20000', size
+    client.stop()
+    server.stop()
+
+
+main()

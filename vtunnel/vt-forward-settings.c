@@ -1,0 +1,272 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-forward-struct-private.h"
+
+#define MAX_HOST_HEADER 255
+
+/**
+ * VtHostHeaderMode:
+ * @VT_HOST_HEADER_AUTO: replaced by the target's host for `tls://` targets, kept for others
+ * @VT_HOST_HEADER_KEEP: kept as it comes
+ * @VT_HOST_HEADER_REPLACE: replaced by [property@Vt.Forward:host-header]
+ *
+ * What a forward does with the `Host` header of HTTP/1.x requests on their way to its target.
+ *
+ * Since: 1.0
+ */
+
+/**
+ * VtForward:listen-address:
+ *
+ * The address that the server shall listen at: an IPv4 or IPv6 address, `localhost`, or `*` for all
+ * of its addresses; %NULL where the server pleases.
+ *
+ * The JSON protocol cannot carry it: there the server decides. A change has no effect until the next
+ * [method@Vt.Client.listen_async].
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_listen_address: (get-property listen-address)
+ * @self: a forward
+ *
+ * Gets the address that the server shall listen at.
+ *
+ * Returns: (nullable) (transfer none): the address, or %NULL where the server pleases
+ *
+ * Since: 1.0
+ */
+const char *
+vt_forward_get_listen_address (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), NULL);
+
+  return self->listen_address;
+}
+
+/**
+ * vt_forward_set_listen_address: (set-property listen-address)
+ * @self: a forward
+ * @address: (nullable): the address, or %NULL where the server pleases
+ *
+ * Sets the address that the server shall listen at, from the next listening on.
+ *
+ * Since: 1.0
+ */
+void
+vt_forward_set_listen_address (VtForward *self, const char *address)
+{
+  g_return_if_fail (VT_IS_FORWARD (self));
+
+  if (g_strcmp0 (self->listen_address, address) == 0)
+    return;
+  g_free (self->listen_address);
+  self->listen_address = g_strdup (address);
+  g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_LISTEN_ADDRESS]);
+}
+
+/**
+ * VtForward:listen-port:
+ *
+ * The port that the server shall open, 1 to 65535; 0 lets the server choose one, which
+ * [property@Vt.Forward:bound-port] then tells.
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_listen_port: (get-property listen-port)
+ * @self: a forward
+ *
+ * Gets the port that the server shall open.
+ *
+ * Returns: the port, or 0 if the server chooses
+ *
+ * Since: 1.0
+ */
+guint16
+vt_forward_get_listen_port (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), 0);
+
+  return self->listen_port;
+}
+
+/**
+ * VtForward:target:
+ *
+ * Where the connections go; %NULL if the application takes them, and always on the server's side.
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_target: (get-property target)
+ * @self: a forward
+ *
+ * Gets where the connections go.
+ *
+ * Returns: (nullable) (transfer none): the target, or %NULL if there is none
+ *
+ * Since: 1.0
+ */
+VtTarget *
+vt_forward_get_target (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), NULL);
+
+  return self->target;
+}
+
+/**
+ * VtForward:host-header-mode:
+ *
+ * What is done with the `Host` header of HTTP/1.x requests on their way to the target.
+ *
+ * %VT_HOST_HEADER_REPLACE comes by setting [property@Vt.Forward:host-header]; writing it here does
+ * nothing. A change holds for streams that are opened from then on.
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_host_header_mode: (get-property host-header-mode)
+ * @self: a forward
+ *
+ * Gets what is done with the `Host` header of requests.
+ *
+ * Returns: the mode
+ *
+ * Since: 1.0
+ */
+VtHostHeaderMode
+vt_forward_get_host_header_mode (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), VT_HOST_HEADER_AUTO);
+
+  return self->host_header_mode;
+}
+
+/**
+ * VtForward:host-header:
+ *
+ * The host that the `Host` header of HTTP/1.x requests is replaced by, such as `example.com` or
+ * `example.com:8080`; %NULL if the mode is not %VT_HOST_HEADER_REPLACE.
+ *
+ * Writing a host sets the mode to %VT_HOST_HEADER_REPLACE, writing %NULL takes that back to
+ * %VT_HOST_HEADER_AUTO. See [method@Vt.Forward.set_host_header] for what may stand in it.
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_host_header: (get-property host-header)
+ * @self: a forward
+ *
+ * Gets the host that the `Host` header is replaced by.
+ *
+ * Returns: (nullable) (transfer none): the host, or %NULL if the mode is not %VT_HOST_HEADER_REPLACE
+ *
+ * Since: 1.0
+ */
+const char *
+vt_forward_get_host_header (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), NULL);
+
+  return self->host_header;
+}
+
+/**
+ * vt_forward_set_host_header:
+ * @self: a forward
+ * @mode: what is done with the `Host` header of HTTP/1.x requests
+ * @host: (nullable): the host and, where it is needed, the port to replace it by; %NULL unless
+ *   @mode is %VT_HOST_HEADER_REPLACE
+ *
+ * Sets what is done with the `Host` header of requests, for streams that are opened from then on.
+ *
+ * @host is 1 to 255 ASCII letters, digits and characters of `.-_:[]`: anything else would allow to
+ * write into the head of the request, and is a programming error.
+ *
+ * Since: 1.0
+ */
+void
+vt_forward_set_host_header (VtForward *self, VtHostHeaderMode mode, const char *host)
+{
+  GObject *object = G_OBJECT (self);
+
+  g_return_if_fail (VT_IS_FORWARD (self));
+  g_return_if_fail ((mode == VT_HOST_HEADER_REPLACE) == (host != NULL));
+  g_return_if_fail (host == NULL || vt_forward_is_host (host));
+
+  g_object_freeze_notify (object);
+  if (self->host_header_mode != mode)
+    {
+      self->host_header_mode = mode;
+      g_object_notify_by_pspec (object, vt_forward_props[VT_FORWARD_PROP_HOST_HEADER_MODE]);
+    }
+  if (g_strcmp0 (self->host_header, host) != 0)
+    {
+      g_free (self->host_header);
+      self->host_header = g_strdup (host);
+      g_object_notify_by_pspec (object, vt_forward_props[VT_FORWARD_PROP_HOST_HEADER]);
+    }
+  g_object_thaw_notify (object);
+}
+
+gboolean
+vt_forward_is_host (const char *text)
+{
+  size_t length = strlen (text);
+
+  return length >= 1 && length <= MAX_HOST_HEADER
+         && strspn (text, G_CSET_DIGITS G_CSET_a_2_z G_CSET_A_2_Z ".-_:[]") == length;
+}
+
+/**
+ * VtForward:proxy-protocol:
+ *
+ * The version of the PROXY protocol, 1 or 2, by which the target is told where the user comes from,
+ * before the first byte of each stream; 0 if it is not.
+ *
+ * A target that does not expect it takes it for the user's own bytes. A change holds for streams
+ * that are opened from then on.
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_proxy_protocol: (get-property proxy-protocol)
+ * @self: a forward
+ *
+ * Gets the version of the PROXY protocol that the target is spoken to in.
+ *
+ * Returns: 1 or 2, or 0 for none
+ *
+ * Since: 1.0
+ */
+guint
+vt_forward_get_proxy_protocol (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), 0);
+
+  return self->proxy_protocol;
+}
+
+/**
+ * vt_forward_set_proxy_protocol: (set-property proxy-protocol)
+ * @self: a forward
+ * @version: 1 or 2, or 0 for none
+ *
+ * Sets the version of the PROXY protocol, for streams that are opened from then on.
+ *
+ * Since: 1.0
+ */
+void
+vt_forward_set_proxy_protocol (VtForward *self, guint version)
+{
+  g_return_if_fail (VT_IS_FORWARD (self));
+  g_return_if_fail (version <= 2);
+
+  if (self->proxy_protocol == version)
+    return;
+  self->proxy_protocol = version;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_PROXY_PROTOCOL]);
+}
