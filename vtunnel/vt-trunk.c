@@ -1,9 +1,9 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-trunk-private.h"
-
 #include "config.h"
+
+#include "vt-trunk-private.h"
 
 #include <string.h>
 
