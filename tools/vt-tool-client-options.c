@@ -16,7 +16,7 @@ static const VtToolHelp help = {
   .summary = N_ ("Asks a server to open ports, and connects what arrives there to targets on this\n"
                  "side."),
   .description =
-      N_ ("A forward is PORT=HOST:PORT, the server’s port first. Port 0 lets the server\n"
+      N_ ("A forward is PORT=HOST:PORT, the server's port first. Port 0 lets the server\n"
           "choose. Targets may also be tls://HOST:PORT and unix:/PATH, and ranges of ports\n"
           "such as 9000-9009=localhost:3000 are one forward each.\n"
           "\n"
@@ -28,7 +28,7 @@ static const VtToolHelp help = {
           "      A port that the server chooses and an event names, and a token.\n"
           "\n"
           "The token is read from --token-file, or else from $VTUNNEL_TOKEN. Whoever may\n"
-          "list this machine’s processes can read a --header: do not put a token there.\n"
+          "list this machine's processes can read a --header: do not put a token there.\n"
           "Ctrl+C ends the client in order; a second Ctrl+C ends it at once."),
 };
 
@@ -39,7 +39,7 @@ read_options (VtToolClientOptions *self, char **argv, GError **error)
     { "server", 's', 0, G_OPTION_ARG_STRING, &self->server,
       N_ ("The server, such as wss://example.com/"), N_ ("URL") },
     { "forward", 'f', 0, G_OPTION_ARG_STRING_ARRAY, &self->forwards,
-      N_ ("PORT=HOST:PORT, as below (repeatable)"), N_ ("FORWARD") },
+      N_ ("What to forward, as below (repeatable)"), N_ ("FORWARD") },
     { "keep-going", 'k', 0, G_OPTION_ARG_NONE, &self->keep_going,
       N_ ("Go on if the server refuses a forward"), NULL },
     { "token-file", 't', 0, G_OPTION_ARG_FILENAME, &self->token_file,
@@ -67,7 +67,7 @@ check_server (VtToolClientOptions *self, GError **error)
   if (self->server == NULL)
     {
       g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                           _ ("--server is missing: give the server’s address, "
+                           _ ("--server is missing: give the server's address, "
                               "such as ws://127.0.0.1:3001/"));
       return FALSE;
     }
@@ -77,7 +77,7 @@ check_server (VtToolClientOptions *self, GError **error)
       && g_uri_get_host (uri)[0] != '\0')
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("--server “%s”: an address is needed such as ws://127.0.0.1:3001/ or "
+               _ ("--server \"%s\": an address is needed such as ws://127.0.0.1:3001/ or "
                   "wss://example.com/"),
                self->server);
   return FALSE;
@@ -91,9 +91,8 @@ parse_forward (VtToolClientOptions *self, const char *text, GError **error)
 
   if (forwards == NULL)
     {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--forward “%s”: PORT=HOST:PORT is needed, such as 9000=localhost:3000 (%s)"),
-                   text, reason->message);
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--forward %s",
+                   reason->message);
       return FALSE;
     }
   g_ptr_array_extend_and_steal (self->parsed, g_steal_pointer (&forwards));

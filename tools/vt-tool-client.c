@@ -50,7 +50,8 @@ static char *
 describe_source (Client *self, VtForward *forward)
 {
   const char *address = vt_forward_get_listen_address (forward);
-  const char *host = address != NULL && address[0] != '\0' ? address : self->host;
+  gboolean is_own = address != NULL && address[0] != '\0' && strcmp (address, "*") != 0;
+  const char *host = is_own ? address : self->host;
   gboolean is_ipv6 = strchr (host, ':') != NULL;
 
   return g_strdup_printf (is_ipv6 ? "[%s]:%u" : "%s:%u", host, vt_forward_get_bound_port (forward));
@@ -142,7 +143,7 @@ add_advice (GError **error)
   g_autofree char *message = NULL;
 
   if (g_error_matches (*error, VT_ERROR, VT_ERROR_NOT_AUTHORISED))
-    advice = _ ("give the server’s token by --token-file or $VTUNNEL_TOKEN");
+    advice = _ ("give the server's token by --token-file or $VTUNNEL_TOKEN");
   else if (g_error_matches (*error, VT_ERROR, VT_ERROR_NOT_A_TUNNEL))
     advice = _ ("check the address, the port and the path");
   else if (g_error_matches (*error, VT_ERROR, VT_ERROR_TLS))

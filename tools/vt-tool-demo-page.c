@@ -30,7 +30,7 @@ static const struct {
   { "@WEBSOCKET@", N_ ("one WebSocket") },
   { "@CLIENT@", N_ ("The client") },
   { "@CLIENT_DOES@", N_ ("takes it out at the other end and connects to") },
-  { "@PAGE@", N_ ("This page’s program") },
+  { "@PAGE@", N_ ("This page's program") },
   { "@PAGE_DOES@", N_ ("which only this machine can reach") },
   { "@COUNT_SAYS@",
     N_ ("requests came through since the demo began. Reload the page, or change its "

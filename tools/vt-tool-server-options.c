@@ -22,7 +22,7 @@ static const VtToolHelp help = {
           "  vtunnel-tool server --port 0 --json\n"
           "      A free port, which the first line on standard output names.\n"
           "\n"
-          "Port 0 takes a free one. The path “/” accepts any path. Without --no-auth the\n"
+          "Port 0 takes a free one. The path \"/\" accepts any path. Without --no-auth the\n"
           "server listens on loopback only, and refuses what comes through a proxy.\n"
           "Ctrl+C ends it in order; a second Ctrl+C ends it at once."),
 };
@@ -42,9 +42,9 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
     { "no-auth", 0, 0, G_OPTION_ARG_NONE, &self->no_auth, N_ ("Let in whoever reaches the server"),
       NULL },
     { "allowed-origin", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->allowed_origins,
-      N_ ("Let in this website’s pages (repeatable)"), N_ ("ORIGIN") },
+      N_ ("Let in this website's pages (repeatable)"), N_ ("ORIGIN") },
     { "bind-address", 'b', 0, G_OPTION_ARG_STRING, &self->bind_address,
-      N_ ("Open clients’ ports here (localhost)"), N_ ("ADDRESS") },
+      N_ ("Open clients' ports here (localhost)"), N_ ("ADDRESS") },
     { "allowed-ports", 0, 0, G_OPTION_ARG_STRING, &self->allowed_ports,
       N_ ("Ports that clients may open"), N_ ("RANGES") },
     { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
@@ -84,7 +84,7 @@ check_address (const char *option, const char *text, GError **error)
   if (is_address (text))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("%s “%s”: an IP address of this machine is needed, or “localhost”"), option,
+               _ ("%s \"%s\": an IP address of this machine is needed, or \"localhost\""), option,
                text);
   return FALSE;
 }
@@ -100,7 +100,8 @@ check_origin (const char *text, GError **error)
       && g_uri_get_fragment (uri) == NULL)
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("--allowed-origin “%s”: an origin is needed, such as https://example.com"), text);
+               _ ("--allowed-origin \"%s\": an origin is needed, such as https://example.com"),
+               text);
   return FALSE;
 }
 
@@ -142,13 +143,13 @@ check_options (VtToolServerOptions *self, GError **error)
   if (self->path[0] != '/')
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--path “%s”: a path begins with “/”"), self->path);
+                   _ ("--path \"%s\": a path begins with \"/\""), self->path);
       return FALSE;
     }
   if (!self->no_auth && !is_loopback (self->listen))
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--listen “%s”: others than this machine would reach the server; "
+                   _ ("--listen \"%s\": others than this machine would reach the server; "
                       "add --no-auth if anybody may open ports on it"),
                    self->listen);
       return FALSE;
@@ -171,7 +172,7 @@ set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
       || vt_server_set_allowed_ports (server, self->allowed_ports, &reason))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("--allowed-ports “%s”: ranges are needed, such as 9000-9999,8080 (%s)"),
+               _ ("--allowed-ports \"%s\": ranges are needed, such as 9000-9999,8080 (%s)"),
                self->allowed_ports, reason->message);
   return FALSE;
 }
