@@ -34,7 +34,7 @@ void          vt_tool_events_free (VtToolEvents *self);
 JsonBuilder *vt_tool_event_begin (const char *name);
 void         vt_tool_event_add_text (JsonBuilder *event, const char *name, const char *value);
 void         vt_tool_event_add_number (JsonBuilder *event, const char *name, guint64 value);
-/* `address` and `port` as members of these two names; nothing if it is no address of the internet. */
+/* `address` and its port as members of these two names; nothing if it is no internet address. */
 void vt_tool_event_add_address (JsonBuilder    *event,
                                 const char     *address_name,
                                 const char     *port_name,

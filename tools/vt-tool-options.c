@@ -152,7 +152,7 @@ vt_tool_options_set_number (const char *option,
   if (!parse_number (option, text, G_PARAM_SPEC_UINT (pspec)->minimum,
                      G_PARAM_SPEC_UINT (pspec)->maximum, &number, error))
     return FALSE;
-  g_object_set (object, property, (guint) number, NULL);
+  g_object_set (object, property, (unsigned int) number, NULL);
   return TRUE;
 }
 

@@ -8,7 +8,8 @@
 
 /* The life of a sub-command: its main loop, its signals, its events, and its exit status. It ends
  * by a signal, by a failure, or when nobody reads its events; whichever comes first decides the
- * status and begins the end, which may take its time to be orderly. A second signal ends at once. */
+ * status and begins the end, which may take its time to be orderly. A second signal ends at
+ * once. */
 typedef struct _VtToolRun VtToolRun;
 
 /* Called once: begin to close. vt_tool_run_finish () when everything is closed. */

@@ -44,7 +44,7 @@ static void
 tell_forward (Client *self, VtForward *forward, gboolean opened)
 {
   JsonBuilder *event = begin_event (opened ? "forward-opened" : "forward-closed", self->session);
-  guint port = vt_forward_get_bound_port (forward);
+  unsigned int port = vt_forward_get_bound_port (forward);
   const char *id = vt_session_get_id (self->session);
 
   if (opened)
