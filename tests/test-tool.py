@@ -153,7 +153,8 @@ def wrong_options_of_the_client():
             ('3600x', ['--ping-interval', '3600x']),
             ('--header number 1', ['--header', 'nothing']),
             ('--header number 2', ['--header', 'A: b', '--header', 'A b: c']),
-            ('--header number 1', ['--header', 'A: b\r\nC: d'])]:
+            ('--header number 1', ['--header', 'A: b\r\nC: d']),
+            ('"host"', ['--header', 'host: example.com'])]:
         fails(2, culprit, 'client', '--server', URL, '--forward', FORWARD, *arguments)
     for url in ('', 'nonsense', 'ftp://localhost/', 'ws:///', 'http//x', 'ws://localhost:99999/'):
         fails(2, f'"{url}"', 'client', '--forward', FORWARD, '--server', url)
@@ -197,13 +198,14 @@ def ports_that_are_taken():
 def servers_that_are_none():
     listener, port = taken_port()
     listener.close()
-    url = f'ws://127.0.0.1:{port}/'
-    fails(1, url, 'client', '--server', url, '--forward', FORWARD)
+    fails(1, f'127.0.0.1:{port}', 'client', '--server', f'ws://127.0.0.1:{port}/', '--forward',
+          FORWARD)
     fails(1, 'no-such-host.invalid', 'client', '--server', 'ws://no-such-host.invalid/',
           '--forward', FORWARD)
     for status in (200, 404, 500):
         web = WebServer(status)
-        fails(1, web.url, 'client', '--server', web.url, '--forward', FORWARD)
+        errors = fails(1, web.url, 'client', '--server', web.url, '--forward', FORWARD)
+        assert 'no WebSocket' in errors, errors
     web = WebServer(302, [('Location', 'http://127.0.0.1:1/')])
     fails(1, web.url, 'client', '--server', web.url, '--forward', FORWARD)
 
@@ -241,7 +243,7 @@ def tls():
     server = Tool.server('--tls-certificate', certificate, '--tls-key', key)
     url = server.event('listening')['url']
     assert url == f'wss://127.0.0.1:{server.port}/', url
-    errors = fails(1, url, 'client', '--server', url, '--forward', FORWARD)
+    errors = fails(1, f'127.0.0.1:{server.port}', 'client', '--server', url, '--forward', FORWARD)
     assert '--tls-ca' in errors, errors
     target = Target(echo)
     client = Tool('client', '--json', '--server', url, '--forward', f'0={target.spec}', '--tls-ca',

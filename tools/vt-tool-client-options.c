@@ -16,9 +16,15 @@ static const VtToolHelp help = {
   .summary = N_ ("Asks a server to open ports, and connects what arrives there to targets on this\n"
                  "side."),
   .description =
-      N_ ("A forward is PORT=HOST:PORT, the server's port first. Port 0 lets the server\n"
-          "choose. Targets may also be tls://HOST:PORT and unix:/PATH, and ranges of ports\n"
-          "such as 9000-9009=localhost:3000 are one forward each.\n"
+      N_ ("A forward is [ADDRESS:]PORT=TARGET[,OPTION…]:\n"
+          "  9000=localhost:3000         port 9000 of the server leads to port 3000 here\n"
+          "  0=3000                      the server chooses a port; localhost is understood\n"
+          "  9000-9009=3000-3009         ranges, port by port; to one port: 9000-9009=3000\n"
+          "  9000=unix:/run/app.sock     to a Unix socket\n"
+          "  9000=tls://example.com:443  by TLS, and with its name in the Host header;\n"
+          "                              with host-header=keep as it is\n"
+          "  9000=3000,proxy-protocol=2  tells the target who the user is (HAProxy's way)\n"
+          "  *:9000=3000                 at all addresses of the server, if it lets you\n"
           "\n"
           "Examples:\n"
           "  vtunnel-tool client --server ws://127.0.0.1:3001/ --forward 9000=localhost:3000\n"
@@ -141,21 +147,52 @@ split_header (const char *text, char **name, char **value)
   return TRUE;
 }
 
+/* What the upgrade itself is made of. */
+static gboolean
+is_reserved (const char *name)
+{
+  static const char *const reserved[] = { "Connection", "Content-Length", "Host",
+                                          "Transfer-Encoding", "Upgrade" };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (reserved); i++)
+    {
+      if (g_ascii_strcasecmp (name, reserved[i]) == 0)
+        return TRUE;
+    }
+  return g_ascii_strncasecmp (name, "Sec-WebSocket-", strlen ("Sec-WebSocket-")) == 0;
+}
+
+/* What a header holds may be a secret: the line tells its number, and at most its name. */
+static gboolean
+check_header (const char *text, unsigned int number, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autofree char *value = NULL;
+
+  if (!split_header (text, &name, &value))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("--header number %u: 'NAME: VALUE' is needed, such as 'X-Team: blue'"),
+                   number);
+      return FALSE;
+    }
+  if (is_reserved (name))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("--header number %u: \"%s\" is the WebSocket's own; give another one"),
+                   number, name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static gboolean
 check_headers (VtToolClientOptions *self, GError **error)
 {
-  for (size_t i = 0; self->headers != NULL && self->headers[i] != NULL; i++)
+  for (unsigned int i = 0; self->headers != NULL && self->headers[i] != NULL; i++)
     {
-      g_autofree char *name = NULL;
-      g_autofree char *value = NULL;
-
-      if (split_header (self->headers[i], &name, &value))
-        continue;
-      /* What a header holds may be a secret, so only its number is told. */
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--header number %u: 'NAME: VALUE' is needed, such as 'X-Team: blue'"),
-                   (unsigned int) i + 1);
-      return FALSE;
+      if (!check_header (self->headers[i], i + 1, error))
+        return FALSE;
     }
   return TRUE;
 }

@@ -169,7 +169,7 @@ opened_cb (GObject *source, GAsyncResult *result, void *user_data)
     }
   if (!opened)
     {
-      g_prefix_error (&error, _ ("Cannot connect to %s: "), self->url);
+      g_prefix_error (&error, _ ("Cannot connect to the server: "));
       add_advice (&error);
       vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
       return;

@@ -134,6 +134,20 @@ vt_tool_log_error (const char *message)
   write_line ("vtunnel-tool: ", RED, message);
 }
 
+/* For a terminal that does not know UTF-8. */
+static char *
+convert (const char *text, const char *charset)
+{
+  static const char *const nearest[][2] = {
+    { "…", "..." }, { "→", "->" }, { "“", "\"" }, { "”", "\"" }, { "’", "'" }
+  };
+  g_autoptr(GString) plain = g_string_new (text);
+
+  for (size_t i = 0; i < G_N_ELEMENTS (nearest); i++)
+    g_string_replace (plain, nearest[i][0], nearest[i][1], 0);
+  return g_convert_with_fallback (plain->str, -1, charset, "UTF-8", "?", NULL, NULL, NULL);
+}
+
 void
 vt_tool_print (FILE *stream, const char *text)
 {
@@ -141,13 +155,7 @@ vt_tool_print (FILE *stream, const char *text)
   g_autofree char *converted = NULL;
 
   if (!g_get_charset (&charset))
-    {
-      g_autofree char *nearest = g_strconcat (charset, "//TRANSLIT", NULL);
-
-      converted = g_convert (text, -1, nearest, "UTF-8", NULL, NULL, NULL);
-      if (converted == NULL)
-        converted = g_convert_with_fallback (text, -1, charset, "UTF-8", "?", NULL, NULL, NULL);
-    }
+    converted = convert (text, charset);
   fputs (converted != NULL ? converted : text, stream);
   fflush (stream);
 }

@@ -107,17 +107,15 @@ vt_tool_options_parse (const VtToolHelp *help,
 static gboolean
 parse_number (const char *option,
               const char *text,
-              guint64 min,
-              guint64 max,
+              unsigned int min,
+              unsigned int max,
               guint64 *number,
               GError **error)
 {
   if (g_ascii_string_to_unsigned (text, 10, min, max, number, NULL))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("%s \"%s\": a number from %" G_GUINT64_FORMAT " to %" G_GUINT64_FORMAT
-                  " is needed"),
-               option, text, min, max);
+               _ ("%s \"%s\": a number from %u to %u is needed"), option, text, min, max);
   return FALSE;
 }
 
