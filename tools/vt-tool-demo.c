@@ -222,7 +222,8 @@ make_session (void)
 static VtClient *
 make_client (VtServer *server)
 {
-  g_autofree guint16 *ports = vt_server_get_ports (server, NULL);
+  size_t n_ports = 0;
+  g_autofree guint16 *ports = vt_server_get_ports (server, &n_ports);
   g_autofree char *uri = g_strdup_printf ("ws://" LOOPBACK ":%u/", ports[0]);
   g_autoptr(SoupSession) session = make_session ();
   VtClient *client = vt_client_new (uri);

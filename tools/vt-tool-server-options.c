@@ -171,9 +171,8 @@ set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
   if (self->allowed_ports == NULL
       || vt_server_set_allowed_ports (server, self->allowed_ports, &reason))
     return TRUE;
-  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("--allowed-ports \"%s\": ranges are needed, such as 9000-9999,8080 (%s)"),
-               self->allowed_ports, reason->message);
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--allowed-ports: %s",
+               reason->message);
   return FALSE;
 }
 

@@ -18,7 +18,8 @@ typedef struct {
 static void
 tell_listening (Server *self, const VtToolServerOptions *options)
 {
-  g_autofree guint16 *ports = vt_server_get_ports (self->server, NULL);
+  size_t n_ports = 0;
+  g_autofree guint16 *ports = vt_server_get_ports (self->server, &n_ports);
   g_autofree char *url =
       g_uri_join (G_URI_FLAGS_NONE, options->tls_certificate != NULL ? "wss" : "ws", NULL,
                   options->listen, ports[0], options->path, NULL, NULL);
