@@ -34,6 +34,7 @@ struct _VtRelay {
   GByteArray *pending;      /* owned: what the rewriter gave out; NULL without one */
   VtTimer *timer;           /* owned; NULL until there is something to wait for */
   GError *failure;          /* owned; of the very beginning, to be told in a later dispatch */
+  gboolean *freed;          /* unowned, nullable: set if it is freed while it finishes */
   VtRelayFunc finished;
   void *user_data;              /* the caller's */
   unsigned int for_target : 1;  /* the client's side */
@@ -62,9 +63,15 @@ static void
 finish (VtRelay *self, const GError *error)
 {
   g_autoptr(GError) copy = error != NULL ? g_error_copy (error) : NULL;
+  gboolean freed = FALSE;
 
   let_go (self);
+  self->freed = &freed;
   vt_stream_finish (self->stream, copy);
+  /* Somebody who heard of it may have ended everything. */
+  if (freed)
+    return;
+  self->freed = NULL;
   self->finished (self, copy, self->user_data);
 }
 
@@ -246,6 +253,18 @@ write_to_local (VtRelay *self)
   return wrote_all (self);
 }
 
+/* The stream has ended in order. */
+static void
+write_the_rest (VtRelay *self)
+{
+  ensure_timer (self, "relay's rest", rest_timeout_cb);
+  vt_timer_start (self->timer, REST_TIMEOUT);
+  if (self->blocked)
+    update_condition (self);
+  else
+    write_to_local (self);
+}
+
 /* Towards the tunnel. */
 
 static gboolean
@@ -352,6 +371,15 @@ writable_cb (VtMuxStream *mux, void *user_data)
     read_from_local (self);
 }
 
+/* Where the protocol has but one way to close, a target that was never reached looks like one that
+ * had nothing to say. A user is better told that the connection broke than that all is well. */
+static gboolean
+looks_refused (VtRelay *self)
+{
+  return !self->for_target && !self->local_ended && !vt_mux_stream_can_half_close (self->mux)
+         && vt_mux_stream_get_bytes_received (self->mux) == 0;
+}
+
 static void
 closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 {
@@ -366,6 +394,12 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
     }
 
   self->over = TRUE;
+  if (self->local != NULL && looks_refused (self))
+    {
+      g_clear_pointer (&self->local, vt_local_end_reset);
+      finish (self, NULL);
+      return;
+    }
   if (self->local == NULL)
     {
       /* The user left. Only what was sent before may still make the target worth reaching. */
@@ -373,12 +407,7 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
         finish (self, NULL);
       return;
     }
-  ensure_timer (self, "relay's rest", rest_timeout_cb);
-  vt_timer_start (self->timer, REST_TIMEOUT);
-  if (self->blocked)
-    update_condition (self);
-  else
-    write_to_local (self);
+  write_the_rest (self);
 }
 
 static const VtMuxStreamEvents events = {
@@ -429,13 +458,24 @@ target_failed (VtRelay *self, const GError *error)
   finish (self, error);
 }
 
+static VtLocalEnd *
+local_end_for (VtRelay *self, GIOStream *connection, GError **error)
+{
+  GSocket *socket;
+
+  if (!G_IS_SOCKET_CONNECTION (connection))
+    return vt_local_end_new_for_stream (connection, local_cb, self);
+  socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
+  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (G_OBJECT (connection)),
+                                  local_cb, self, error);
+}
+
 static void
 dialled_cb (GIOStream *connection, const GError *dial_error, void *user_data)
 {
   VtRelay *self = user_data;
   g_autoptr(GIOStream) taken = connection != NULL ? g_object_ref (connection) : NULL;
   g_autoptr(GError) error = NULL;
-  GSocket *socket;
 
   g_clear_pointer (&self->dial, vt_relay_dial_free);
   if (taken == NULL)
@@ -443,15 +483,7 @@ dialled_cb (GIOStream *connection, const GError *dial_error, void *user_data)
       target_failed (self, dial_error);
       return;
     }
-  if (G_IS_SOCKET_CONNECTION (taken))
-    {
-      socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (taken));
-      self->local =
-          vt_local_end_new_for_fd (g_socket_get_fd (socket), G_OBJECT (g_steal_pointer (&taken)),
-                                   local_cb, self, &error);
-    }
-  else
-    self->local = vt_local_end_new_for_stream (taken, local_cb, self);
+  self->local = local_end_for (self, taken, &error);
   if (self->local == NULL)
     {
       g_autoptr(GError) failure = vt_error_from_platform (error, VT_ERROR_FAILED);
@@ -459,8 +491,12 @@ dialled_cb (GIOStream *connection, const GError *dial_error, void *user_data)
       target_failed (self, failure);
       return;
     }
-  if (!self->over)
-    vt_mux_stream_accept (self->mux);
+  if (self->over)
+    {
+      write_the_rest (self);
+      return;
+    }
+  vt_mux_stream_accept (self->mux);
   write_to_local (self);
 }
 
@@ -533,6 +569,8 @@ vt_relay_free (VtRelay *self, const GError *error)
     vt_mux_stream_reset (self->mux, error);
   g_clear_pointer (&self->local, vt_local_end_reset);
   let_go (self);
+  if (self->freed != NULL)
+    *self->freed = TRUE;
   vt_stream_finish (self->stream, error);
   g_object_unref (self->stream);
   g_clear_error (&self->failure);
