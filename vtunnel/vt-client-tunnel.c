@@ -7,20 +7,21 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "vt-error-private.h"
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
 
 /* Reference-counted, because an application may let go of its client in any handler. */
 struct _VtClientTunnel {
   VtClientTunnelHandlers handlers;
-  void                  *user_data;
-  VtTrunk               *trunk;    /* owned, NULL once it is closed */
-  GHashTable            *forwards; /* owned, from listen id to owned VtForward */
-  GHashTable            *ids;      /* owned, from VtForward, borrowed, to its listen id */
-  GHashTable            *relays;   /* owned, from owned VtRelay to its owned VtStream */
-  GHashTable            *streams;  /* owned, set of VtStream, each of which unsets itself */
-  guint32                last_id;
-  gboolean               freed;
+  void *user_data;
+  VtTrunk *trunk;       /* owned, NULL once it is closed */
+  GHashTable *forwards; /* owned, from listen id to owned VtForward */
+  GHashTable *ids;      /* owned, from VtForward, borrowed, to its listen id */
+  GHashTable *relays;   /* owned, from owned VtRelay to its owned VtStream */
+  GHashTable *streams;  /* owned, set of VtStream, each of which unsets itself */
+  guint32 last_id;
+  gboolean freed;
 };
 
 static void
@@ -47,7 +48,7 @@ report_if_gone (VtClientTunnel *self)
 {
   if (!self->freed && self->trunk == NULL && g_hash_table_size (self->streams) == 0
       && g_hash_table_size (self->relays) == 0)
-    self->handlers.gone (self->user_data);
+    self->handlers.gone (self, self->user_data);
 }
 
 static void
@@ -73,46 +74,42 @@ relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
   report_if_gone (self);
 }
 
-static void
-refuse_stream (VtStream *stream, const char *why)
-{
-  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_TARGET_REFUSED, why);
-
-  vt_mux_stream_reset (vt_stream_lend (stream), error);
-  vt_stream_finish (stream, error);
-}
-
 /* A stream of a forward without a target is the application's, which may not want it. */
 static void
 offer_stream (VtForward *forward, VtStream *stream, VtMuxStream *mux_stream)
 {
+  g_autoptr(GError) error = NULL;
+
   if (vt_forward_offer (forward, stream))
-    vt_mux_stream_accept (mux_stream);
-  else
-    refuse_stream (stream, _("Nobody took the stream"));
+    {
+      vt_mux_stream_accept (mux_stream);
+      return;
+    }
+  error = g_error_new_literal (VT_ERROR, VT_ERROR_TARGET_REFUSED, _ ("Nobody took the stream"));
+  vt_mux_stream_reset (mux_stream, error);
+  vt_stream_finish (stream, error);
 }
 
 static void
 serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
 {
-  g_autoptr(VtStream) stream
-      = vt_stream_new (mux_stream, forward, vt_mux_stream_get_user_address (mux_stream));
+  g_autoptr(VtStream) stream =
+      vt_stream_new (mux_stream, forward, vt_mux_stream_get_user_address (mux_stream));
+  gboolean has_target = vt_forward_get_target (forward) != NULL;
   VtRelay *relay;
 
   vt_stream_set_finished_func (stream, stream_finished_cb, self);
   g_hash_table_add (self->streams, stream);
   vt_forward_add_stream (forward, stream);
-  self->handlers.stream_opened (stream, self->user_data);
-
-  if (self->freed)
-    refuse_stream (stream, _("The client is gone"));
-  else if (vt_forward_get_target (forward) == NULL)
-    offer_stream (forward, stream, mux_stream);
-  else
+  if (has_target)
     {
       relay = vt_relay_new_for_target (stream, relay_finished_cb, self);
-      g_hash_table_insert (self->relays, relay, g_steal_pointer (&stream));
+      g_hash_table_insert (self->relays, relay, g_object_ref (stream));
     }
+  self->handlers.stream_opened (stream, self->user_data);
+  /* If the client is gone by now, the stream is let go of, which resets it. */
+  if (!has_target && !self->freed)
+    offer_stream (forward, stream, mux_stream);
 }
 
 static void
@@ -130,7 +127,7 @@ stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
       serve_stream (self, forward, stream);
       return;
     }
-  error = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _("Nothing listens there any more"));
+  error = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("Nothing listens there any more"));
   vt_mux_stream_reset (stream, error);
 }
 
@@ -139,8 +136,7 @@ take_listen (VtClientTunnel *self, guint32 id)
 {
   VtForward *forward = NULL;
 
-  if (g_hash_table_steal_extended (self->forwards, GUINT_TO_POINTER (id), NULL,
-                                   (void **) &forward))
+  if (g_hash_table_steal_extended (self->forwards, GUINT_TO_POINTER (id), NULL, (void **) &forward))
     g_hash_table_remove (self->ids, forward);
   return forward;
 }
@@ -189,11 +185,11 @@ closed_cb (const GError *error, void *user_data)
 }
 
 VtClientTunnel *
-vt_client_tunnel_new (SoupWebsocketConnection      *connection,
-                      VtGate                       *gate,
-                      const VtMuxConfig            *config,
+vt_client_tunnel_new (SoupWebsocketConnection *connection,
+                      VtGate *gate,
+                      const VtMuxConfig *config,
                       const VtClientTunnelHandlers *handlers,
-                      void                         *user_data)
+                      void *user_data)
 {
   const VtTrunkHandlers trunk_handlers = {
     .listen_ok = listen_ok_cb,
@@ -233,8 +229,8 @@ static void
 abandon_relays (VtClientTunnel *self)
 {
   g_autoptr(GHashTable) relays = g_steal_pointer (&self->relays);
-  g_autoptr(GError) error
-      = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _("The client is gone"));
+  g_autoptr(GError) error =
+      g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("The client is gone"));
   GHashTableIter iter;
   VtRelay *relay;
   VtStream *stream;

@@ -1,9 +1,11 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "config.h"
+
 #include "vt-dialer-error-private.h"
 
-#include "config.h"
+#include <string.h>
 
 #include <glib/gi18n-lib.h>
 
@@ -12,7 +14,7 @@
 
 static const struct {
   GTlsCertificateFlags flag;
-  const char          *words;
+  const char *words;
 } tls_words[] = {
   { G_TLS_CERTIFICATE_UNKNOWN_CA, N_ ("it is signed by nobody who is trusted here") },
   { G_TLS_CERTIFICATE_BAD_IDENTITY, N_ ("it is for another name") },
@@ -48,25 +50,26 @@ error_for_status (SoupMessage *message, unsigned int status)
 {
   g_autofree char *uri = describe_uri (message);
   g_autofree char *phrase = vt_text_escape (soup_message_get_reason_phrase (message), -1);
-  const char *location
-      = soup_message_headers_get_one (soup_message_get_response_headers (message), "Location");
+  const char *location =
+      soup_message_headers_get_one (soup_message_get_response_headers (message), "Location");
 
   if (status == SOUP_STATUS_PROXY_UNAUTHORIZED)
     return g_error_new (VT_ERROR, VT_ERROR_NOT_AUTHORISED,
-                        _("%s: the proxy on the way asks for a name and a password"), uri);
+                        _ ("%s: the proxy on the way asks for a name and a password"), uri);
   if (status == SOUP_STATUS_UNAUTHORIZED || status == SOUP_STATUS_FORBIDDEN)
-    return g_error_new (VT_ERROR, VT_ERROR_NOT_AUTHORISED, _("%s: the server answered %u %s"), uri,
+    return g_error_new (VT_ERROR, VT_ERROR_NOT_AUTHORISED, _ ("%s: the server answered %u %s"), uri,
                         status, phrase);
   if (SOUP_STATUS_IS_REDIRECTION (status) && location != NULL)
     {
       g_autofree char *escaped = vt_text_escape (location, -1);
 
-      return g_error_new (VT_ERROR, VT_ERROR_NOT_A_TUNNEL,
-                          _("%s: the server answered %u %s and points to %s, which is not followed"),
-                          uri, status, phrase, escaped);
+      return g_error_new (
+          VT_ERROR, VT_ERROR_NOT_A_TUNNEL,
+          _ ("%s: the server answered %u %s and points to %s, which is not followed"), uri, status,
+          phrase, escaped);
     }
   return g_error_new (VT_ERROR, VT_ERROR_NOT_A_TUNNEL,
-                      _("%s: the server answered %u %s: no WebSocket there"), uri, status, phrase);
+                      _ ("%s: the server answered %u %s: no WebSocket there"), uri, status, phrase);
 }
 
 static GError *
@@ -79,13 +82,13 @@ error_for_tls (SoupMessage *message, const GError *error)
 
   for (size_t i = 0; i < G_N_ELEMENTS (tls_words); i++)
     if (flags & tls_words[i].flag)
-      g_ptr_array_add (words, (char *) _(tls_words[i].words));
+      g_ptr_array_add (words, (char *) _ (tls_words[i].words));
   if (words->len == 0)
-    return g_error_new (VT_ERROR, VT_ERROR_TLS, _("%s: no secure connection: %s"), host,
+    return g_error_new (VT_ERROR, VT_ERROR_TLS, _ ("%s: no secure connection: %s"), host,
                         error->message);
   g_ptr_array_add (words, NULL);
-  joined = g_strjoinv (_(", "), (char **) words->pdata);
-  return g_error_new (VT_ERROR, VT_ERROR_TLS, _("%s: the server's certificate is not good: %s"),
+  joined = g_strjoinv (_ (", "), (char **) words->pdata);
+  return g_error_new (VT_ERROR, VT_ERROR_TLS, _ ("%s: the server's certificate is not good: %s"),
                       host, joined);
 }
 
@@ -94,7 +97,7 @@ error_for_handshake (SoupMessage *message, const GError *error)
 {
   g_autofree char *uri = describe_uri (message);
 
-  return g_error_new (VT_ERROR, VT_ERROR_NOT_A_TUNNEL, _("%s: no WebSocket there: %s"), uri,
+  return g_error_new (VT_ERROR, VT_ERROR_NOT_A_TUNNEL, _ ("%s: no WebSocket there: %s"), uri,
                       error->message);
 }
 
@@ -109,7 +112,7 @@ vt_dialer_error_new (const VtDialerFailure *failure, const GError *error)
   if (status >= SOUP_STATUS_OK)
     return error_for_status (failure->message, status);
   if (failure->timed_out)
-    return g_error_new (VT_ERROR, VT_ERROR_TIMED_OUT, _("%s: no answer within %u seconds"), host,
+    return g_error_new (VT_ERROR, VT_ERROR_TIMED_OUT, _ ("%s: no answer within %u seconds"), host,
                         failure->deadline_seconds);
   if (error->domain == SOUP_WEBSOCKET_ERROR
       || g_error_matches (error, SOUP_SESSION_ERROR, SOUP_SESSION_ERROR_PARSING))

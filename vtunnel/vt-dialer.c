@@ -1,9 +1,9 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-dialer-private.h"
-
 #include "config.h"
+
+#include "vt-dialer-private.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -25,15 +25,15 @@
  * socket. Over TLS it goes through libsoup's stream, which adds nothing once its buffer is empty.
  */
 typedef struct {
-  SoupMessage             *message;     /* owned */
-  GCancellable            *cancellable; /* owned: the caller's, the deadline, an early verdict */
-  GCancellable            *outer;       /* owned, the caller's, may be NULL */
-  VtTimer                 *deadline;    /* owned */
-  SoupWebsocketConnection *first;       /* owned, libsoup's own connection, inert */
-  gulong                   outer_id;
-  unsigned int             refused_status; /* the answer that settles it, 0 while there is none */
-  gboolean                 upgrade_over; /* the emission that libsoup upgrades in is over */
-  gboolean                 timed_out;
+  SoupMessage *message;           /* owned */
+  GCancellable *cancellable;      /* owned: the caller's, the deadline, an early verdict */
+  GCancellable *outer;            /* owned, the caller's, may be NULL */
+  VtTimer *deadline;              /* owned */
+  SoupWebsocketConnection *first; /* owned, libsoup's own connection, inert */
+  gulong outer_id;
+  unsigned int refused_status; /* the answer that settles it, 0 while there is none */
+  gboolean upgrade_over;       /* the emission that libsoup upgrades in is over */
+  gboolean timed_out;
 } Dial;
 
 #define DEADLINE_SECONDS 30
@@ -61,15 +61,14 @@ static GIOStream *
 find_bare_socket (GIOStream *stream)
 {
   g_autoptr(GIOStream) base = NULL;
-  GParamSpec *pspec
-      = g_object_class_find_property (G_OBJECT_GET_CLASS (stream), "base-iostream");
+  GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (stream), "base-iostream");
 
   if (pspec == NULL || !g_type_is_a (pspec->value_type, G_TYPE_IO_STREAM))
     return NULL;
   g_object_get (stream, "base-iostream", &base, NULL);
   if (G_IS_TCP_WRAPPER_CONNECTION (base))
-    g_set_object (&base, g_tcp_wrapper_connection_get_base_io_stream (
-                             G_TCP_WRAPPER_CONNECTION (base)));
+    g_set_object (&base,
+                  g_tcp_wrapper_connection_get_base_io_stream (G_TCP_WRAPPER_CONNECTION (base)));
   return G_IS_SOCKET_CONNECTION (base) ? g_steal_pointer (&base) : NULL;
 }
 
@@ -77,8 +76,7 @@ static VtGate *
 lay_gate (SoupWebsocketConnection *first)
 {
   GIOStream *stream = soup_websocket_connection_get_io_stream (first);
-  GPollableInputStream *input
-      = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (stream));
+  GPollableInputStream *input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (stream));
   g_autoptr(GIOStream) bare = find_bare_socket (stream);
   g_autofree uint8_t *buffer = NULL;
   VtGate *gate;
@@ -178,7 +176,7 @@ connected_cb (GObject *source, GAsyncResult *result, void *user_data)
     g_task_return_boolean (task, TRUE);
   else
     g_task_return_new_error (task, VT_ERROR, VT_ERROR_FAILED,
-                             _("This version of libsoup connects in a way that is not known"));
+                             _ ("This version of libsoup connects in a way that is not known"));
 }
 
 static void
@@ -230,7 +228,7 @@ parse_uri (const char *text, GError **error)
   if ((!plain && !secure) || g_uri_get_host (uri) == NULL || *g_uri_get_host (uri) == '\0')
     {
       g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
-                           _("The server's address has to look like wss://example.org/path"));
+                           _ ("The server's address has to look like wss://example.org/path"));
       return NULL;
     }
   return soup_uri_copy (uri, SOUP_URI_SCHEME, plain ? "ws" : "wss", SOUP_URI_FRAGMENT, NULL,
@@ -271,7 +269,7 @@ new_message (const VtDialRequest *request, GError **error)
       && !is_loopback (g_uri_get_host (uri)))
     {
       g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
-                           _("A token or password must not travel unencrypted: use wss://"));
+                           _ ("A token or password must not travel unencrypted: use wss://"));
       return NULL;
     }
 
@@ -309,9 +307,9 @@ dial_new (SoupMessage *message, GCancellable *cancellable)
 
 void
 vt_dialer_dial_async (const VtDialRequest *request,
-                      GCancellable        *cancellable,
-                      GAsyncReadyCallback  callback,
-                      void                *user_data)
+                      GCancellable *cancellable,
+                      GAsyncReadyCallback callback,
+                      void *user_data)
 {
   g_autoptr(GTask) task = g_task_new (NULL, cancellable, callback, user_data);
   g_autoptr(GError) error = NULL;
@@ -336,10 +334,10 @@ vt_dialer_dial_async (const VtDialRequest *request,
 }
 
 gboolean
-vt_dialer_dial_finish (GAsyncResult             *result,
+vt_dialer_dial_finish (GAsyncResult *result,
                        SoupWebsocketConnection **connection,
-                       VtGate                  **gate,
-                       GError                  **error)
+                       VtGate **gate,
+                       GError **error)
 {
   GTask *task = G_TASK (result);
   Dial *self = g_task_get_task_data (task);
@@ -352,10 +350,11 @@ vt_dialer_dial_finish (GAsyncResult             *result,
   /* Made here, and not earlier, so that no dispatch comes between the connection that reads and
    * whoever listens to it. */
   *gate = lay_gate (self->first);
-  *connection = soup_websocket_connection_new (
-      G_IO_STREAM (*gate), soup_websocket_connection_get_uri (self->first),
-      SOUP_WEBSOCKET_CONNECTION_CLIENT, NULL,
-      soup_websocket_connection_get_protocol (self->first), NULL);
+  *connection =
+      soup_websocket_connection_new (G_IO_STREAM (*gate),
+                                     soup_websocket_connection_get_uri (self->first),
+                                     SOUP_WEBSOCKET_CONNECTION_CLIENT, NULL,
+                                     soup_websocket_connection_get_protocol (self->first), NULL);
   g_clear_object (&self->first);
   return TRUE;
 }

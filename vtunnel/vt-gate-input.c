@@ -10,7 +10,7 @@
 #include "vt-ready-set-private.h"
 
 /* One read of the base. The buffer exists only while bytes stand in it. */
-#define BUFFER_SIZE (256 * 1024)
+#define BUFFER_SIZE VT_GATE_MAX_UNREAD
 
 /* What may be handed on in one turn of the main loop; the clock is looked at each LOOK bytes. */
 #define TURN_BYTES (1024 * 1024)
@@ -317,6 +317,17 @@ wake (VtGateInput *self)
     vt_ready_set_wake (&self->ready);
   if (self->gate != NULL)
     vt_gate_update_interest (self->gate);
+}
+
+/* No guard looks at it yet: the one that is put on next does. */
+void
+vt_gate_input_unread (VtGateInput *self, const void *data, size_t length)
+{
+  g_assert (self->buffer == NULL);
+
+  self->buffer = g_malloc (BUFFER_SIZE);
+  memcpy (self->buffer, data, length);
+  self->end = length;
 }
 
 void

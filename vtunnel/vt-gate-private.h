@@ -31,6 +31,11 @@ typedef struct {
  * clock. */
 VtGate *vt_gate_new (GIOStream *base);
 
+/* Bytes that somebody else has read from the base already, which come before all others. At most
+ * VT_GATE_MAX_UNREAD, before anything is read and before vt_gate_begin_websocket (). */
+#define VT_GATE_MAX_UNREAD (256 * 1024)
+void vt_gate_unread (VtGate *self, const void *data, size_t length);
+
 /* Before the upgrade. Hands on at most one request head at a time (up to and including its empty
  * line), so that nothing behind the head gets lost in somebody's buffer when the connection is
  * taken over. A head longer than `max_head` bytes, and a connection that has not been upgraded or

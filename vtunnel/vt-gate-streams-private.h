@@ -14,6 +14,7 @@ G_BEGIN_DECLS
 G_DECLARE_FINAL_TYPE (VtGateInput, vt_gate_input, VT, GATE_INPUT, GInputStream)
 
 VtGateInput *vt_gate_input_new (VtGate *gate, VtGateBase *base);
+void         vt_gate_input_unread (VtGateInput *self, const void *data, size_t length);
 void         vt_gate_input_guard_head (VtGateInput *self, size_t max_head);
 void         vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits *limits);
 void         vt_gate_input_set_paused (VtGateInput *self, gboolean paused);

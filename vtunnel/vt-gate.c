@@ -184,6 +184,14 @@ vt_gate_new (GIOStream *base)
 }
 
 void
+vt_gate_unread (VtGate *self, const void *data, size_t length)
+{
+  g_assert (length <= VT_GATE_MAX_UNREAD);
+
+  vt_gate_input_unread (self->input, data, length);
+}
+
+void
 vt_gate_guard_http (VtGate *self, size_t max_head, gint64 deadline)
 {
   vt_gate_input_guard_head (self->input, max_head);

@@ -1,11 +1,9 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-trunk-private.h"
-
 #include "config.h"
 
-#include <string.h>
+#include "vt-trunk-private.h"
 
 #include <glib/gi18n-lib.h>
 
@@ -36,8 +34,6 @@ struct _VtTrunk {
 
 /* What an existing program of protocol v1 may send in one message. */
 #define MAX_MESSAGE_V1 (1024 * 1024)
-/* A close frame has room for 125 bytes, of which the code takes two. */
-#define MAX_REASON 123
 
 static void
 destroy (VtTrunk *self)
@@ -75,30 +71,6 @@ report_closed (VtTrunk *self, const GError *error)
     return;
   self->closed = TRUE;
   self->handlers.closed (error, self->user_data);
-}
-
-/* `reason` cut to what fits, between characters. */
-static char *
-fit_reason (const char *reason)
-{
-  g_autofree char *valid = g_utf8_make_valid (reason, -1);
-  size_t length = strlen (valid);
-
-  if (length > MAX_REASON)
-    {
-      length = MAX_REASON;
-      while (length > 0 && (valid[length] & 0xc0) == 0x80)
-        length--;
-    }
-  return g_strndup (valid, length);
-}
-
-static void
-begin_handshake (VtTrunk *self, unsigned int code, const char *reason)
-{
-  /* A mux that paused reading for a slow stream is gone; the peer's answer has to be read. */
-  vt_link_set_reading (self->link, TRUE);
-  vt_link_close (self->link, code, reason);
 }
 
 static GError *
@@ -282,7 +254,6 @@ static void
 mux_failed_cb (const GError *error, void *user_data)
 {
   VtTrunk *self = user_data;
-  g_autofree char *reason = NULL;
   unsigned int code = SOUP_WEBSOCKET_CLOSE_PROTOCOL_ERROR;
 
   if (self->freed || self->mux == NULL)
@@ -300,8 +271,7 @@ mux_failed_cb (const GError *error, void *user_data)
   end_streams (self, self->error);
   if (self->freed)
     return;
-  reason = fit_reason (self->error->message);
-  begin_handshake (self, code, reason);
+  vt_link_close (self->link, code, self->error->message);
   /* A dead peer will not shake hands. */
   if (code == SOUP_WEBSOCKET_CLOSE_GOING_AWAY)
     report_closed (self, self->error);
@@ -323,7 +293,7 @@ later_cb (void *user_data)
     error = g_error_new_literal (VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The tunnel shuts down"));
   end_streams (self, error);
   if (!self->freed)
-    begin_handshake (self, self->close_code, self->close_reason);
+    vt_link_close (self->link, self->close_code, self->close_reason);
 }
 
 static VtLink *
@@ -338,6 +308,7 @@ new_link (VtTrunk *self,
     .writable = link_writable_cb,
     .closed = link_closed_cb,
   };
+  g_autoptr(SoupWebsocketConnection) taken = connection;
   VtLink *link = vt_link_new (connection, gate, MAX_MESSAGE_V1, &events, self);
   gint64 seconds = (config->ping_interval + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC;
 
@@ -370,7 +341,7 @@ vt_trunk_new (SoupWebsocketConnection *connection,
   self->handlers = *handlers;
   self->user_data = user_data;
   self->protocol = config->protocol;
-  self->gate = gate != NULL ? g_object_ref (gate) : NULL;
+  self->gate = gate;
   self->later = vt_timer_new (clock, "vtunnel-trunk", later_cb, self);
   self->link = new_link (self, connection, gate, config);
   self->mux = vt_mux_new (config, clock, &mux_handlers, self);
@@ -397,7 +368,7 @@ vt_trunk_close (VtTrunk *self, unsigned int code, const char *reason)
 
   self->closing = TRUE;
   self->close_code = code;
-  self->close_reason = fit_reason (reason != NULL ? reason : "");
+  self->close_reason = g_strdup (reason);
   vt_timer_start (self->later, 0);
 }
 
