@@ -314,6 +314,7 @@ run_nested (Pair *self)
     }
   turn ();
   g_assert_cmpint (self->n_calls, ==, 1);
+  g_assert_false (g_main_context_pending (NULL));
 }
 
 /* In a loop that an application runs within a watch's function the others go on, and the watch

@@ -15,7 +15,7 @@
 /* What may be handed on in one turn of the main loop; the clock is looked at each LOOK bytes. */
 #define TURN_BYTES (1024 * 1024)
 #define TURN_TIME 2000
-#define LOOK_BYTES (64 * 1024)
+#define LOOK_BYTES (8 * 1024)
 
 /* So often a socket may say that it is readable to somebody who has not read it since, before it
  * is no longer listened to. Twice is the rule: the reader has its turn one round later. */

@@ -12,15 +12,17 @@
  * backlog 1024, at most 64 accepts a dispatch, behind the process-wide descriptor guard. */
 typedef struct _VtListener VtListener;
 
-/* `fd` is a connected, non-blocking, close-on-exec socket that now belongs to the callee. */
+/* `fd` is a connected, non-blocking, close-on-exec socket that now belongs to the callee, who may
+ * also free the listener. */
 typedef void (*VtListenerFunc) (int             fd,
                                 GSocketAddress *remote,
                                 void           *user_data);
 
-/* `address` is a literal address, "localhost" (both loopbacks, at least one must work), or "*" or
- * NULL-free "::"/"0.0.0.0". Port 0 picks one port, the same for all sockets. Errors are VT_ERROR:
- * ADDRESS_IN_USE, PERMISSION_DENIED, INVALID_ARGUMENT (an address that is none, or not of this
- * machine), LIMIT (no descriptors), FAILED. */
+/* `address` is a literal address, "localhost" (both loopbacks, at least one must work), or "*" (all
+ * of IPv4 and IPv6, where "0.0.0.0" and "::" are one of them each). Port 0 picks one port, the same
+ * for all sockets. Everything happens in the thread-default main context of now. Errors are
+ * VT_ERROR: ADDRESS_IN_USE, PERMISSION_DENIED, INVALID_ARGUMENT (an address that is none, or not of
+ * this machine), LIMIT (no descriptors), FAILED. */
 VtListener *vt_listener_new (const char    *address,
                              guint16        port,
                              VtListenerFunc func,
@@ -31,9 +33,9 @@ guint16     vt_listener_get_port (VtListener *self);
 const char *vt_listener_get_address (VtListener *self);
 void        vt_listener_free (VtListener *self);
 
-/* TRUE while the process is at least 64 descriptors below its limit. Whoever is about to take a
- * descriptor for somebody outside asks first. Says so once, with a warning, when it begins to
- * refuse, and once with a message when it serves again. */
+/* TRUE while one more descriptor leaves the process at least 64 below its limit. Whoever is about
+ * to take a descriptor for somebody outside asks first. Says so once, with a message, when it
+ * begins to refuse, and once when there are plenty again. */
 gboolean vt_listener_may_take_descriptor (void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtListener, vt_listener_free)

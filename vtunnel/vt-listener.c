@@ -1,4 +1,425 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "config.h"
+
 #include "vt-listener-private.h"
+
+#include <errno.h>
+#include <glib/gi18n-lib.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vt-error-private.h"
+#include "vt-text-private.h"
+
+#define BACKLOG 1024
+#define ACCEPTS_PER_DISPATCH 64
+#define RETRY_DELAY (200 * G_TIME_SPAN_MILLISECOND)
+
+/* How often a port that is free for IPv4 is looked for until it is free for IPv6 too. */
+#define PORT_ATTEMPTS 16
+
+#define MAX_SOCKETS 2
+
+typedef struct {
+  VtListener *listener; /* not owned: the listener owns the socket */
+  int fd;               /* owned */
+  VtWatch *watch;       /* owned */
+} Socket;
+
+struct _VtListener {
+  unsigned int ref_count; /* the owner's, and one while connections are handed out */
+  Socket sockets[MAX_SOCKETS];
+  unsigned int n_sockets;
+  char *address; /* owned, of the first socket */
+  guint16 port;
+  VtTimer *retry;      /* owned */
+  VtListenerFunc func; /* NULL once the listener was freed */
+  void *user_data;     /* the caller's */
+};
+
+/* The literal addresses that `address` stands for; more than one are alternatives, too: it is
+ * enough if the machine has one of them. */
+typedef struct {
+  char *texts[MAX_SOCKETS]; /* owned */
+  unsigned int n_texts;
+} Names;
+
+static void
+names_clear (Names *names)
+{
+  for (unsigned int i = 0; i < names->n_texts; i++)
+    g_free (names->texts[i]);
+}
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Names, names_clear)
+
+static void
+names_add (Names *names, const char *text)
+{
+  names->texts[names->n_texts++] = g_strdup (text);
+}
+
+static char *
+strip_brackets (const char *address)
+{
+  size_t length = strlen (address);
+
+  if (length > 2 && address[0] == '[' && address[length - 1] == ']')
+    return g_strndup (address + 1, length - 2);
+  return g_strdup (address);
+}
+
+static gboolean
+names_find (Names *names, const char *address, GError **error)
+{
+  g_autofree char *literal = strip_brackets (address);
+  g_autoptr(GSocketAddress) parsed = NULL;
+  g_autofree char *escaped = NULL;
+
+  if (g_str_equal (address, "localhost"))
+    {
+      names_add (names, "127.0.0.1");
+      names_add (names, "::1");
+      return TRUE;
+    }
+  if (g_str_equal (address, "*"))
+    {
+      names_add (names, "0.0.0.0");
+      names_add (names, "::");
+      return TRUE;
+    }
+
+  parsed = g_inet_socket_address_new_from_string (literal, 0);
+  if (parsed != NULL)
+    {
+      names_add (names, literal);
+      return TRUE;
+    }
+  escaped = vt_text_escape (address, -1);
+  g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+               _ ("“%s” is no IP address: names are not looked up here, but “localhost” and “*” "
+                  "can be used"),
+               escaped);
+  return FALSE;
+}
+
+static void
+set_open_error (GError **error, int code, const char *text, guint16 port)
+{
+  switch (code)
+    {
+    case EADDRINUSE:
+      if (port == 0)
+        g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE, _ ("No port is free on %s"), text);
+      else
+        g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE,
+                     _ ("Port %u on %s is already in use"), port, text);
+      break;
+    case EACCES:
+    case EPERM:
+      g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+                   _ ("The system does not permit to open port %u on %s"), port, text);
+      break;
+    case EADDRNOTAVAIL:
+    case EAFNOSUPPORT:
+    case EINVAL:
+      g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                   _ ("%s is no address of this machine"), text);
+      break;
+    case EMFILE:
+    case ENFILE:
+    case ENOBUFS:
+    case ENOMEM:
+      g_set_error (error, VT_ERROR, VT_ERROR_LIMIT, _ ("Port %u on %s cannot be opened now: %s"),
+                   port, text, g_strerror (code));
+      break;
+    default:
+      g_set_error (error, VT_ERROR, VT_ERROR_FAILED, _ ("Port %u on %s cannot be opened: %s"), port,
+                   text, g_strerror (code));
+      break;
+    }
+}
+
+/* IPv4 and IPv6 are sockets of their own, whatever the system's default is. */
+static gboolean
+bind_and_listen (int fd, const struct sockaddr_storage *native, socklen_t length)
+{
+  int yes = 1;
+
+  if (setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes) != 0)
+    return FALSE;
+  if (native->ss_family == AF_INET6
+      && setsockopt (fd, IPPROTO_IPV6, IPV6_V6ONLY, &yes, sizeof yes) != 0)
+    return FALSE;
+  return bind (fd, (const struct sockaddr *) native, length) == 0 && listen (fd, BACKLOG) == 0;
+}
+
+/* The port that the system chose, and the address as everybody writes it. */
+static void
+learn_name (VtListener *self, int fd)
+{
+  struct sockaddr_storage native = { 0 };
+  socklen_t length = sizeof native;
+  g_autoptr(GSocketAddress) bound = NULL;
+  GInetSocketAddress *inet;
+
+  if (getsockname (fd, (struct sockaddr *) &native, &length) != 0)
+    return;
+  bound = g_socket_address_new_from_native (&native, length);
+  inet = G_INET_SOCKET_ADDRESS (bound);
+  self->address = g_inet_address_to_string (g_inet_socket_address_get_address (inet));
+  self->port = g_inet_socket_address_get_port (inet);
+}
+
+/* Gives what went wrong as errno says it, or 0. */
+static int
+open_socket (VtListener *self, const char *text, guint16 port)
+{
+  g_autoptr(GSocketAddress) address = g_inet_socket_address_new_from_string (text, port);
+  struct sockaddr_storage native = { 0 };
+  socklen_t length = (socklen_t) g_socket_address_get_native_size (address);
+  int fd;
+
+  if (!g_socket_address_to_native (address, &native, sizeof native, NULL))
+    return EINVAL;
+
+  fd = socket (native.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+  if (fd < 0)
+    return errno;
+  if (!bind_and_listen (fd, &native, length))
+    {
+      int code = errno;
+
+      close (fd);
+      return code;
+    }
+
+  if (self->n_sockets == 0)
+    learn_name (self, fd);
+  self->sockets[self->n_sockets++] = (Socket){ .listener = self, .fd = fd };
+  return 0;
+}
+
+static void
+close_sockets (VtListener *self)
+{
+  while (self->n_sockets > 0)
+    {
+      Socket *last = &self->sockets[--self->n_sockets];
+
+      g_clear_pointer (&last->watch, vt_watch_free);
+      close (last->fd);
+    }
+  g_clear_pointer (&self->address, g_free);
+}
+
+static int
+open_each (VtListener *self, const Names *names, guint16 port, const char **culprit)
+{
+  int code = 0;
+
+  for (unsigned int i = 0; i < names->n_texts; i++)
+    {
+      int result = open_socket (self, names->texts[i], self->n_sockets > 0 ? self->port : port);
+
+      if (result == 0)
+        continue;
+      code = result;
+      *culprit = names->texts[i];
+      if (result == EAFNOSUPPORT || result == EADDRNOTAVAIL)
+        continue;
+      close_sockets (self);
+      return code;
+    }
+  return self->n_sockets > 0 ? 0 : code;
+}
+
+static gboolean
+open_all (VtListener *self, const char *address, guint16 port, GError **error)
+{
+  g_auto(Names) names = { 0 };
+  const char *culprit = NULL;
+  int code = EADDRINUSE;
+
+  if (!names_find (&names, address, error))
+    return FALSE;
+
+  for (int i = 0; i < PORT_ATTEMPTS && code == EADDRINUSE; i++)
+    {
+      code = open_each (self, &names, port, &culprit);
+      if (port != 0)
+        break;
+    }
+  if (code != 0)
+    set_open_error (error, code, culprit, port);
+  return code == 0;
+}
+
+static void
+set_condition (VtListener *self, GIOCondition condition)
+{
+  for (unsigned int i = 0; i < self->n_sockets; i++)
+    vt_watch_set_condition (self->sockets[i].watch, condition);
+}
+
+/* The queue of the kernel keeps who comes meanwhile. */
+static void
+pause_accepting (VtListener *self)
+{
+  set_condition (self, 0);
+  vt_timer_start (self->retry, RETRY_DELAY);
+}
+
+static void
+retry_cb (void *user_data)
+{
+  VtListener *self = user_data;
+
+  if (vt_listener_may_take_descriptor ())
+    set_condition (self, G_IO_IN);
+  else
+    vt_timer_start (self->retry, RETRY_DELAY);
+}
+
+/* Whether the next one in the queue can be accepted all the same. What the network did to a
+ * connection that waited there is reported here, too (accept (2)); anything else may last, and
+ * trying again at once would only burn time. */
+static gboolean
+survive_accept_error (VtListener *self, int code)
+{
+  switch (code)
+    {
+    case EAGAIN:
+#if EWOULDBLOCK != EAGAIN
+    case EWOULDBLOCK:
+#endif
+      return FALSE;
+    case EINTR:
+    case ECONNABORTED:
+    case EPROTO:
+    case EPERM:
+    case ENETDOWN:
+    case ENETUNREACH:
+    case EHOSTDOWN:
+    case EHOSTUNREACH:
+    case ENOPROTOOPT:
+    case ETIMEDOUT:
+      return TRUE;
+    default:
+      g_debug ("Port %u cannot accept now: %s", self->port, g_strerror (code));
+      pause_accepting (self);
+      return FALSE;
+    }
+}
+
+static gboolean
+accept_one (VtListener *self, Socket *from)
+{
+  struct sockaddr_storage native = { 0 };
+  socklen_t length = sizeof native;
+  g_autoptr(GSocketAddress) remote = NULL;
+  int fd;
+
+  if (!vt_listener_may_take_descriptor ())
+    {
+      pause_accepting (self);
+      return FALSE;
+    }
+
+  fd = accept4 (from->fd, (struct sockaddr *) &native, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  if (fd < 0)
+    return survive_accept_error (self, errno);
+
+  remote = g_socket_address_new_from_native (&native, length);
+  self->func (fd, remote, self->user_data);
+  return TRUE;
+}
+
+static void
+listener_unref (VtListener *self)
+{
+  if (--self->ref_count == 0)
+    g_free (self);
+}
+
+static void
+incoming_cb (GIOCondition condition, void *user_data)
+{
+  Socket *from = user_data;
+  VtListener *self = from->listener;
+
+  self->ref_count++;
+  for (int i = 0; i < ACCEPTS_PER_DISPATCH && self->func != NULL; i++)
+    if (!accept_one (self, from))
+      break;
+  listener_unref (self);
+}
+
+static gboolean
+watch_all (VtListener *self, GError **error)
+{
+  g_autoptr(VtPoller) poller = vt_poller_get (NULL);
+
+  for (unsigned int i = 0; i < self->n_sockets; i++)
+    {
+      Socket *one = &self->sockets[i];
+      g_autoptr(GError) local_error = NULL;
+
+      one->watch = vt_watch_new (poller, one->fd, G_IO_IN, incoming_cb, one, &local_error);
+      if (one->watch != NULL)
+        continue;
+      g_propagate_error (error, vt_error_from_platform (local_error, VT_ERROR_FAILED));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+VtListener *
+vt_listener_new (const char *address,
+                 guint16 port,
+                 VtListenerFunc func,
+                 void *user_data,
+                 GError **error)
+{
+  g_autoptr(VtListener) self = g_new0 (VtListener, 1);
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+
+  self->ref_count = 1;
+  self->func = func;
+  self->user_data = user_data;
+  self->retry = vt_timer_new (clock, "accept again", retry_cb, self);
+
+  if (!vt_listener_may_take_descriptor ())
+    {
+      g_set_error (error, VT_ERROR, VT_ERROR_LIMIT, _ ("Too many connections and files are open"));
+      return NULL;
+    }
+  if (!open_all (self, address, port, error) || !watch_all (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
+guint16
+vt_listener_get_port (VtListener *self)
+{
+  return self->port;
+}
+
+const char *
+vt_listener_get_address (VtListener *self)
+{
+  return self->address;
+}
+
+void
+vt_listener_free (VtListener *self)
+{
+  self->func = NULL;
+  g_clear_pointer (&self->retry, vt_timer_free);
+  close_sockets (self);
+  listener_unref (self);
+}

@@ -9,26 +9,41 @@ typedef struct {
   GObject *stream;
   /* A part of the stream. */
   VtReadySet *set;
+  gboolean ready;
 } ReadySource;
 
+/* Asked before and after each poll, and no ready time: setting one wakes the main loop up with a
+ * system call, and this happens on each turn. */
 static gboolean
-dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+source_check (GSource *source)
+{
+  return ((ReadySource *) source)->ready;
+}
+
+static gboolean
+source_prepare (GSource *source, int *timeout)
+{
+  *timeout = -1;
+  return source_check (source);
+}
+
+static gboolean
+source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   ReadySource *self = (ReadySource *) source;
   GPollableSourceFunc func = (GPollableSourceFunc) G_CALLBACK (callback);
 
   if (func == NULL)
     return G_SOURCE_REMOVE;
-  g_source_set_ready_time (source, -1);
+  self->ready = FALSE;
   if (func (self->stream, user_data) == G_SOURCE_REMOVE)
     return G_SOURCE_REMOVE;
-  if (!g_source_is_destroyed (source) && self->set->check (self->stream))
-    g_source_set_ready_time (source, 0);
+  self->ready = self->set->check (self->stream);
   return G_SOURCE_CONTINUE;
 }
 
 static void
-finalize (GSource *source)
+source_finalize (GSource *source)
 {
   ReadySource *self = (ReadySource *) source;
 
@@ -51,8 +66,10 @@ closure_callback (GObject *stream, gpointer user_data)
 }
 
 static GSourceFuncs source_funcs = {
-  .dispatch = dispatch,
-  .finalize = finalize,
+  .prepare = source_prepare,
+  .check = source_check,
+  .dispatch = source_dispatch,
+  .finalize = source_finalize,
   .closure_callback = (GSourceFunc) G_CALLBACK (closure_callback),
   .closure_marshal = (GSourceDummyMarshal) g_cclosure_marshal_generic,
 };
@@ -80,8 +97,7 @@ vt_ready_set_create_source (VtReadySet *self, GObject *stream, GCancellable *can
   ready->stream = g_object_ref (stream);
   ready->set = self;
   g_ptr_array_add (self->sources, source);
-  if (self->check (stream))
-    g_source_set_ready_time (source, 0);
+  ready->ready = self->check (stream);
 
   if (cancellable != NULL)
     {
@@ -106,6 +122,5 @@ void
 vt_ready_set_wake (VtReadySet *self)
 {
   for (unsigned int i = 0; i < self->sources->len; i++)
-    if (!g_source_is_destroyed (self->sources->pdata[i]))
-      g_source_set_ready_time (self->sources->pdata[i], 0);
+    ((ReadySource *) self->sources->pdata[i])->ready = TRUE;
 }

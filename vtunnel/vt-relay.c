@@ -371,6 +371,15 @@ writable_cb (VtMuxStream *mux, void *user_data)
     read_from_local (self);
 }
 
+/* Where the protocol has but one way to close, a target that was never reached looks like one that
+ * had nothing to say. A user is better told that the connection broke than that all is well. */
+static gboolean
+looks_refused (VtRelay *self)
+{
+  return !self->for_target && !self->local_ended && !vt_mux_stream_can_half_close (self->mux)
+         && vt_mux_stream_get_bytes_received (self->mux) == 0;
+}
+
 static void
 closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 {
@@ -385,6 +394,12 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
     }
 
   self->over = TRUE;
+  if (self->local != NULL && looks_refused (self))
+    {
+      g_clear_pointer (&self->local, vt_local_end_reset);
+      finish (self, NULL);
+      return;
+    }
   if (self->local == NULL)
     {
       /* The user left. Only what was sent before may still make the target worth reaching. */

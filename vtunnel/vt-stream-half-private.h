@@ -70,6 +70,7 @@ struct _VtStream {
   GThread              *thread;       /* unowned, only compared */
   VtStreamInput        *input;        /* owned, made when it is asked for */
   VtStreamOutput       *output;       /* owned, made when it is asked for */
+  GByteArray           *staged;       /* owned: written, waits for a turn; NULL if nothing does */
   VtStreamFinishedFunc  finished;
   void                 *finished_data; /* unowned */
   guint64               bytes_sent;    /* both: once `mux` is NULL */
@@ -79,7 +80,6 @@ struct _VtStream {
   unsigned int          over : 1;         /* vt_stream_finish () was called */
   unsigned int          input_ended : 1;  /* the application closed its input */
   unsigned int          output_ended : 1; /* the application closed its output */
-  unsigned int          waiting : 1;      /* a turn to write was asked for, and did not come yet */
 };
 
 /* What the halves do. The two that end a direction use neither buffer nor size. */

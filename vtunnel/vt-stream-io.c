@@ -13,6 +13,11 @@
 
 /* The side of a VtStream that drives the mux's stream for an application. */
 
+/* A turn to write lasts only while the mux says so, and an application writes in a dispatch of its
+ * own, when others wait again: it would never have its turn. So one write is taken ahead, and is at
+ * hand when the turn comes. In bytes. */
+#define STAGED_MAX 32768
+
 static void
 wake_input (VtStream *self)
 {
@@ -52,17 +57,35 @@ readable_cb (VtMuxStream *mux, void *user_data)
     wake_input (self);
 }
 
+/* TRUE when all of it has gone. Called when it is this stream's turn, which does not last: what
+ * does not go now waits for the next one. */
+static gboolean
+flush (VtMuxStream *mux, GByteArray *staged)
+{
+  uint8_t *place;
+  size_t space;
+
+  while (staged->len > 0 && (place = vt_mux_stream_begin_write (mux, &space)) != NULL)
+    {
+      space = MIN (space, staged->len);
+      memcpy (place, staged->data, space);
+      vt_mux_stream_end_write (mux, space);
+      g_byte_array_remove_range (staged, 0, space);
+    }
+  return staged->len == 0;
+}
+
 static void
 writable_cb (VtMuxStream *mux, void *user_data)
 {
   VtStream *self = user_data;
 
-  self->waiting = FALSE;
-  /* A turn that nobody waits for any more (the write was cancelled) goes to the next stream. */
-  if (self->output == NULL || g_queue_is_empty (&vt_stream_output_get_half (self->output)->sources))
-    vt_mux_stream_cancel_write (mux);
-  else
-    wake_output (self);
+  if (self->staged == NULL || !flush (mux, self->staged))
+    return;
+  g_clear_pointer (&self->staged, g_byte_array_unref);
+  if (self->output_ended)
+    vt_mux_stream_shutdown (mux);
+  wake_output (self);
 }
 
 static void
@@ -78,8 +101,13 @@ static const VtMuxStreamEvents own_events = {
   .closed = closed_cb,
 };
 
-/* The events of a stream that was closed and whose object is gone: the reference to it is dropped
- * when the other side has ended too. */
+/* A stream that was closed and whose object is gone: what it still has to send goes out, and the
+ * reference to it is dropped when the other side has ended too. */
+typedef struct {
+  VtMuxStream *mux;   /* owned */
+  GByteArray *staged; /* owned, nullable */
+} Forsaken;
+
 static void
 forsaken_readable_cb (VtMuxStream *mux, void *user_data)
 {
@@ -89,13 +117,23 @@ forsaken_readable_cb (VtMuxStream *mux, void *user_data)
 static void
 forsaken_writable_cb (VtMuxStream *mux, void *user_data)
 {
+  Forsaken *self = user_data;
+
+  if (self->staged == NULL || !flush (mux, self->staged))
+    return;
+  g_clear_pointer (&self->staged, g_byte_array_unref);
+  vt_mux_stream_shutdown (mux);
 }
 
 static void
 forsaken_closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 {
+  Forsaken *self = user_data;
+
   vt_mux_stream_set_events (mux, NULL, NULL);
-  vt_mux_stream_unref (mux);
+  g_clear_pointer (&self->staged, g_byte_array_unref);
+  vt_mux_stream_unref (self->mux);
+  g_free (self);
 }
 
 static const VtMuxStreamEvents forsaken_events = {
@@ -104,6 +142,16 @@ static const VtMuxStreamEvents forsaken_events = {
   .writable = forsaken_writable_cb,
   .closed = forsaken_closed_cb,
 };
+
+static void
+forsake (VtStream *self)
+{
+  Forsaken *forsaken = g_new0 (Forsaken, 1);
+
+  forsaken->mux = vt_mux_stream_ref (self->mux);
+  forsaken->staged = g_steal_pointer (&self->staged);
+  vt_mux_stream_set_events (self->mux, &forsaken_events, forsaken);
+}
 
 /* FALSE with `error` if the application may not use this direction. */
 static gboolean
@@ -173,19 +221,22 @@ vt_stream_transmit (VtStream *self, void *buffer, size_t size, GError **error)
                                                : _ ("The other side has closed the stream"));
       return -1;
     }
-  place = vt_mux_stream_begin_write (self->mux, &space);
-  if (place == NULL)
+  if (self->staged != NULL)
     {
-      self->waiting = TRUE;
       g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, _ ("The tunnel is full"));
       return -1;
     }
 
-  self->waiting = FALSE;
-  space = MIN (space, size);
-  memcpy (place, buffer, space);
-  vt_mux_stream_end_write (self->mux, space);
-  return space;
+  place = vt_mux_stream_begin_write (self->mux, &space);
+  size = MIN (size, place != NULL ? space : STAGED_MAX);
+  if (place == NULL)
+    {
+      self->staged = g_byte_array_append (g_byte_array_new (), buffer, size);
+      return size;
+    }
+  memcpy (place, buffer, size);
+  vt_mux_stream_end_write (self->mux, size);
+  return size;
 }
 
 gssize
@@ -211,7 +262,7 @@ vt_stream_end_output (VtStream *self, void *buffer, size_t size, GError **error)
     return 0;
 
   self->output_ended = TRUE;
-  if (!self->over)
+  if (!self->over && self->staged == NULL)
     vt_mux_stream_shutdown (self->mux);
   wake_output (self);
   return 0;
@@ -229,7 +280,8 @@ vt_stream_is_readable (VtStream *self)
 gboolean
 vt_stream_is_writable (VtStream *self)
 {
-  return self->lent || self->output_ended || self->over || self->mux == NULL || !self->waiting;
+  return self->lent || self->output_ended || self->over || self->mux == NULL
+         || self->staged == NULL;
 }
 
 void
@@ -266,10 +318,11 @@ vt_stream_let_go (VtStream *self)
     vt_mux_stream_reset (mux, error);
 
   if (graceful && !self->over)
-    vt_mux_stream_set_events (vt_mux_stream_ref (mux), &forsaken_events, NULL);
+    forsake (self);
   else
     vt_mux_stream_set_events (mux, NULL, NULL);
   vt_stream_finish (self, error);
   vt_stream_keep_counters (self);
+  g_clear_pointer (&self->staged, g_byte_array_unref);
   g_clear_pointer (&self->mux, vt_mux_stream_unref);
 }
