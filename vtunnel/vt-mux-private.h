@@ -43,12 +43,12 @@ typedef struct {
   size_t (*get_queued) (void *user_data);
   void (*set_reading) (gboolean reading, void *user_data);
 
-  /* Upwards, client. `confirmed` FALSE: an older server, which never answers. */
+  /* Upwards, client. `confirmed` FALSE: an older server, which never answers. Should it refuse the
+   * port later all the same, `listen_failed` follows. */
   void (*listen_ok) (guint32 id, const char *address, guint16 port, gboolean confirmed,
                      void *user_data);
   void (*listen_failed) (guint32 id, const GError *error, void *user_data);
-  /* The callee takes the stream with vt_mux_stream_set_events (), now or later, and accepts or
-   * resets it. */
+  /* The callee takes a reference, sets the events, now or later, and accepts or resets it. */
   void (*stream_opened) (VtMuxStream *stream, guint32 listen_id, void *user_data);
 
   /* Upwards, server: answered by vt_mux_listen_accept () or vt_mux_listen_refuse (), now or later. */
@@ -85,8 +85,8 @@ void vt_mux_unlisten (VtMux *self, guint32 id);
 /* Server. */
 void vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16 port);
 void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error);
-/* NULL with VT_ERROR_LIMIT when there are too many streams. The mux's reference; the caller takes
- * its own by vt_mux_stream_set_events (). */
+/* NULL with VT_ERROR_LIMIT when there are too many streams, with VT_ERROR_CANCELLED when the listen
+ * is gone. The mux's reference; the caller takes its own by vt_mux_stream_ref (). */
 VtMuxStream *vt_mux_open_stream (VtMux          *self,
                                  guint32         listen_id,
                                  GSocketAddress *user,

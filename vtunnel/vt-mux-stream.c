@@ -2,3 +2,308 @@
  * SPDX-License-Identifier: MIT */
 
 #include "vt-mux-stream-private.h"
+
+#include "vt-mux-internal-private.h"
+
+static gboolean
+has_to_read (VtMuxStream *self)
+{
+  return self->received.length > 0 || self->read_ended;
+}
+
+static void
+tell_first (VtMuxStream *self)
+{
+  unsigned int first = self->news & -self->news;
+
+  self->news &= ~first;
+  if (first == VT_MUX_STREAM_OPENED && self->events.opened != NULL)
+    self->events.opened (self, self->user_data);
+  else if (first == VT_MUX_STREAM_READABLE && self->events.readable != NULL && has_to_read (self))
+    self->events.readable (self, self->user_data);
+  else if (first == VT_MUX_STREAM_CLOSED && self->events.closed != NULL)
+    self->events.closed (self, self->error, self->user_data);
+}
+
+/* Until there is no news, or somebody else listens, who is to hear it later. */
+static void
+tell_news (VtMuxStream *self)
+{
+  g_autoptr(VtMuxStream) alive = vt_mux_stream_ref (self);
+
+  while (self->news != 0 && (self->news_timer == NULL || !vt_timer_is_running (self->news_timer)))
+    tell_first (self);
+}
+
+static void
+news_cb (void *user_data)
+{
+  tell_news (user_data);
+}
+
+static void
+tell_later (VtMuxStream *self, unsigned int news)
+{
+  if (!self->has_events || self->reset || news == 0)
+    return;
+
+  self->news |= news;
+  if (self->news_timer == NULL)
+    self->news_timer = vt_timer_new (self->clock, "stream news", news_cb, self);
+  vt_timer_start (self->news_timer, 0);
+}
+
+/* At once, unless older news is still to be told: events come in their order. */
+static void
+tell_readable (VtMuxStream *self)
+{
+  if (self->news != 0)
+    self->news |= VT_MUX_STREAM_READABLE;
+  else if (self->events.readable != NULL)
+    self->events.readable (self, self->user_data);
+}
+
+VtMuxStream *
+vt_mux_stream_new (VtMux *mux, guint32 id, guint32 listen_id, GSocketAddress *user)
+{
+  VtMuxStream *self = g_new0 (VtMuxStream, 1);
+
+  self->ref_count = 1;
+  self->mux = mux;
+  self->clock = vt_clock_ref (mux->clock);
+  self->id = id;
+  self->listen_id = listen_id;
+  self->user = user == NULL ? NULL : g_object_ref (user);
+  self->accepted = mux->config.role == VT_MUX_SERVER;
+  self->member.data = self->waiting.data = self;
+  g_queue_push_tail_link (&mux->members, &self->member);
+  return self;
+}
+
+VtMuxStream *
+vt_mux_stream_ref (VtMuxStream *self)
+{
+  self->ref_count++;
+  return self;
+}
+
+static void
+drop_received (VtMuxStream *self)
+{
+  vt_byte_queue_clear (&self->received);
+  if (self->mux != NULL)
+    vt_mux_account (self->mux, self);
+}
+
+void
+vt_mux_stream_unref (VtMuxStream *self)
+{
+  if (--self->ref_count > 0)
+    return;
+
+  drop_received (self);
+  if (self->mux != NULL)
+    g_queue_unlink (&self->mux->members, &self->member);
+  g_clear_pointer (&self->news_timer, vt_timer_free);
+  g_clear_pointer (&self->clock, vt_clock_unref);
+  g_clear_object (&self->user);
+  g_clear_error (&self->error);
+  g_free (self);
+}
+
+void
+vt_mux_stream_set_events (VtMuxStream *self, const VtMuxStreamEvents *events, void *user_data)
+{
+  unsigned int news = 0;
+
+  self->has_events = events != NULL;
+  self->events = events != NULL ? *events : (VtMuxStreamEvents){ 0 };
+  self->user_data = user_data;
+  self->news = 0;
+  if (self->news_timer != NULL)
+    vt_timer_stop (self->news_timer);
+
+  if (self->mux != NULL && self->mux->config.role == VT_MUX_SERVER && self->accepted && !self->over)
+    news |= VT_MUX_STREAM_OPENED;
+  if (has_to_read (self))
+    news |= VT_MUX_STREAM_READABLE;
+  if (self->over)
+    news |= VT_MUX_STREAM_CLOSED;
+  tell_later (self, news);
+}
+
+guint32
+vt_mux_stream_get_id (VtMuxStream *self)
+{
+  return self->id;
+}
+
+guint32
+vt_mux_stream_get_listen_id (VtMuxStream *self)
+{
+  return self->listen_id;
+}
+
+GSocketAddress *
+vt_mux_stream_get_user_address (VtMuxStream *self)
+{
+  return self->user;
+}
+
+guint64
+vt_mux_stream_get_bytes_sent (VtMuxStream *self)
+{
+  return self->bytes_sent;
+}
+
+guint64
+vt_mux_stream_get_bytes_received (VtMuxStream *self)
+{
+  return self->bytes_received;
+}
+
+void
+vt_mux_stream_accept (VtMuxStream *self)
+{
+  if (self->accepted || self->over)
+    return;
+
+  self->accepted = TRUE;
+  if (self->wants_turn)
+    vt_mux_wait_for_turn (self->mux, self);
+}
+
+const uint8_t *
+vt_mux_stream_peek (VtMuxStream *self, size_t *length)
+{
+  return vt_byte_queue_peek (&self->received, length);
+}
+
+void
+vt_mux_stream_consume (VtMuxStream *self, size_t length)
+{
+  vt_byte_queue_consume (&self->received, length);
+  if (self->mux == NULL)
+    return;
+
+  if (self->mux->paused)
+    self->consumed_at = vt_clock_get_time (self->clock);
+  vt_mux_account (self->mux, self);
+}
+
+gboolean
+vt_mux_stream_at_end (VtMuxStream *self)
+{
+  return self->read_ended && self->received.length == 0;
+}
+
+uint8_t *
+vt_mux_stream_begin_write (VtMuxStream *self, size_t *space)
+{
+  *space = 0;
+  if (self->over || self->mux == NULL || self->mux->failure != NULL)
+    return NULL;
+
+  self->wants_turn = !self->accepted;
+  if (self->wants_turn || !vt_mux_take_turn (self->mux, self))
+    return NULL;
+  return self->mux->protocol->begin_write (self, space);
+}
+
+void
+vt_mux_stream_end_write (VtMuxStream *self, size_t length)
+{
+  if (length == 0)
+    return;
+
+  if (self->mux->turn == self)
+    self->mux->turn = NULL;
+  self->bytes_sent += length;
+  self->mux->protocol->end_write (self, length);
+}
+
+void
+vt_mux_stream_cancel_write (VtMuxStream *self)
+{
+  self->wants_turn = FALSE;
+  if (self->mux != NULL)
+    vt_mux_leave_turns (self->mux, self);
+}
+
+gboolean
+vt_mux_stream_can_half_close (VtMuxStream *self)
+{
+  return self->mux != NULL && self->mux->protocol->half_close;
+}
+
+void
+vt_mux_stream_shutdown (VtMuxStream *self)
+{
+  if (!self->over)
+    self->mux->protocol->shutdown (self);
+}
+
+void
+vt_mux_stream_reset (VtMuxStream *self, const GError *error)
+{
+  g_autoptr(VtMuxStream) alive = vt_mux_stream_ref (self);
+
+  self->reset = TRUE;
+  self->news = 0;
+  if (self->over)
+    {
+      drop_received (self);
+      return;
+    }
+
+  self->mux->protocol->reset (self, error);
+  vt_mux_stream_end (self, error);
+  drop_received (self);
+}
+
+void
+vt_mux_stream_push (VtMuxStream *self, GBytes *bytes)
+{
+  vt_byte_queue_push (&self->received, bytes);
+  self->bytes_received += g_bytes_get_size (bytes);
+  vt_mux_account (self->mux, self);
+  tell_readable (self);
+}
+
+void
+vt_mux_stream_end (VtMuxStream *self, const GError *error)
+{
+  self->over = TRUE;
+  self->error = error == NULL ? NULL : g_error_copy (error);
+  vt_mux_leave_turns (self->mux, self);
+  tell_later (self, VT_MUX_STREAM_CLOSED | (self->read_ended ? VT_MUX_STREAM_READABLE : 0));
+  if (error != NULL)
+    drop_received (self);
+  /* This may have been the last reference. */
+  g_hash_table_remove (self->mux->streams, GUINT_TO_POINTER (self->id));
+}
+
+void
+vt_mux_stream_emit_writable (VtMuxStream *self)
+{
+  if (self->events.writable != NULL)
+    self->events.writable (self, self->user_data);
+}
+
+void
+vt_mux_stream_abandon (VtMuxStream *self, const GError *error)
+{
+  if (self->over)
+    return;
+
+  self->over = TRUE;
+  self->error = error == NULL ? NULL : g_error_copy (error);
+  vt_mux_leave_turns (self->mux, self);
+  if (!self->has_events)
+    return;
+
+  if (self->news_timer != NULL)
+    vt_timer_stop (self->news_timer);
+  self->news |= VT_MUX_STREAM_CLOSED;
+  tell_news (self);
+}

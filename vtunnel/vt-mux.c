@@ -2,3 +2,260 @@
  * SPDX-License-Identifier: MIT */
 
 #include "vt-mux-private.h"
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "vt-error-private.h"
+#include "vt-mux-internal-private.h"
+
+/* Answers to what the other side asks go out past a full send queue. One that asks on and on and
+ * does not read the answers is cut at the second mark; new streams are refused at the first. */
+#define SEND_QUEUE_BUSY (1024 * 1024)
+#define SEND_QUEUE_MAX (4 * 1024 * 1024)
+
+void
+vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
+{
+  *config = (VtMuxConfig){
+    .role = role,
+    .protocol = 1,
+    .ping_interval = 30 * G_USEC_PER_SEC,
+    .ping_timeout = 15 * G_USEC_PER_SEC,
+    .stall_timeout = 5 * 60 * G_USEC_PER_SEC,
+    .listen_grace = 3 * G_USEC_PER_SEC,
+    .max_buffer = 128 * 1024 * 1024,
+    .max_streams = 8192,
+  };
+}
+
+static void
+turns_cb (void *user_data)
+{
+  vt_mux_serve_turns (user_data);
+}
+
+/* The owner may free the mux in it. */
+static void
+failure_cb (void *user_data)
+{
+  VtMux *self = user_data;
+  g_autoptr(GError) error = g_error_copy (self->failure);
+
+  self->handlers.failed (error, self->user_data);
+}
+
+VtMux *
+vt_mux_new (const VtMuxConfig *config,
+            VtClock *clock,
+            const VtMuxHandlers *handlers,
+            void *user_data)
+{
+  VtMux *self = g_new0 (VtMux, 1);
+
+  g_assert (config->protocol == 1);
+
+  self->config = *config;
+  self->handlers = *handlers;
+  self->user_data = user_data;
+  self->clock = vt_clock_ref (clock);
+  self->streams = g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) vt_mux_stream_unref);
+  self->turns_timer = vt_timer_new (clock, "mux turns", turns_cb, self);
+  self->stall_timer = vt_timer_new (clock, "mux stall", vt_mux_stall_cb, self);
+  self->failure_timer = vt_timer_new (clock, "mux failure", failure_cb, self);
+  vt_mux_keepalive_start (self);
+  self->protocol = &vt_mux_v1;
+  self->protocol_state = self->protocol->create (self);
+  return self;
+}
+
+static void
+stop (VtMux *self)
+{
+  vt_mux_keepalive_stop (self);
+  vt_timer_stop (self->turns_timer);
+  vt_timer_stop (self->stall_timer);
+}
+
+static void
+tell_streams (VtMux *self, const GError *error)
+{
+  g_autoptr(GPtrArray) streams =
+      g_ptr_array_new_with_free_func ((GDestroyNotify) vt_mux_stream_unref);
+
+  for (GList *l = self->members.head; l != NULL; l = l->next)
+    g_ptr_array_add (streams, vt_mux_stream_ref (l->data));
+  for (unsigned int i = 0; i < streams->len; i++)
+    vt_mux_stream_abandon (streams->pdata[i], error);
+}
+
+void
+vt_mux_free (VtMux *self, const GError *error)
+{
+  GList *member;
+
+  /* From here on nothing is handed out, whatever the streams' users do. */
+  if (self->failure == NULL)
+    self->failure = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("The session has ended"));
+  stop (self);
+  tell_streams (self, error);
+
+  g_hash_table_unref (g_steal_pointer (&self->streams));
+  while ((member = g_queue_pop_head_link (&self->members)) != NULL)
+    ((VtMuxStream *) member->data)->mux = NULL;
+
+  self->protocol->destroy (self->protocol_state);
+  vt_timer_free (self->turns_timer);
+  vt_timer_free (self->stall_timer);
+  vt_timer_free (self->failure_timer);
+  vt_timer_free (self->dead_timer);
+  vt_timer_free (self->ping_timer);
+  vt_clock_unref (self->clock);
+  g_clear_error (&self->failure);
+  g_free (self);
+}
+
+void
+vt_mux_fail (VtMux *self, GError *error)
+{
+  if (self->failure != NULL)
+    {
+      g_error_free (error);
+      return;
+    }
+  self->failure = error;
+  stop (self);
+  vt_timer_start (self->failure_timer, 0);
+}
+
+void
+vt_mux_send (VtMux *self, GBytes *message, gboolean text)
+{
+  if (self->failure == NULL)
+    self->handlers.send (message, text, self->user_data);
+  g_bytes_unref (message);
+}
+
+void
+vt_mux_receive (VtMux *self, gboolean text, GBytes *message)
+{
+  if (self->failure != NULL)
+    return;
+
+  vt_mux_note_alive (self);
+  self->protocol->receive (self, text, message);
+  vt_mux_pause_if_full (self);
+  if (self->handlers.get_queued (self->user_data) > SEND_QUEUE_MAX)
+    vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
+                                            _ ("The other side does not read what it asks for")));
+}
+
+void
+vt_mux_note_writable (VtMux *self)
+{
+  vt_mux_serve_turns (self);
+}
+
+void
+vt_mux_listen (VtMux *self, guint32 id, const VtMuxListen *listen)
+{
+  g_assert (self->config.role == VT_MUX_CLIENT && id != 0);
+
+  if (self->failure == NULL)
+    self->protocol->listen (self, id, listen);
+}
+
+void
+vt_mux_unlisten (VtMux *self, guint32 id)
+{
+  g_assert (self->config.role == VT_MUX_CLIENT);
+
+  if (self->failure == NULL)
+    self->protocol->unlisten (self, id);
+}
+
+void
+vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16 port)
+{
+  g_assert (self->config.role == VT_MUX_SERVER);
+
+  if (self->failure == NULL)
+    self->protocol->listen_accept (self, id, address, port);
+}
+
+void
+vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error)
+{
+  g_assert (self->config.role == VT_MUX_SERVER);
+
+  if (self->failure == NULL)
+    self->protocol->listen_refuse (self, id, error);
+}
+
+VtMuxStream *
+vt_mux_find_stream (VtMux *self, guint32 id)
+{
+  return g_hash_table_lookup (self->streams, GUINT_TO_POINTER (id));
+}
+
+gboolean
+vt_mux_is_full (VtMux *self)
+{
+  return g_hash_table_size (self->streams) >= self->config.max_streams;
+}
+
+VtMuxStream *
+vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id, GSocketAddress *user)
+{
+  VtMuxStream *stream = vt_mux_stream_new (self, id, listen_id, user);
+
+  g_hash_table_insert (self->streams, GUINT_TO_POINTER (id), stream);
+  return stream;
+}
+
+static gboolean
+may_open (VtMux *self, GError **error)
+{
+  if (self->failure != NULL)
+    {
+      g_propagate_error (error, g_error_copy (self->failure));
+      return FALSE;
+    }
+  if (vt_mux_is_full (self) || self->handlers.get_queued (self->user_data) > SEND_QUEUE_BUSY)
+    {
+      g_set_error_literal (error, VT_ERROR, VT_ERROR_LIMIT,
+                           _ ("The session has too many connections"));
+      return FALSE;
+    }
+  if (self->last_stream_id == G_MAXUINT32)
+    {
+      g_set_error_literal (error, VT_ERROR, VT_ERROR_LIMIT,
+                           _ ("The session has no numbers left for connections"));
+      vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
+                                              _ ("The session has used up its numbers")));
+      return FALSE;
+    }
+  return TRUE;
+}
+
+VtMuxStream *
+vt_mux_open_stream (VtMux *self,
+                    guint32 listen_id,
+                    GSocketAddress *user,
+                    GSocketAddress *local,
+                    GError **error)
+{
+  g_assert (self->config.role == VT_MUX_SERVER);
+
+  if (!may_open (self, error)
+      || !self->protocol->open_stream (self, self->last_stream_id + 1, listen_id, error))
+    return NULL;
+  return vt_mux_add_stream (self, ++self->last_stream_id, listen_id, user);
+}
+
+unsigned int
+vt_mux_get_n_streams (VtMux *self)
+{
+  return g_hash_table_size (self->streams);
+}

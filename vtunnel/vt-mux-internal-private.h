@@ -1,0 +1,155 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include "vt-byte-queue-private.h"
+#include "vt-mux-stream-private.h"
+
+/* What the files of the mux share, and nobody else includes. */
+
+/* What a protocol has to know how to do. Streams, turns, memory, keepalive and lifetime are the
+ * same for all of them, in vt-mux*.c. */
+typedef struct {
+  gboolean half_close;
+
+  void *(*create) (VtMux *mux);
+  void (*destroy) (void *state);
+
+  void (*receive) (VtMux *mux, gboolean text, GBytes *message);
+  void (*ping) (VtMux *mux);
+
+  void (*listen) (VtMux *mux, guint32 id, const VtMuxListen *listen);
+  void (*unlisten) (VtMux *mux, guint32 id);
+  void (*listen_accept) (VtMux *mux, guint32 id, const char *address, guint16 port);
+  void (*listen_refuse) (VtMux *mux, guint32 id, const GError *error);
+
+  /* Tells the client of a stream that is not in the table yet; FALSE if there is no such listen. */
+  gboolean (*open_stream) (VtMux *mux, guint32 id, guint32 listen_id, GError **error);
+  uint8_t *(*begin_write) (VtMuxStream *stream, size_t *space);
+  void (*end_write) (VtMuxStream *stream, size_t length);
+  void (*shutdown) (VtMuxStream *stream);
+  /* Only tells the other side. */
+  void (*reset) (VtMuxStream *stream, const GError *error);
+} VtMuxProtocol;
+
+extern const VtMuxProtocol vt_mux_v1;
+
+struct _VtMux {
+  VtMuxConfig   config;
+  VtMuxHandlers handlers;
+  void         *user_data; /* the owner's */
+  VtClock      *clock;     /* owned */
+
+  const VtMuxProtocol *protocol;       /* static */
+  void                *protocol_state; /* owned */
+
+  GHashTable *streams; /* owned, id to VtMuxStream (a reference): those that are not over */
+  GQueue      members; /* of VtMuxStream, not owned: all that anybody holds, over or not */
+  guint32     last_stream_id;
+
+  GQueue       waiting; /* of VtMuxStream, not owned: refused a turn, the next one first */
+  VtMuxStream *turn;    /* not owned: whose turn it is */
+  gboolean     serving;
+  VtTimer     *turns_timer; /* owned */
+
+  size_t   buffered; /* what members hold, at its cost */
+  size_t   orphaned; /* what those hold that nobody will wait for any more; not in `buffered` */
+  gboolean paused;
+  gint64   paused_since;
+  VtTimer *stall_timer; /* owned */
+
+  gint64   last_seen;
+  gint64   alive_since; /* the last sign of life, or the end of a pause */
+  VtTimer *dead_timer;  /* owned */
+  VtTimer *ping_timer;  /* owned */
+  guint64  n_pings;
+  guint64  n_pongs;
+  guint64  timed_ping; /* the number of the ping whose answer is timed, 0 for none */
+  gint64   timed_ping_sent;
+  gint64   rtt;
+
+  GError  *failure;       /* owned; nothing is handed out any more */
+  VtTimer *failure_timer; /* owned */
+};
+
+typedef enum {
+  VT_MUX_STREAM_OPENED = 1 << 0,
+  VT_MUX_STREAM_READABLE = 1 << 1,
+  VT_MUX_STREAM_CLOSED = 1 << 2,
+} VtMuxStreamNews;
+
+struct _VtMuxStream {
+  unsigned int    ref_count;
+  VtMux          *mux;   /* not owned; NULL once it is gone */
+  VtClock        *clock; /* owned */
+  guint32         id;
+  guint32         listen_id;
+  GSocketAddress *user; /* owned, or NULL */
+  GList           member;
+  GList           waiting;
+  gboolean        is_waiting;
+
+  VtMuxStreamEvents events;
+  void             *user_data;  /* the user's */
+  gboolean          has_events;
+  unsigned int      news; /* VtMuxStreamNews that a later dispatch tells */
+  VtTimer          *news_timer; /* owned, NULL until it is needed */
+
+  VtByteQueue received;
+  size_t      accounted; /* of the cost of `received`, what the mux counts */
+  gboolean    orphaned;
+  gint64      consumed_at; /* during a pause */
+
+  guint64  bytes_sent;
+  guint64  bytes_received;
+  gboolean accepted;   /* by the client; in v1 a server takes that for granted */
+  gboolean wants_turn; /* asked to write before it was accepted */
+  gboolean read_ended; /* the other side has ended */
+  gboolean over;       /* in both directions */
+  gboolean reset;      /* by its user: no events any more */
+  GError  *error;      /* owned: why it is over, NULL if in order */
+};
+
+/* vt-mux.c: for the protocols. */
+void vt_mux_send (VtMux *self, GBytes *message, gboolean text); /* takes the message */
+/* Takes the error. Nothing is handed out any more; `failed` comes from a later dispatch. */
+void         vt_mux_fail (VtMux *self, GError *error);
+VtMuxStream *vt_mux_find_stream (VtMux *self, guint32 id);
+gboolean     vt_mux_is_full (VtMux *self);
+/* The mux's reference. */
+VtMuxStream *vt_mux_add_stream (VtMux          *self,
+                                guint32         id,
+                                guint32         listen_id,
+                                GSocketAddress *user);
+
+/* vt-mux-turns.c */
+gboolean vt_mux_take_turn (VtMux *self, VtMuxStream *stream);
+void     vt_mux_wait_for_turn (VtMux *self, VtMuxStream *stream);
+void     vt_mux_leave_turns (VtMux *self, VtMuxStream *stream);
+void     vt_mux_serve_turns (VtMux *self);
+
+/* vt-mux-memory.c */
+void vt_mux_account (VtMux *self, VtMuxStream *stream);
+void vt_mux_pause_if_full (VtMux *self);
+void vt_mux_stall_cb (void *user_data);
+
+/* vt-mux-keepalive.c */
+void vt_mux_keepalive_start (VtMux *self);
+void vt_mux_keepalive_pause (VtMux *self);
+void vt_mux_keepalive_resume (VtMux *self);
+void vt_mux_keepalive_stop (VtMux *self);
+void vt_mux_note_pong (VtMux *self);
+
+/* vt-mux-stream.c: for the mux and the protocols. */
+VtMuxStream *vt_mux_stream_new (VtMux          *mux,
+                                guint32         id,
+                                guint32         listen_id,
+                                GSocketAddress *user);
+void         vt_mux_stream_push (VtMuxStream *self, GBytes *bytes);
+/* It is over; the mux forgets it, and its user hears of it from a later dispatch. With an error
+ * what it received is dropped. */
+void vt_mux_stream_end (VtMuxStream *self, const GError *error);
+void vt_mux_stream_emit_writable (VtMuxStream *self);
+/* The mux goes: tells its user now. */
+void vt_mux_stream_abandon (VtMuxStream *self, const GError *error);

@@ -1,0 +1,118 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-mux-internal-private.h"
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "vt-error-private.h"
+
+static gint64
+get_patience (VtMux *self)
+{
+  return self->config.ping_interval + self->config.ping_timeout;
+}
+
+/* Looks rarely instead of being moved by each message. */
+static void
+dead_cb (void *user_data)
+{
+  VtMux *self = user_data;
+  gint64 silence = vt_clock_get_time (self->clock) - self->alive_since;
+
+  if (silence < get_patience (self))
+    vt_timer_start (self->dead_timer, get_patience (self) - silence);
+  else
+    vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
+                                            _ ("Nothing was heard from the other side")));
+}
+
+/* At most one ping is timed at a time; answers come in the order of the pings. */
+static void
+ping_cb (void *user_data)
+{
+  VtMux *self = user_data;
+
+  self->n_pings++;
+  if (self->timed_ping == 0)
+    {
+      self->timed_ping = self->n_pings;
+      self->timed_ping_sent = vt_clock_get_time (self->clock);
+    }
+  vt_timer_start (self->ping_timer, self->config.ping_interval);
+  self->protocol->ping (self);
+}
+
+void
+vt_mux_keepalive_start (VtMux *self)
+{
+  self->rtt = -1;
+  self->last_seen = self->alive_since = vt_clock_get_time (self->clock);
+  self->dead_timer = vt_timer_new (self->clock, "mux dead peer", dead_cb, self);
+  self->ping_timer = vt_timer_new (self->clock, "mux ping", ping_cb, self);
+  if (self->config.ping_interval == 0)
+    return;
+
+  vt_timer_start (self->dead_timer, get_patience (self));
+  if (self->config.role == VT_MUX_CLIENT)
+    vt_timer_start (self->ping_timer, self->config.ping_interval);
+}
+
+/* Who does not read cannot hear; pings go on, so that the other side does not lose patience. */
+void
+vt_mux_keepalive_pause (VtMux *self)
+{
+  self->timed_ping = 0;
+  vt_timer_stop (self->dead_timer);
+}
+
+void
+vt_mux_keepalive_resume (VtMux *self)
+{
+  self->alive_since = vt_clock_get_time (self->clock);
+  if (self->config.ping_interval != 0)
+    vt_timer_start (self->dead_timer, get_patience (self));
+}
+
+void
+vt_mux_keepalive_stop (VtMux *self)
+{
+  vt_timer_stop (self->dead_timer);
+  vt_timer_stop (self->ping_timer);
+}
+
+void
+vt_mux_note_pong (VtMux *self)
+{
+  if (self->n_pongs >= self->n_pings)
+    return;
+
+  self->n_pongs++;
+  if (self->n_pongs != self->timed_ping)
+    return;
+
+  self->timed_ping = 0;
+  self->rtt = vt_clock_get_time (self->clock) - self->timed_ping_sent;
+  if (self->handlers.rtt_measured != NULL)
+    self->handlers.rtt_measured (self->rtt, self->user_data);
+}
+
+void
+vt_mux_note_alive (VtMux *self)
+{
+  self->last_seen = self->alive_since = vt_clock_get_time (self->clock);
+}
+
+gint64
+vt_mux_get_last_seen (VtMux *self)
+{
+  return self->last_seen;
+}
+
+gint64
+vt_mux_get_rtt (VtMux *self)
+{
+  return self->rtt;
+}
