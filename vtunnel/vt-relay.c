@@ -535,7 +535,10 @@ vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *use
 }
 
 VtRelay *
-vt_relay_new_for_target (VtStream *stream, VtRelayFunc finished, void *user_data)
+vt_relay_new_for_target (VtStream *stream,
+                         GTlsDatabase *trust,
+                         VtRelayFunc finished,
+                         void *user_data)
 {
   VtRelay *self = relay_new (stream, finished, user_data);
   VtForward *forward = vt_stream_get_forward (stream);
@@ -553,7 +556,7 @@ vt_relay_new_for_target (VtStream *stream, VtRelayFunc finished, void *user_data
   /* The wire does not say which address the user connected to. */
   if (version != 0)
     header = vt_proxy_header_new (version, vt_stream_get_user_address (stream), NULL);
-  self->dial = vt_relay_dial_new (target, header, dialled_cb, self);
+  self->dial = vt_relay_dial_new (target, trust, header, dialled_cb, self);
   return self;
 }
 
