@@ -160,7 +160,7 @@ session_closed_cb (VtServerSession *work, const GError *error, void *user_data)
   complete_closes (self);
 }
 
-/* `gate` is NULL for a connection that the application made. */
+/* Takes both references; `gate` is NULL for a connection that the application made. */
 static void
 open_session (VtServer *self,
               SoupWebsocketConnection *connection,
@@ -217,9 +217,6 @@ connected_cb (SoupWebsocketConnection *connection,
               GSocketAddress *client,
               void *user_data)
 {
-  g_autoptr(SoupWebsocketConnection) kept_connection = connection;
-  g_autoptr(VtGate) kept_gate = gate;
-
   open_session (user_data, connection, gate, client);
 }
 
@@ -520,7 +517,7 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
   stream = soup_websocket_connection_get_io_stream (connection);
   if (G_IS_SOCKET_CONNECTION (stream))
     client = g_socket_connection_get_remote_address (G_SOCKET_CONNECTION (stream), NULL);
-  open_session (self, connection, NULL, client);
+  open_session (self, g_object_ref (connection), NULL, client);
 }
 
 /**
