@@ -27,6 +27,7 @@ static const GoodSpec good_specs[] = {
   { "9000=unix:/run/a\\,b\\\\c,proxy-protocol=1" },
   { "9000=unix:/run/a\\b", "9000=unix:/run/a\\\\b" },
   { "9000=unix:/run/1-2" },
+  { "9000=unix:/run/a:1-2" },
   { "9000=my-host-1:3000" },
   { "9000-9002=localhost:3000-3002",
     "9000=localhost:3000 9001=localhost:3001 9002=localhost:3002" },
@@ -200,6 +201,27 @@ test_edges (void)
   g_assert_cmpstr (left, ==, "9000");
 }
 
+/* A host that is called as one of the option's words. */
+static void
+test_host_like_word (void)
+{
+  static const char *const words[] = { "keep", "auto" };
+
+  for (unsigned int i = 0; i < G_N_ELEMENTS (words); i++)
+    {
+      g_autoptr(VtTarget) target = vt_target_parse ("3000", NULL);
+      g_autoptr(VtForward) forward = vt_forward_new (9000, target);
+      g_autofree char *text = NULL;
+      g_autoptr(GPtrArray) again = NULL;
+
+      vt_forward_set_host_header (forward, VT_HOST_HEADER_REPLACE, words[i]);
+      text = vt_forward_to_string (forward);
+      again = vt_forward_parse (text, NULL);
+      g_assert_cmpint (vt_forward_get_host_header_mode (g_ptr_array_index (again, 0)), ==,
+                       VT_HOST_HEADER_REPLACE);
+    }
+}
+
 static void
 test_construct (void)
 {
@@ -364,6 +386,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/forward/spec/message", test_message);
   g_test_add_func ("/forward/spec/parts", test_parts_of_spec);
   g_test_add_func ("/forward/spec/edges", test_edges);
+  g_test_add_func ("/forward/spec/host-like-word", test_host_like_word);
   g_test_add_func ("/forward/properties/construct", test_construct);
   g_test_add_func ("/forward/properties/remote", test_remote);
   g_test_add_func ("/forward/properties/notify", test_notify);

@@ -73,11 +73,15 @@ static const Case cases[] = {
 static GSocketAddress *
 new_address (const char *address, guint16 port)
 {
+  g_autoptr(GInetAddress) host = NULL;
+
   if (address == NULL)
     return NULL;
   if (address[0] == '/')
     return g_unix_socket_address_new (address);
-  return g_inet_socket_address_new_from_string (address, port);
+  /* g_inet_socket_address_new_from_string () would turn a mapped address into one of IPv4. */
+  host = g_inet_address_new_from_string (address);
+  return g_inet_socket_address_new (host, port);
 }
 
 static GBytes *

@@ -196,8 +196,7 @@ static void
 test_stream (void)
 {
   Fixture fixture = { 0 };
-  RawPeer *client;
-  RawPeer *user;
+  RawPeer *client, *user;
   guint16 port;
 
   set_up (&fixture);
@@ -228,8 +227,7 @@ static void
 test_user_closes (void)
 {
   Fixture fixture = { 0 };
-  RawPeer *client;
-  RawPeer *user;
+  RawPeer *client, *user;
   guint16 port;
 
   set_up (&fixture);
@@ -250,8 +248,7 @@ static void
 test_lists (void)
 {
   Fixture fixture = { 0 };
-  RawPeer *client;
-  RawPeer *user;
+  RawPeer *client, *user;
   guint16 port;
   g_autoptr(VtForward) forward = NULL;
   g_autoptr(GSocketAddress) user_address = NULL;
@@ -406,8 +403,7 @@ static void
 test_unlisten (void)
 {
   Fixture fixture = { 0 };
-  RawPeer *client;
-  RawPeer *user;
+  RawPeer *client, *user;
   guint16 port = find_free_port ();
   g_autofree char *unlisten = g_strdup_printf ("{\"type\":\"unlisten\",\"port\":%u}", port);
 
@@ -478,8 +474,7 @@ static void
 test_vanishes (void)
 {
   Fixture fixture = { 0 };
-  RawPeer *client;
-  RawPeer *user;
+  RawPeer *client, *user;
   guint16 port;
 
   set_up (&fixture);
@@ -500,8 +495,7 @@ static void
 test_session_close (void)
 {
   Fixture fixture = { 0 };
-  RawPeer *client;
-  RawPeer *user;
+  RawPeer *client, *user;
   guint16 port;
 
   set_up (&fixture);
@@ -547,6 +541,13 @@ test_close (void)
   guint16 port;
 
   set_up (&fixture);
+  vt_server_close_async (fixture.server, NULL, closed_cb, &closed);
+  g_assert_false (closed);
+  raw_wait (is_true, &closed);
+  closed = FALSE;
+  vt_server_listen (fixture.server, NULL, fixture.port, &error);
+  g_assert_no_error (error);
+
   client = raw_peer_new_websocket (fixture.port, "/");
   silent = raw_peer_new_websocket (fixture.port, "/");
   port = listen_on (client, 0);
@@ -572,19 +573,6 @@ test_close (void)
   tear_down (&fixture);
 }
 
-static void
-test_close_empty (void)
-{
-  Fixture fixture = { 0 };
-  gboolean closed = FALSE;
-
-  set_up (&fixture);
-  vt_server_close_async (fixture.server, NULL, closed_cb, &closed);
-  g_assert_false (closed);
-  raw_wait (is_true, &closed);
-  tear_down (&fixture);
-}
-
 int
 main (int argc, char **argv)
 {
@@ -603,7 +591,6 @@ main (int argc, char **argv)
   g_test_add_func ("/server/session/two", test_two_clients);
   g_test_add_func ("/server/session/vanishes", test_vanishes);
   g_test_add_func ("/server/session/close", test_session_close);
-  g_test_add_func ("/server/close/sessions", test_close);
-  g_test_add_func ("/server/close/empty", test_close_empty);
+  g_test_add_func ("/server/close", test_close);
   return g_test_run ();
 }

@@ -305,14 +305,14 @@ make_forward (const Spec *spec, unsigned int index)
  * - `9000=tls://example.com:443,host-header=keep`: with an option.
  *
  * The target is one that [func@Vt.Target.parse] reads. The options are `host-header=NAME`,
- * `host-header=keep`, `host-header=auto` (the default), and `proxy-protocol=1` or `proxy-protocol=2`.
- * They begin at the first comma after the target: a comma inside the path of a Unix socket is
- * written `\,`, and a backslash before a comma or a backslash `\\`. A spec stands for at most 1024
- * forwards.
+ * `host-header=keep`, `host-header=auto` (the default), and `proxy-protocol=1` or
+ * `proxy-protocol=2`. They begin at the first comma after the target: a comma inside the path of a
+ * Unix socket is written `\,`, and a backslash before a comma or a backslash `\\`. A spec stands
+ * for at most 1024 forwards.
  *
- * Returns: (transfer full) (element-type VtForward): the forwards in the order of their ports, at
- *   least one; or %NULL with `VT_ERROR_INVALID_ARGUMENT` and a message that says what is wrong with
- *   @text
+ * Returns: (transfer container) (element-type VtForward): the forwards in the order of their ports,
+ *   at least one, each of which the array holds a reference to; or %NULL with
+ *   `VT_ERROR_INVALID_ARGUMENT` and a message that says what is wrong with @text
  *
  * Since: 1.0
  */

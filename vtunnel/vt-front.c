@@ -30,7 +30,7 @@ typedef struct {
   VtFront *front;     /* borrowed, NULL once the door is shut */
   SoupServer *server; /* owned, NULL once the door is shut */
   char *path;         /* owned; NULL for our own, where the policy says which */
-  gulong started;
+  unsigned long started;
 } Door;
 
 /* A refused connection whose peer may still be sending. */
@@ -137,7 +137,7 @@ refuse_body (VtFront *self, SoupServerMessage *message, const VtUpgradeVerdict *
   vt_gate_set_paused (lingering->gate, TRUE);
 
   stolen = soup_server_message_steal_connection (message);
-  /* Nothing was written before, so that the few bytes fit the socket; if not, the peer gets none. */
+  /* Nothing was written before, so that the few bytes fit the socket. If not, so be it. */
   output = g_io_stream_get_output_stream (G_IO_STREAM (lingering->gate));
   g_pollable_output_stream_write_nonblocking (G_POLLABLE_OUTPUT_STREAM (output), answer,
                                               strlen (answer), NULL, NULL);

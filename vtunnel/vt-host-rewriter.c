@@ -11,8 +11,8 @@
 /* The longest method that is registered has 17 characters. */
 #define MAX_METHOD 32
 
-/* The parts of a connection, in the order in which they come. Only a head, from METHOD to FIELDS, is
- * held back. What cannot be right leads to PASS, which is never left.
+/* The parts of a connection, in the order in which they come. Only a head, from METHOD to FIELDS,
+ * is held back. What cannot be right leads to PASS, which is never left.
  *
  * After a CONNECT or an upgrade, whether it was accepted cannot be seen from here. What follows
  * decides: a request line (it was refused, and the client goes on), or anything else. */
@@ -188,8 +188,8 @@ accept_chunk_size_end (VtHostRewriter *self, uint8_t byte)
   return byte == '\n';
 }
 
-/* The bytes around and between bodies and chunks, which are not held back. Between chunks a line ends
- * with CR LF only (RFC 9112, 7.1): the leniency of heads does not hold there. */
+/* The bytes around and between bodies and chunks, which are not held back. Between chunks a line
+ * ends with CR LF only (RFC 9112, 7.1): the leniency of heads does not hold there. */
 static gboolean
 accept_framing (VtHostRewriter *self, uint8_t byte)
 {

@@ -16,8 +16,8 @@ typedef struct {
 /* Any character of a token (RFC 9110, 5.6.2): methods and names of fields. */
 gboolean vt_http_is_token_char (uint8_t byte);
 
-/* Takes the head of an HTTP/1.x request, from a request line that was found right to the empty line,
- * and appends it to `output` with the value of each Host field replaced. FALSE, and nothing
+/* Takes the head of an HTTP/1.x request, from a request line that was found right to the empty
+ * line, and appends it to `output` with the value of each Host field replaced. FALSE, and nothing
  * appended, if its fields, or what they say about the body, are invalid. Pure. */
 gboolean vt_http_head_rewrite (const uint8_t *head,
                                size_t         length,

@@ -51,8 +51,8 @@ is_empty_line (const char *line)
   return line[0] == '\n' || (line[0] == '\r' && line[1] == '\n');
 }
 
-/* Reads the field that begins at `line`. A colon right after the name is a must (RFC 9112, 5.1), and
- * there is no folded line before the first field (RFC 9112, 2.2). */
+/* Reads the field that begins at `line`. A colon right after the name is a must (RFC 9112, 5.1),
+ * and there is no folded line before the first field (RFC 9112, 2.2). */
 static gboolean
 read_field (const char *line, Field *field)
 {
