@@ -20,6 +20,7 @@ typedef struct {
   char *host;                /* owned; of the server */
   gboolean keep_going;
   gboolean opening;
+  gboolean is_open;
 } Client;
 
 /* Asking for one of the forwards. */
@@ -154,43 +155,29 @@ add_advice (GError **error)
   (*error)->message = g_strdup_printf ("%s; %s", message, advice);
 }
 
+/* Once: closing tells it, and so does the state, whichever comes first. */
 static void
-opened_cb (GObject *source, GAsyncResult *result, void *user_data)
+tell_closed (Client *self)
 {
-  Client *self = user_data;
-  g_autoptr(GError) error = NULL;
-  gboolean opened = vt_client_open_finish (self->client, result, &error);
+  JsonBuilder *event = NULL;
 
-  self->opening = FALSE;
-  if (vt_tool_run_is_ending (self->run))
-    {
-      vt_tool_run_finish (self->run);
-      return;
-    }
-  if (!opened)
-    {
-      g_prefix_error (&error, _ ("Cannot connect to the server: "));
-      add_advice (&error);
-      vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
-      return;
-    }
-  tell_opened (self);
-  listen_all (self);
+  if (!self->is_open)
+    return;
+  self->is_open = FALSE;
+  event = vt_tool_event_begin ("session-closed");
+  vt_tool_event_add_error (event, vt_client_get_error (self->client));
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
 static void
 state_changed_cb (VtClient *client, GParamSpec *pspec, Client *self)
 {
   const GError *reason = vt_client_get_error (client);
-  JsonBuilder *event = NULL;
   g_autoptr(GError) error = NULL;
 
-  if (self->opening || vt_client_get_state (client) != VT_CLIENT_STATE_CLOSED)
+  if (!self->is_open || vt_client_get_state (client) != VT_CLIENT_STATE_CLOSED)
     return;
-  event = vt_tool_event_begin ("session-closed");
-  vt_tool_event_add_error (event, reason);
-  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
-
+  tell_closed (self);
   if (reason != NULL)
     {
       error = g_error_copy (reason);
@@ -203,18 +190,6 @@ state_changed_cb (VtClient *client, GParamSpec *pspec, Client *self)
 }
 
 static void
-stream_opened_cb (VtClient *client, VtStream *stream, Client *self)
-{
-  vt_tool_stream_tell_opened (stream, NULL, vt_tool_run_get_events (self->run));
-}
-
-static void
-stream_closed_cb (VtClient *client, VtStream *stream, const GError *error, Client *self)
-{
-  vt_tool_stream_tell_closed (stream, NULL, error, vt_tool_run_get_events (self->run));
-}
-
-static void
 closed_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
   Client *self = user_data;
@@ -222,6 +197,7 @@ closed_cb (GObject *source, GAsyncResult *result, void *user_data)
 
   if (!vt_client_close_finish (self->client, result, &error))
     g_debug ("Closing the client: %s", error->message);
+  tell_closed (self);
   vt_tool_run_finish (self->run);
 }
 
@@ -236,6 +212,45 @@ end_cb (void *user_data)
     vt_tool_run_finish (self->run);
   else
     vt_client_close_async (self->client, NULL, closed_cb, self);
+}
+
+static void
+opened_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  Client *self = user_data;
+  g_autoptr(GError) error = NULL;
+  gboolean opened = vt_client_open_finish (self->client, result, &error);
+
+  self->opening = FALSE;
+  if (vt_tool_run_is_ending (self->run))
+    {
+      end_cb (self);
+      return;
+    }
+  if (!opened)
+    {
+      g_prefix_error (&error, _ ("Cannot connect to the server: "));
+      add_advice (&error);
+      vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
+      return;
+    }
+  self->is_open = TRUE;
+  tell_opened (self);
+  listen_all (self);
+  /* It may be over already. */
+  state_changed_cb (self->client, NULL, self);
+}
+
+static void
+stream_opened_cb (VtClient *client, VtStream *stream, Client *self)
+{
+  vt_tool_stream_tell_opened (stream, NULL, vt_tool_run_get_events (self->run));
+}
+
+static void
+stream_closed_cb (VtClient *client, VtStream *stream, const GError *error, Client *self)
+{
+  vt_tool_stream_tell_closed (stream, NULL, error, vt_tool_run_get_events (self->run));
 }
 
 static void
