@@ -487,7 +487,7 @@ def german():
     language = {'LANGUAGE': 'de', 'LC_ALL': 'C.UTF-8', 'VT_LOCALEDIR': os.environ['VT_LOCALEDIR']}
     assert 'Befehle:' in run('--help', **language)[1]
     assert 'Beispiele:' in run('client', '--help', **language)[1]
-    fails(2, 'Meinten Sie "server"?', 'sevrer', **language)
+    fails(2, 'Es gibt keinen Befehl "sevrer"', 'sevrer', **language)
     status, output, _ = run('demo', '--once', **language)
     assert status == 0 and '<html lang="de">' in output and 'Tunnel' in output, output
 

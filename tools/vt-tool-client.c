@@ -12,14 +12,12 @@
 #include "vt-tool-stream.h"
 
 typedef struct {
-  VtClient *client;          /* owned */
-  VtToolRun *run;            /* owned */
-  GCancellable *cancellable; /* owned */
-  GPtrArray *forwards;       /* borrowed, of VtForward */
-  char *url;                 /* owned; the server's, without what may be a secret */
-  char *host;                /* owned; of the server */
+  VtClient *client;    /* owned */
+  VtToolRun *run;      /* owned */
+  GPtrArray *forwards; /* borrowed, of VtForward */
+  char *url;           /* owned; the server's, without what may be a secret */
+  char *host;          /* owned; of the server */
   gboolean keep_going;
-  gboolean opening;
   gboolean is_open;
 } Client;
 
@@ -120,8 +118,7 @@ listen_all (Client *self)
 
       request->client = self;
       request->forward = g_object_ref (self->forwards->pdata[i]);
-      vt_client_listen_async (self->client, request->forward, self->cancellable, listened_cb,
-                              request);
+      vt_client_listen_async (self->client, request->forward, NULL, listened_cb, request);
     }
 }
 
@@ -206,9 +203,7 @@ end_cb (void *user_data)
 {
   Client *self = user_data;
 
-  if (self->opening)
-    g_cancellable_cancel (self->cancellable);
-  else if (vt_client_get_state (self->client) == VT_CLIENT_STATE_CLOSED)
+  if (vt_client_get_state (self->client) == VT_CLIENT_STATE_CLOSED)
     vt_tool_run_finish (self->run);
   else
     vt_client_close_async (self->client, NULL, closed_cb, self);
@@ -221,12 +216,8 @@ opened_cb (GObject *source, GAsyncResult *result, void *user_data)
   g_autoptr(GError) error = NULL;
   gboolean opened = vt_client_open_finish (self->client, result, &error);
 
-  self->opening = FALSE;
   if (vt_tool_run_is_ending (self->run))
-    {
-      end_cb (self);
-      return;
-    }
+    return;
   if (!opened)
     {
       g_prefix_error (&error, _ ("Cannot connect to the server: "));
@@ -258,7 +249,6 @@ client_init (Client *self, const VtToolClientOptions *options)
 {
   g_autoptr(GUri) uri = g_uri_parse (options->server, SOUP_HTTP_URI_FLAGS, NULL);
 
-  self->cancellable = g_cancellable_new ();
   self->forwards = options->parsed;
   self->keep_going = options->keep_going;
   self->host = g_strdup (g_uri_get_host (uri));
@@ -275,7 +265,6 @@ client_clear (Client *self)
 {
   g_signal_handlers_disconnect_by_data (self->client, self);
   g_object_unref (self->client);
-  g_object_unref (self->cancellable);
   vt_tool_run_free (self->run);
   g_free (self->host);
   g_free (self->url);
@@ -298,8 +287,7 @@ vt_tool_client (char **argv)
     return vt_tool_fail (options.common.json, error);
 
   client_init (&self, &options);
-  self.opening = TRUE;
-  vt_client_open_async (self.client, self.cancellable, opened_cb, &self);
+  vt_client_open_async (self.client, NULL, opened_cb, &self);
   status = vt_tool_run_main (self.run);
   client_clear (&self);
   return status;
