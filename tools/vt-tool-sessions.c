@@ -23,8 +23,8 @@ struct _VtToolSessions {
   GHashTable *clients;  /* owned, of VtSession and Client */
 };
 
-/* The log shows the first eight characters of an id, which are enough to tell sessions apart; events
- * have all of it. */
+/* The log shows the first eight characters of an id, which are enough to tell sessions apart;
+ * events have all of it. */
 static JsonBuilder *
 begin_event (const char *name, VtSession *session)
 {
