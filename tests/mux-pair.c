@@ -305,12 +305,16 @@ pair_settle (Side *a, Side *b)
 }
 
 void
-pair_new (Side **client, Side **server)
+pair_new_with_buffer (Side **client, Side **server, size_t max_buffer)
 {
   g_autoptr(VtClock) clock = vt_clock_new_fake ();
+  VtMuxConfig config;
 
-  *client = side_new (VT_MUX_CLIENT, clock, NULL);
-  *server = side_new (VT_MUX_SERVER, clock, NULL);
+  vt_mux_config_init (&config, VT_MUX_CLIENT);
+  config.max_buffer = max_buffer;
+  *client = side_new (VT_MUX_CLIENT, clock, &config);
+  config.role = VT_MUX_SERVER;
+  *server = side_new (VT_MUX_SERVER, clock, &config);
   pair_join (*client, *server);
   vt_mux_listen ((*client)->mux, 1, &(VtMuxListen){ .port = 8080 });
   pair_settle (*client, *server);
@@ -318,6 +322,12 @@ pair_new (Side **client, Side **server)
   pair_settle (*client, *server);
   side_expect_heard (*server, "listen_requested 1 8080");
   side_expect_heard (*client, "listen_ok 1 8080 confirmed");
+}
+
+void
+pair_new (Side **client, Side **server)
+{
+  pair_new_with_buffer (client, server, 128 * 1024 * 1024);
 }
 
 void

@@ -63,6 +63,7 @@ unsigned int side_deliver (Side *self, unsigned int n);
 void pair_settle (Side *a, Side *b);
 /* A server with the port 8080 open as listen 1, and a client that knows. */
 void pair_new (Side **client, Side **server);
+void pair_new_with_buffer (Side **client, Side **server, size_t max_buffer);
 void pair_free (Side *client, Side *server);
 
 void user_expect (User *self, const char *heard);
