@@ -22,8 +22,8 @@
  * The address that the server shall listen at: an IPv4 or IPv6 address, `localhost`, or `*` for all
  * of its addresses; %NULL where the server pleases.
  *
- * The JSON protocol cannot carry it: there the server decides. A change has no effect until the next
- * [method@Vt.Client.listen_async].
+ * The JSON protocol cannot carry it: there the server decides. A change has no effect until the
+ * next [method@Vt.Client.listen_async].
  *
  * Since: 1.0
  */
@@ -162,7 +162,8 @@ vt_forward_get_host_header_mode (VtForward *self)
  *
  * Gets the host that the `Host` header is replaced by.
  *
- * Returns: (nullable) (transfer none): the host, or %NULL if the mode is not %VT_HOST_HEADER_REPLACE
+ * Returns: (nullable) (transfer none): the host, or %NULL if the mode is not
+ *   %VT_HOST_HEADER_REPLACE
  *
  * Since: 1.0
  */
@@ -242,7 +243,7 @@ vt_forward_is_host (const char *text)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_forward_get_proxy_protocol (VtForward *self)
 {
   g_return_val_if_fail (VT_IS_FORWARD (self), 0);
@@ -260,7 +261,7 @@ vt_forward_get_proxy_protocol (VtForward *self)
  * Since: 1.0
  */
 void
-vt_forward_set_proxy_protocol (VtForward *self, guint version)
+vt_forward_set_proxy_protocol (VtForward *self, unsigned int version)
 {
   g_return_if_fail (VT_IS_FORWARD (self));
   g_return_if_fail (version <= 2);

@@ -178,7 +178,7 @@ vt_forward_remove_stream (VtForward *self, VtStream *stream)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_forward_get_n_streams (VtForward *self)
 {
   g_return_val_if_fail (VT_IS_FORWARD (self), 0);

@@ -74,7 +74,10 @@ set_host_header (VtForward *self, const char *host)
 }
 
 static void
-vt_forward_get_property (GObject *object, guint property_id, GValue *value, GParamSpec *pspec)
+vt_forward_get_property (GObject *object,
+                         unsigned int property_id,
+                         GValue *value,
+                         GParamSpec *pspec)
 {
   VtForward *self = VT_FORWARD (object);
 
@@ -122,7 +125,10 @@ vt_forward_get_property (GObject *object, guint property_id, GValue *value, GPar
 }
 
 static void
-vt_forward_set_property (GObject *object, guint property_id, const GValue *value, GParamSpec *pspec)
+vt_forward_set_property (GObject *object,
+                         unsigned int property_id,
+                         const GValue *value,
+                         GParamSpec *pspec)
 {
   VtForward *self = VT_FORWARD (object);
 
@@ -253,7 +259,8 @@ vt_forward_init (VtForward *self)
 /**
  * vt_forward_new:
  * @listen_port: the port that the server shall open; 0 lets it choose
- * @target: (nullable) (transfer none): where the connections go; %NULL if the application takes them
+ * @target: (nullable) (transfer none): where the connections go; %NULL if the application takes
+ *   them
  *
  * Creates a forward. Nothing happens until it is given to [method@Vt.Client.listen_async].
  *
@@ -264,14 +271,15 @@ vt_forward_init (VtForward *self)
 VtForward *
 vt_forward_new (guint16 listen_port, VtTarget *target)
 {
-  return g_object_new (VT_TYPE_FORWARD, "listen-port", (guint) listen_port, "target", target, NULL);
+  return g_object_new (VT_TYPE_FORWARD, "listen-port", (unsigned int) listen_port, "target", target,
+                       NULL);
 }
 
 VtForward *
 vt_forward_new_remote (const char *address, guint16 port)
 {
-  return g_object_new (VT_TYPE_FORWARD, "listen-address", address, "listen-port", (guint) port,
-                       NULL);
+  return g_object_new (VT_TYPE_FORWARD, "listen-address", address, "listen-port",
+                       (unsigned int) port, NULL);
 }
 
 gboolean

@@ -51,15 +51,15 @@ const char *vt_forward_get_host_header (VtForward *self);
 VT_EXTERN
 void vt_forward_set_host_header (VtForward *self, VtHostHeaderMode mode, const char *host);
 VT_EXTERN
-guint vt_forward_get_proxy_protocol (VtForward *self);
+unsigned int vt_forward_get_proxy_protocol (VtForward *self);
 VT_EXTERN
-void vt_forward_set_proxy_protocol (VtForward *self, guint version);
+void vt_forward_set_proxy_protocol (VtForward *self, unsigned int version);
 VT_EXTERN
 VtForwardState vt_forward_get_state (VtForward *self);
 VT_EXTERN
 const GError *vt_forward_get_error (VtForward *self);
 VT_EXTERN
-guint vt_forward_get_n_streams (VtForward *self);
+unsigned int vt_forward_get_n_streams (VtForward *self);
 VT_EXTERN
 guint64 vt_forward_get_bytes_sent (VtForward *self);
 VT_EXTERN

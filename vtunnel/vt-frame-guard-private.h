@@ -32,4 +32,7 @@ size_t vt_frame_guard_inspect (VtFrameGuard  *self,
                                unsigned int  *close_code,
                                const char   **reason);
 
+/* How many pings have gone by: each is answered by a pong. */
+guint64 vt_frame_guard_get_n_pings (VtFrameGuard *self);
+
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtFrameGuard, vt_frame_guard_free)

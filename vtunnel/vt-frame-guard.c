@@ -2,3 +2,127 @@
  * SPDX-License-Identifier: MIT */
 
 #include "vt-frame-guard-private.h"
+
+#include "vt-frame-walk-private.h"
+
+/* A message may come in this many fragments, and in one more for each KiB it may have: the Go
+ * programs cut theirs at 4 KiB. Without a bound, a row of empty ones would never end. */
+#define FRAGMENTS 1024
+
+struct _VtFrameGuard {
+  VtFrameLimits limits;
+  VtFrameWalk walk;
+
+  /* Of the message that is under way. */
+  guint64 message_size;
+  guint64 n_fragments;
+
+  guint64 n_pings;
+  /* When the last max_control_rate control frames came: a ring, whose next place holds the one
+   * that came first. It is what makes "in any one second" exact. */
+  gint64 *control_times;
+  unsigned int next_control;
+
+  unsigned int close_code;
+  /* Static. */
+  const char *reason;
+};
+
+VtFrameGuard *
+vt_frame_guard_new (const VtFrameLimits *limits)
+{
+  VtFrameGuard *self = g_new0 (VtFrameGuard, 1);
+
+  self->limits = *limits;
+  self->control_times = g_new (gint64, MAX (limits->max_control_rate, 1));
+  for (unsigned int i = 0; i < limits->max_control_rate; i++)
+    self->control_times[i] = G_MININT64 / 2;
+  return self;
+}
+
+void
+vt_frame_guard_free (VtFrameGuard *self)
+{
+  g_free (self->control_times);
+  g_free (self);
+}
+
+static void
+refuse (VtFrameGuard *self, unsigned int close_code, const char *reason)
+{
+  self->close_code = close_code;
+  self->reason = reason;
+}
+
+static void
+judge_control (VtFrameGuard *self, gint64 now)
+{
+  unsigned int rate = self->limits.max_control_rate;
+
+  if (vt_frame_walk_get_opcode (&self->walk) == VT_FRAME_PING)
+    self->n_pings++;
+  if (rate == 0 || now - self->control_times[self->next_control] < G_USEC_PER_SEC)
+    {
+      refuse (self, 1008, "too many control frames");
+      return;
+    }
+  self->control_times[self->next_control] = now;
+  self->next_control = (self->next_control + 1) % rate;
+}
+
+static void
+judge_data (VtFrameGuard *self)
+{
+  if (vt_frame_walk_get_opcode (&self->walk) != VT_FRAME_CONTINUATION)
+    {
+      self->message_size = 0;
+      self->n_fragments = 0;
+    }
+
+  /* What the header announces counts, so that nothing of a frame too large is ever kept. */
+  if (self->walk.left > self->limits.max_message - self->message_size)
+    {
+      refuse (self, 1009, "message too large");
+      return;
+    }
+  self->message_size += self->walk.left;
+  self->n_fragments++;
+  if (self->n_fragments > FRAGMENTS + self->limits.max_message / 1024)
+    refuse (self, 1008, "too many fragments");
+}
+
+size_t
+vt_frame_guard_inspect (VtFrameGuard *self,
+                        const uint8_t *data,
+                        size_t length,
+                        gint64 now,
+                        unsigned int *close_code,
+                        const char **reason)
+{
+  size_t frame_start = 0;
+  size_t seen = 0;
+  gboolean began = FALSE;
+
+  while (self->close_code == 0 && seen < length)
+    {
+      if (vt_frame_walk_is_between (&self->walk))
+        frame_start = seen;
+      seen += vt_frame_walk_step (&self->walk, data + seen, length - seen, &began);
+      if (began && VT_FRAME_IS_CONTROL (vt_frame_walk_get_opcode (&self->walk)))
+        judge_control (self, now);
+      else if (began)
+        judge_data (self);
+    }
+
+  if (self->close_code == 0)
+    return length;
+  *close_code = self->close_code;
+  *reason = self->reason;
+  return frame_start;
+}
+
+guint64
+vt_frame_guard_get_n_pings (VtFrameGuard *self)
+{
+  return self->n_pings;
+}

@@ -20,7 +20,7 @@ G_DECLARE_FINAL_TYPE (VtGate, vt_gate, VT, GATE, GIOStream)
 typedef struct {
   /* Bytes came from the peer. */
   void (*alive) (void *user_data);
-  /* Bytes left towards the peer. */
+  /* Bytes left towards the peer. May come from within libsoup's write, so do little. */
   void (*drained) (void *user_data);
   /* The peer broke a limit: nothing that it sends is handed on any more. The owner closes. */
   void (*violated) (unsigned int close_code, const char *reason, void *user_data);
@@ -30,6 +30,11 @@ typedef struct {
  * pollable GIOStream (TLS, a stolen SoupIOStream). Uses the thread-default context's poller and
  * clock. */
 VtGate *vt_gate_new (GIOStream *base);
+
+/* Bytes that somebody else has read from the base already, which come before all others. At most
+ * VT_GATE_MAX_UNREAD, before anything is read and before vt_gate_begin_websocket (). */
+#define VT_GATE_MAX_UNREAD (256 * 1024)
+void vt_gate_unread (VtGate *self, const void *data, size_t length);
 
 /* Before the upgrade. Hands on at most one request head at a time (up to and including its empty
  * line), so that nothing behind the head gets lost in somebody's buffer when the connection is
@@ -51,6 +56,14 @@ void vt_gate_set_paused (VtGate *self, gboolean paused);
 /* Bytes of whole and partial data frames, headers included, that have passed towards the peer.
  * Control frames, which libsoup sends of its own accord, are not counted. */
 guint64 vt_gate_get_data_passed (VtGate *self);
+
+/* The socket at the bottom of a stream, under TLS and a gate too; NULL if there is none. A new
+ * reference. */
+GSocket *vt_gate_find_socket (GIOStream *stream);
+
+/* Writes no more, which tells the peer so: what libsoup does by itself only where it knows the
+ * socket. Under TLS it does nothing. */
+void vt_gate_shutdown_output (VtGate *self);
 
 /* Closes the base at once, whatever is pending; the socket is reset if `reset`. */
 void vt_gate_abort (VtGate *self, gboolean reset);

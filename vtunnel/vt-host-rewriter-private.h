@@ -15,9 +15,9 @@ typedef struct _VtHostRewriter VtHostRewriter;
 VtHostRewriter *vt_host_rewriter_new (const char *host);
 void            vt_host_rewriter_free (VtHostRewriter *self);
 
-/* Takes all `length` bytes and appends to `output` what may go out now. At most 64 KiB of a head are
- * held back; a head that is longer, and anything that is not HTTP/1.x, goes through unchanged from
- * there on. */
+/* Takes all `length` bytes and appends to `output` what may go out now. At most 64 KiB of a head
+ * are held back; a head that is longer, and anything that is not HTTP/1.x, goes through unchanged
+ * from there on. */
 void vt_host_rewriter_push (VtHostRewriter *self,
                             const uint8_t  *data,
                             size_t          length,

@@ -29,8 +29,9 @@ typedef struct {
 
 /* `gate` is NULL for a connection that the application made: then the queue counts as empty,
  * reading cannot be paused, and no limit but libsoup's own holds. Sets TCP_NODELAY and
- * TCP_NOTSENT_LOWAT where there is a socket. Events come from the thread-default context, never
- * from within a call of this header. */
+ * TCP_NOTSENT_LOWAT where there is a socket, and begins the gate's WebSocket: to be called in the
+ * dispatch that made the connection. Events come from the thread-default context, never from
+ * within a call of this header. */
 VtLink *vt_link_new (SoupWebsocketConnection *connection,
                      VtGate                  *gate,
                      size_t                   max_message,
@@ -46,7 +47,7 @@ void vt_link_set_reading (VtLink *self, gboolean reading);
 /* WebSocket pings; 0 turns them off. */
 void vt_link_set_ping_interval (VtLink *self, unsigned int seconds);
 
-/* A closing handshake; whatever the peer does, `closed` comes within VT_LINK_CLOSE_DEADLINE. */
+/* A closing handshake, after which no message comes any more; whatever the peer does, `closed` comes within VT_LINK_CLOSE_DEADLINE. */
 #define VT_LINK_CLOSE_DEADLINE (5 * G_USEC_PER_SEC)
 void vt_link_close (VtLink *self, unsigned int code, const char *reason);
 

@@ -20,7 +20,8 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VtList,
                                G_TYPE_OBJECT,
                                G_IMPLEMENT_INTERFACE (G_TYPE_LIST_MODEL, list_model_iface_init))
 
-/* Forgets an item whose weak reference is gone already. */
+/* Forgets an item whose weak reference is gone already. Handlers may drop the last reference to the
+ * list, so nothing comes after the signal. */
 static void
 forget (VtList *self, gpointer item)
 {
@@ -35,10 +36,7 @@ forget (VtList *self, gpointer item)
 static void
 item_disposed_cb (gpointer user_data, GObject *item)
 {
-  /* Handlers of ::items-changed may drop the last reference to the list. */
-  g_autoptr(VtList) self = g_object_ref (VT_LIST (user_data));
-
-  forget (self, item);
+  forget (VT_LIST (user_data), item);
 }
 
 static GType

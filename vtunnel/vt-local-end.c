@@ -1,4 +1,251 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-local-end-private.h"
+#include "vt-local-end-kind-private.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "vt-poller-private.h"
+
+/* What one dispatch reads and drops at most of an end that is closed. */
+#define DRAIN_PIECE 16384
+#define DRAIN_PIECES 16
+
+/* A socket in the poller. */
+typedef struct {
+  VtLocalEnd base;
+  int fd;         /* owned, unless there is an `owner` */
+  GObject *owner; /* owned, nullable: closes `fd` */
+  VtWatch *watch; /* owned */
+  VtTimer *timer; /* owned; NULL until it is closed and lingers */
+} FdEnd;
+
+GSocket *
+vt_local_end_get_socket (GObject *owner)
+{
+  g_autoptr(GIOStream) base = NULL;
+
+  if (G_IS_TLS_CONNECTION (owner))
+    {
+      g_object_get (owner, "base-io-stream", &base, NULL);
+      owner = G_OBJECT (base);
+    }
+  return G_IS_SOCKET_CONNECTION (owner)
+             ? g_socket_connection_get_socket (G_SOCKET_CONNECTION (owner))
+             : NULL;
+}
+
+void
+vt_local_end_arm_reset (int fd)
+{
+  const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+  setsockopt (fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+}
+
+/* The socket is closed by itself and first: a TLS connection that is disposed of would otherwise
+ * try to say goodbye, and block. */
+static void
+close_fd (int fd, GObject *owner)
+{
+  GSocket *socket = owner != NULL ? vt_local_end_get_socket (owner) : NULL;
+
+  if (socket != NULL)
+    g_socket_close (socket, NULL);
+  if (owner != NULL)
+    g_object_unref (owner);
+  else
+    close (fd);
+}
+
+static void
+fd_end_free (FdEnd *self)
+{
+  g_clear_pointer (&self->watch, vt_watch_free);
+  g_clear_pointer (&self->timer, vt_timer_free);
+  close_fd (self->fd, self->owner);
+  g_free (self);
+}
+
+static gboolean
+set_errno_error (GError **error, int code)
+{
+  g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (code), g_strerror (code));
+  return FALSE;
+}
+
+static gssize
+fd_end_read (VtLocalEnd *end, void *buffer, size_t size, GError **error)
+{
+  FdEnd *self = (FdEnd *) end;
+  gssize n;
+
+  do
+    n = recv (self->fd, buffer, size, MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  if (n < 0)
+    set_errno_error (error, errno);
+  return n;
+}
+
+static gssize
+fd_end_write (VtLocalEnd *end, const void *data, size_t length, GError **error)
+{
+  FdEnd *self = (FdEnd *) end;
+  gssize n;
+
+  do
+    n = send (self->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  if (n < 0)
+    set_errno_error (error, errno);
+  return n;
+}
+
+static void
+fd_end_set_condition (VtLocalEnd *end, GIOCondition condition)
+{
+  FdEnd *self = (FdEnd *) end;
+
+  if (vt_watch_get_condition (self->watch) != condition)
+    vt_watch_set_condition (self->watch, condition);
+}
+
+static void
+fd_end_shutdown_write (VtLocalEnd *end)
+{
+  shutdown (((FdEnd *) end)->fd, SHUT_WR);
+}
+
+static void
+drain (FdEnd *self)
+{
+  char buffer[DRAIN_PIECE];
+
+  for (unsigned int i = 0; i < DRAIN_PIECES; i++)
+    {
+      gssize n = recv (self->fd, buffer, sizeof buffer, MSG_DONTWAIT);
+
+      if (n > 0 || (n < 0 && errno == EINTR))
+        continue;
+      if (n == 0 || (errno != EAGAIN && errno != EWOULDBLOCK))
+        fd_end_free (self);
+      return;
+    }
+}
+
+static void
+linger_timeout_cb (void *user_data)
+{
+  fd_end_free (user_data);
+}
+
+static void
+watch_cb (GIOCondition condition, void *user_data)
+{
+  FdEnd *self = user_data;
+
+  if (self->timer != NULL)
+    drain (self);
+  else
+    self->base.func (condition, self->base.user_data);
+}
+
+/* The end lives on, and closes itself. */
+static void
+fd_end_close (VtLocalEnd *end)
+{
+  FdEnd *self = (FdEnd *) end;
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+
+  self->timer = vt_timer_new (clock, "local end lingers", linger_timeout_cb, self);
+  vt_timer_start (self->timer, VT_LOCAL_END_LINGER);
+  fd_end_shutdown_write (end);
+  fd_end_set_condition (end, G_IO_IN);
+}
+
+static void
+fd_end_reset (VtLocalEnd *end)
+{
+  FdEnd *self = (FdEnd *) end;
+
+  vt_local_end_arm_reset (self->fd);
+  fd_end_free (self);
+}
+
+static const VtLocalEndKind fd_kind = {
+  .read = fd_end_read,
+  .write = fd_end_write,
+  .set_condition = fd_end_set_condition,
+  .shutdown_write = fd_end_shutdown_write,
+  .close = fd_end_close,
+  .reset = fd_end_reset,
+};
+
+VtLocalEnd *
+vt_local_end_new_for_fd (int fd,
+                         GObject *owner,
+                         VtLocalEndFunc func,
+                         void *user_data,
+                         GError **error)
+{
+  g_autoptr(VtPoller) poller = vt_poller_get (NULL);
+  FdEnd *self = g_new0 (FdEnd, 1);
+  const int on = 1;
+
+  self->base.kind = &fd_kind;
+  self->base.func = func;
+  self->base.user_data = user_data;
+  self->fd = fd;
+  self->owner = owner;
+  self->watch = vt_watch_new (poller, fd, 0, watch_cb, self, error);
+  if (self->watch == NULL)
+    {
+      fd_end_free (self);
+      return NULL;
+    }
+
+  /* Fails on a Unix socket, which has nothing to delay. */
+  setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  return &self->base;
+}
+
+gssize
+vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error)
+{
+  return self->kind->read (self, buffer, size, error);
+}
+
+gssize
+vt_local_end_write (VtLocalEnd *self, const void *data, size_t length, GError **error)
+{
+  return self->kind->write (self, data, length, error);
+}
+
+void
+vt_local_end_set_condition (VtLocalEnd *self, GIOCondition condition)
+{
+  self->kind->set_condition (self, condition);
+}
+
+void
+vt_local_end_shutdown_write (VtLocalEnd *self)
+{
+  self->kind->shutdown_write (self);
+}
+
+void
+vt_local_end_close (VtLocalEnd *self)
+{
+  self->kind->close (self);
+}
+
+void
+vt_local_end_reset (VtLocalEnd *self)
+{
+  self->kind->reset (self);
+}

@@ -5,6 +5,8 @@
 
 #include <gio/gio.h>
 
-/* The header of the PROXY protocol (HAProxy's proxy-protocol.txt), version 1 or 2. Unknown addresses
- * (NULL, or of two families) give UNKNOWN in version 1 and UNSPEC in version 2. Pure. */
-GBytes *vt_proxy_header_new (unsigned int version, GSocketAddress *source, GSocketAddress *destination);
+/* The header of the PROXY protocol (HAProxy's proxy-protocol.txt), version 1 or 2. Unknown
+ * addresses (NULL, or of two families) give UNKNOWN in version 1 and UNSPEC in version 2. Pure. */
+GBytes *vt_proxy_header_new (unsigned int    version,
+                             GSocketAddress *source,
+                             GSocketAddress *destination);

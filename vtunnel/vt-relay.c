@@ -1,4 +1,578 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "config.h"
+
 #include "vt-relay-private.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "vt-clock-private.h"
+#include "vt-error-private.h"
+#include "vt-forward-private.h"
+#include "vt-host-rewriter-private.h"
+#include "vt-local-end-private.h"
+#include "vt-proxy-header-private.h"
+#include "vt-relay-dial-private.h"
+
+/* What one dispatch moves at most in one direction: a fraction of a millisecond. */
+#define DISPATCH_BYTES (256 * 1024)
+
+/* After the tunnel's side has ended: how long the local side may take nothing of the rest. */
+#define REST_TIMEOUT (60 * G_TIME_SPAN_SECOND)
+
+/* There are thousands of these: no buffers here. Bytes go from a socket straight into a message, and
+ * from a message straight into a socket. */
+struct _VtRelay {
+  VtStream *stream;         /* owned */
+  VtMuxStream *mux;         /* owned; NULL once it is over and drained */
+  VtLocalEnd *local;        /* owned; NULL while dialling, and at the end */
+  VtRelayDial *dial;        /* owned; NULL unless dialling */
+  VtHostRewriter *rewriter; /* owned, nullable */
+  GByteArray *pending;      /* owned: what the rewriter gave out; NULL without one */
+  VtTimer *timer;           /* owned; NULL until there is something to wait for */
+  GError *failure;          /* owned; of the very beginning, to be told in a later dispatch */
+  gboolean *freed;          /* unowned, nullable: set if it is freed while it finishes */
+  VtRelayFunc finished;
+  void *user_data;              /* the caller's */
+  unsigned int for_target : 1;  /* the client's side */
+  unsigned int local_ended : 1; /* the local side will send no more */
+  unsigned int local_deaf : 1;  /* the local side takes no more; what comes is dropped */
+  unsigned int local_shut : 1;  /* the local side was told that no more comes */
+  unsigned int waiting : 1;     /* for a turn in the tunnel */
+  unsigned int blocked : 1;     /* the local side is full, or the dispatch's share is used up */
+  unsigned int over : 1;        /* the stream ended in order; the rest is to be written */
+};
+
+static void
+let_go (VtRelay *self)
+{
+  if (self->mux != NULL)
+    vt_mux_stream_set_events (self->mux, NULL, NULL);
+  g_clear_pointer (&self->mux, vt_mux_stream_unref);
+  g_clear_pointer (&self->dial, vt_relay_dial_free);
+  g_clear_pointer (&self->timer, vt_timer_free);
+  g_clear_pointer (&self->rewriter, vt_host_rewriter_free);
+  g_clear_pointer (&self->pending, g_byte_array_unref);
+}
+
+/* The end. `self` may be gone afterwards. */
+static void
+finish (VtRelay *self, const GError *error)
+{
+  g_autoptr(GError) copy = error != NULL ? g_error_copy (error) : NULL;
+  gboolean freed = FALSE;
+
+  let_go (self);
+  self->freed = &freed;
+  vt_stream_finish (self->stream, copy);
+  /* Somebody who heard of it may have ended everything. */
+  if (freed)
+    return;
+  self->freed = NULL;
+  self->finished (self, copy, self->user_data);
+}
+
+static void
+finish_in_order (VtRelay *self)
+{
+  g_clear_pointer (&self->local, vt_local_end_close);
+  finish (self, NULL);
+}
+
+/* Both sides are ended with a reset. */
+static void
+abort_with (VtRelay *self, int code, const char *message)
+{
+  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, code, message);
+
+  vt_mux_stream_reset (self->mux, error);
+  g_clear_pointer (&self->local, vt_local_end_reset);
+  finish (self, error);
+}
+
+static void
+abort_for_local (VtRelay *self)
+{
+  abort_with (self, VT_ERROR_CANCELLED,
+              self->for_target ? _ ("The target broke the connection")
+                               : _ ("The user broke the connection"));
+}
+
+static void
+update_condition (VtRelay *self)
+{
+  GIOCondition condition = 0;
+
+  if (!self->local_ended && !self->waiting && !self->over)
+    condition |= G_IO_IN;
+  if (self->blocked)
+    condition |= G_IO_OUT;
+  vt_local_end_set_condition (self->local, condition);
+}
+
+static void
+rest_timeout_cb (void *user_data)
+{
+  VtRelay *self = user_data;
+
+  abort_with (self, VT_ERROR_TIMED_OUT,
+              self->for_target ? _ ("The target does not take what was sent to it")
+                               : _ ("The user does not take what was sent"));
+}
+
+static void
+ensure_timer (VtRelay *self, const char *name, VtTimerFunc func)
+{
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+
+  if (self->timer == NULL)
+    self->timer = vt_timer_new (clock, name, func, self);
+}
+
+/* Towards the local side.
+ *
+ * The functions below return FALSE if the relay is finished: `self` may be gone then. */
+
+/* The rewriter holds little, and is given more only when all that it gave out is gone. */
+static void
+rewrite (VtRelay *self, const uint8_t *data, size_t length)
+{
+  vt_host_rewriter_push (self->rewriter, data, length, self->pending);
+  vt_mux_stream_consume (self->mux, length);
+}
+
+/* Finds out what is to be written next; NULL if there is nothing now. */
+static const uint8_t *
+next_piece (VtRelay *self, size_t *length)
+{
+  const uint8_t *data;
+
+  if (self->rewriter == NULL)
+    return vt_mux_stream_peek (self->mux, length);
+
+  while (self->pending->len == 0 && (data = vt_mux_stream_peek (self->mux, length)) != NULL)
+    rewrite (self, data, *length);
+  if (self->pending->len == 0 && (self->over || vt_mux_stream_at_end (self->mux)))
+    vt_host_rewriter_flush (self->rewriter, self->pending);
+  *length = self->pending->len;
+  return self->pending->len > 0 ? self->pending->data : NULL;
+}
+
+static void
+piece_written (VtRelay *self, size_t length)
+{
+  if (self->rewriter == NULL)
+    vt_mux_stream_consume (self->mux, length);
+  else
+    g_byte_array_remove_range (self->pending, 0, length);
+  if (self->timer != NULL)
+    vt_timer_start (self->timer, REST_TIMEOUT);
+}
+
+/* What could not be written does not come back, but the local side may have said something before
+ * it left, and that is still to be read. */
+static void
+local_went_deaf (VtRelay *self)
+{
+  self->local_deaf = TRUE;
+  self->blocked = FALSE;
+  if (self->pending != NULL)
+    g_byte_array_set_size (self->pending, 0);
+}
+
+static gboolean
+drop_input (VtRelay *self)
+{
+  size_t length;
+
+  while (vt_mux_stream_peek (self->mux, &length) != NULL)
+    vt_mux_stream_consume (self->mux, length);
+  if (!self->over && !self->local_ended)
+    {
+      update_condition (self);
+      return TRUE;
+    }
+  abort_for_local (self);
+  return FALSE;
+}
+
+/* All that there is has been written. */
+static gboolean
+wrote_all (VtRelay *self)
+{
+  self->blocked = FALSE;
+  if (self->over)
+    {
+      finish_in_order (self);
+      return FALSE;
+    }
+  if (!self->local_shut && vt_mux_stream_can_half_close (self->mux)
+      && vt_mux_stream_at_end (self->mux))
+    {
+      self->local_shut = TRUE;
+      vt_local_end_shutdown_write (self->local);
+    }
+  update_condition (self);
+  return TRUE;
+}
+
+static gboolean
+write_to_local (VtRelay *self)
+{
+  size_t budget = DISPATCH_BYTES;
+  const uint8_t *data;
+  size_t length;
+
+  if (self->local_deaf)
+    return drop_input (self);
+
+  while ((data = next_piece (self, &length)) != NULL)
+    {
+      g_autoptr(GError) error = NULL;
+      gssize n = -1;
+
+      if (budget > 0)
+        n = vt_local_end_write (self->local, data, MIN (length, budget), &error);
+      if (n < 0 && error != NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+        {
+          local_went_deaf (self);
+          return drop_input (self);
+        }
+      if (n < 0)
+        {
+          self->blocked = TRUE;
+          update_condition (self);
+          return TRUE;
+        }
+      piece_written (self, n);
+      budget -= n;
+    }
+  return wrote_all (self);
+}
+
+/* The stream has ended in order. */
+static void
+write_the_rest (VtRelay *self)
+{
+  ensure_timer (self, "relay's rest", rest_timeout_cb);
+  vt_timer_start (self->timer, REST_TIMEOUT);
+  if (self->blocked)
+    update_condition (self);
+  else
+    write_to_local (self);
+}
+
+/* Towards the tunnel. */
+
+static gboolean
+local_ended (VtRelay *self)
+{
+  self->local_ended = TRUE;
+  if (self->local_deaf)
+    {
+      abort_for_local (self);
+      return FALSE;
+    }
+  /* Where a direction cannot end alone, this ends both: `closed` follows, and then what came from
+   * the tunnel until now is written before the local side is closed. */
+  vt_mux_stream_shutdown (self->mux);
+  update_condition (self);
+  return TRUE;
+}
+
+static gboolean
+read_failed (VtRelay *self, const GError *error)
+{
+  if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    {
+      update_condition (self);
+      return TRUE;
+    }
+  abort_for_local (self);
+  return FALSE;
+}
+
+static gboolean
+read_from_local (VtRelay *self)
+{
+  size_t budget = DISPATCH_BYTES;
+
+  while (budget > 0)
+    {
+      g_autoptr(GError) error = NULL;
+      size_t space = 0;
+      uint8_t *place = vt_mux_stream_begin_write (self->mux, &space);
+      gssize n;
+
+      if (place == NULL)
+        {
+          self->waiting = TRUE;
+          break;
+        }
+      n = vt_local_end_read (self->local, place, MIN (space, budget), &error);
+      vt_mux_stream_end_write (self->mux, MAX (n, 0));
+      if (n == 0)
+        return local_ended (self);
+      if (n < 0)
+        return read_failed (self, error);
+      /* Less than there was room for: it is empty, and the poller knows when it is not. */
+      if ((size_t) n < MIN (space, budget))
+        break;
+      budget -= n;
+    }
+  update_condition (self);
+  return TRUE;
+}
+
+static gboolean
+may_read (VtRelay *self)
+{
+  return !self->local_ended && !self->waiting && !self->over;
+}
+
+static void
+local_cb (GIOCondition condition, void *user_data)
+{
+  VtRelay *self = user_data;
+
+  /* An error or a hang-up shows itself in the read or the write that it makes possible. */
+  if (self->blocked && (condition & (G_IO_OUT | G_IO_ERR | G_IO_HUP)) && !write_to_local (self))
+    return;
+  if (may_read (self) && (condition & (G_IO_IN | G_IO_ERR | G_IO_HUP)))
+    read_from_local (self);
+}
+
+/* The mux's events. */
+
+static void
+opened_cb (VtMuxStream *mux, void *user_data)
+{
+}
+
+static void
+readable_cb (VtMuxStream *mux, void *user_data)
+{
+  VtRelay *self = user_data;
+
+  if (self->local != NULL && !self->blocked)
+    write_to_local (self);
+}
+
+static void
+writable_cb (VtMuxStream *mux, void *user_data)
+{
+  VtRelay *self = user_data;
+
+  self->waiting = FALSE;
+  if (self->local != NULL && may_read (self))
+    read_from_local (self);
+}
+
+/* Where the protocol has but one way to close, a target that was never reached looks like one that
+ * had nothing to say. A user is better told that the connection broke than that all is well. */
+static gboolean
+looks_refused (VtRelay *self)
+{
+  return !self->for_target && !self->local_ended && !vt_mux_stream_can_half_close (self->mux)
+         && vt_mux_stream_get_bytes_received (self->mux) == 0;
+}
+
+static void
+closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
+{
+  VtRelay *self = user_data;
+  size_t length;
+
+  if (error != NULL)
+    {
+      g_clear_pointer (&self->local, vt_local_end_reset);
+      finish (self, error);
+      return;
+    }
+
+  self->over = TRUE;
+  if (self->local != NULL && looks_refused (self))
+    {
+      g_clear_pointer (&self->local, vt_local_end_reset);
+      finish (self, NULL);
+      return;
+    }
+  if (self->local == NULL)
+    {
+      /* The user left. Only what was sent before may still make the target worth reaching. */
+      if (vt_mux_stream_peek (mux, &length) == NULL)
+        finish (self, NULL);
+      return;
+    }
+  write_the_rest (self);
+}
+
+static const VtMuxStreamEvents events = {
+  .opened = opened_cb,
+  .readable = readable_cb,
+  .writable = writable_cb,
+  .closed = closed_cb,
+};
+
+/* The beginning. */
+
+static VtRelay *
+relay_new (VtStream *stream, VtRelayFunc finished, void *user_data)
+{
+  VtRelay *self = g_new0 (VtRelay, 1);
+
+  self->stream = g_object_ref (stream);
+  self->mux = vt_mux_stream_ref (vt_stream_lend (stream));
+  self->finished = finished;
+  self->user_data = user_data;
+  vt_mux_stream_set_events (self->mux, &events, self);
+  return self;
+}
+
+static void
+failed_cb (void *user_data)
+{
+  VtRelay *self = user_data;
+  g_autoptr(GError) error = g_steal_pointer (&self->failure);
+
+  finish (self, error);
+}
+
+/* Nobody expects the end of a relay while it is being made. */
+static void
+fail_later (VtRelay *self, const GError *error)
+{
+  self->failure = vt_error_from_platform (error, VT_ERROR_FAILED);
+  vt_mux_stream_reset (self->mux, self->failure);
+  ensure_timer (self, "relay failed", failed_cb);
+  vt_timer_start (self->timer, 0);
+}
+
+static void
+target_failed (VtRelay *self, const GError *error)
+{
+  vt_mux_stream_reset (self->mux, error);
+  finish (self, error);
+}
+
+static VtLocalEnd *
+local_end_for (VtRelay *self, GIOStream *connection, GError **error)
+{
+  GSocket *socket;
+
+  if (!G_IS_SOCKET_CONNECTION (connection))
+    return vt_local_end_new_for_stream (connection, local_cb, self);
+  socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
+  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (G_OBJECT (connection)),
+                                  local_cb, self, error);
+}
+
+static void
+dialled_cb (GIOStream *connection, const GError *dial_error, void *user_data)
+{
+  VtRelay *self = user_data;
+  g_autoptr(GIOStream) taken = connection != NULL ? g_object_ref (connection) : NULL;
+  g_autoptr(GError) error = NULL;
+
+  g_clear_pointer (&self->dial, vt_relay_dial_free);
+  if (taken == NULL)
+    {
+      target_failed (self, dial_error);
+      return;
+    }
+  self->local = local_end_for (self, taken, &error);
+  if (self->local == NULL)
+    {
+      g_autoptr(GError) failure = vt_error_from_platform (error, VT_ERROR_FAILED);
+
+      target_failed (self, failure);
+      return;
+    }
+  if (self->over)
+    {
+      write_the_rest (self);
+      return;
+    }
+  vt_mux_stream_accept (self->mux);
+  write_to_local (self);
+}
+
+static char *
+host_for_target (VtForward *forward, VtTarget *target)
+{
+  const char *host;
+
+  switch (vt_forward_get_host_header_mode (forward))
+    {
+    case VT_HOST_HEADER_KEEP:
+      return NULL;
+    case VT_HOST_HEADER_REPLACE:
+      return g_strdup (vt_forward_get_host_header (forward));
+    case VT_HOST_HEADER_AUTO:
+    default:
+      if (vt_target_get_kind (target) != VT_TARGET_TLS)
+        return NULL;
+      host = vt_target_get_host (target);
+      return strchr (host, ':') != NULL ? g_strdup_printf ("[%s]", host) : g_strdup (host);
+    }
+}
+
+VtRelay *
+vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *user_data)
+{
+  VtRelay *self = relay_new (stream, finished, user_data);
+  g_autoptr(GError) error = NULL;
+
+  self->local = vt_local_end_new_for_fd (fd, NULL, local_cb, self, &error);
+  if (self->local == NULL)
+    fail_later (self, error);
+  else
+    update_condition (self);
+  return self;
+}
+
+VtRelay *
+vt_relay_new_for_target (VtStream *stream, VtRelayFunc finished, void *user_data)
+{
+  VtRelay *self = relay_new (stream, finished, user_data);
+  VtForward *forward = vt_stream_get_forward (stream);
+  VtTarget *target = vt_forward_get_target (forward);
+  unsigned int version = vt_forward_get_proxy_protocol (forward);
+  g_autofree char *host = host_for_target (forward, target);
+  g_autoptr(GBytes) header = NULL;
+
+  self->for_target = TRUE;
+  if (host != NULL)
+    {
+      self->rewriter = vt_host_rewriter_new (host);
+      self->pending = g_byte_array_new ();
+    }
+  /* The wire does not say which address the user connected to. */
+  if (version != 0)
+    header = vt_proxy_header_new (version, vt_stream_get_user_address (stream), NULL);
+  self->dial = vt_relay_dial_new (target, header, dialled_cb, self);
+  return self;
+}
+
+void
+vt_relay_free (VtRelay *self, const GError *error)
+{
+  g_autoptr(GError) cancelled = NULL;
+
+  if (error == NULL)
+    error = cancelled =
+        g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("The stream was cancelled"));
+  if (self->mux != NULL)
+    vt_mux_stream_reset (self->mux, error);
+  g_clear_pointer (&self->local, vt_local_end_reset);
+  let_go (self);
+  if (self->freed != NULL)
+    *self->freed = TRUE;
+  vt_stream_finish (self->stream, error);
+  g_object_unref (self->stream);
+  g_clear_error (&self->failure);
+  g_free (self);
+}

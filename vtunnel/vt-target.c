@@ -271,8 +271,8 @@ parse_lone_port (const char *text, GError **error)
  * converted to its ASCII form. Nothing is looked up: a host that does not exist is found when it is
  * connected to.
  *
- * Returns: (transfer full): the target, or %NULL with `VT_ERROR_INVALID_ARGUMENT` and a message that
- *   says what is wrong with @text
+ * Returns: (transfer full): the target, or %NULL with `VT_ERROR_INVALID_ARGUMENT` and a message
+ *   that says what is wrong with @text
  *
  * Since: 1.0
  */

@@ -12,7 +12,7 @@
 typedef struct _VtTrunk VtTrunk;
 
 typedef struct {
-  /* As in VtMuxHandlers. */
+  /* As in VtMuxHandlers. Those of the other role may be NULL. */
   void (*listen_ok) (guint32 id, const char *address, guint16 port, gboolean confirmed,
                      void *user_data);
   void (*listen_failed) (guint32 id, const GError *error, void *user_data);
@@ -25,7 +25,7 @@ typedef struct {
   void (*closed) (const GError *error, void *user_data);
 } VtTrunkHandlers;
 
-/* Takes the link's parts; see vt_link_new () for `gate`. */
+/* Takes both references; see vt_link_new () for `gate`, which may be NULL. */
 VtTrunk *vt_trunk_new (SoupWebsocketConnection *connection,
                        VtGate                  *gate,
                        const VtMuxConfig       *config,

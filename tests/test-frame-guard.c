@@ -1,0 +1,298 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-frame-guard-private.h"
+
+#include <string.h>
+
+#include "vt-frame-walk-private.h"
+#include "vt-head-guard-private.h"
+
+#define FIN 0x80
+#define TEXT 0x1
+#define BINARY 0x2
+#define PONG 0xa
+
+static const VtFrameLimits wide = { .max_message = G_MAXUINT64 / 2, .max_control_rate = 1000 };
+
+/* Appends one frame; the payload is as long as `size` says, whatever the form of the length. */
+static void
+add_frame (GByteArray *bytes, uint8_t first, unsigned int form, gboolean masked, guint64 size)
+{
+  uint8_t mask = masked ? 0x80 : 0;
+  unsigned int n_bytes = form == 127 ? 8 : form == 126 ? 2 : 0;
+  g_autofree uint8_t *payload = g_malloc0 (size + 1);
+
+  g_byte_array_append (bytes, &first, 1);
+  g_byte_array_append (bytes, &(uint8_t){ mask | (n_bytes > 0 ? form : size) }, 1);
+  for (unsigned int i = n_bytes; i > 0; i--)
+    g_byte_array_append (bytes, &(uint8_t){ size >> (8 * (i - 1)) & 0xff }, 1);
+  if (masked)
+    g_byte_array_append (bytes, (const uint8_t *) "\x81\x82\x83\x84", 4);
+  memset (payload, 0x89, size);
+  g_byte_array_append (bytes, payload, size);
+}
+
+static size_t
+inspect (VtFrameGuard *guard, const GByteArray *bytes, gint64 now, unsigned int *code)
+{
+  const char *reason = NULL;
+  size_t passed = 0;
+
+  *code = 0;
+  passed = vt_frame_guard_inspect (guard, bytes->data, bytes->len, now, code, &reason);
+  g_assert_true ((*code == 0) == (reason == NULL));
+  return passed;
+}
+
+/* Every form of a length, at every cut, and then a frame that is too large: the walk must not lose
+ * its place anywhere, and the cut must not matter. */
+static void
+test_forms (void)
+{
+  VtFrameLimits limits = { .max_message = 70000, .max_control_rate = 10 };
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  size_t good = 0;
+
+  add_frame (bytes, FIN | TEXT, 0, FALSE, 0);
+  add_frame (bytes, FIN | TEXT, 0, TRUE, 125);
+  add_frame (bytes, FIN | VT_FRAME_PING, 0, TRUE, 0);
+  add_frame (bytes, FIN | BINARY, 126, TRUE, 126);
+  add_frame (bytes, FIN | BINARY, 127, FALSE, 300);
+  add_frame (bytes, BINARY, 126, TRUE, 200);
+  add_frame (bytes, FIN | PONG, 0, FALSE, 5);
+  add_frame (bytes, FIN, 127, TRUE, 10);
+  good = bytes->len;
+  add_frame (bytes, FIN | TEXT, 127, TRUE, 70001);
+
+  for (size_t cut = 0; cut <= good + 14; cut++)
+    {
+      g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
+      unsigned int code = 0;
+      const char *reason = NULL;
+      size_t passed = vt_frame_guard_inspect (guard, bytes->data, cut, 0, &code, &reason);
+
+      if (code == 0)
+        {
+          g_assert_cmpuint (passed, ==, cut);
+          passed += vt_frame_guard_inspect (guard, bytes->data + cut, bytes->len - cut, 0, &code,
+                                            &reason);
+        }
+      g_assert_cmpuint (code, ==, 1009);
+      /* Of the bad frame only what had gone before its header was whole. */
+      g_assert_cmpuint (passed, ==, cut > good && cut < good + 14 ? cut : good);
+      g_assert_cmpuint (vt_frame_guard_get_n_pings (guard), ==, 1);
+    }
+}
+
+static void
+test_byte_by_byte (void)
+{
+  g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&wide);
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  unsigned int code = 0;
+  const char *reason = NULL;
+
+  add_frame (bytes, TEXT, 127, TRUE, 66000);
+  add_frame (bytes, FIN | VT_FRAME_PING, 0, TRUE, 3);
+  add_frame (bytes, FIN, 126, TRUE, 1000);
+  add_frame (bytes, FIN | VT_FRAME_PING, 0, FALSE, 0);
+  for (size_t i = 0; i < bytes->len; i++)
+    g_assert_cmpuint (vt_frame_guard_inspect (guard, bytes->data + i, 1, 0, &code, &reason), ==, 1);
+  g_assert_cmpuint (code, ==, 0);
+  g_assert_cmpuint (vt_frame_guard_get_n_pings (guard), ==, 2);
+}
+
+/* The limit holds for the whole of a message, whatever comes between its fragments. */
+static void
+test_total (void)
+{
+  VtFrameLimits limits = { .max_message = 1000, .max_control_rate = 10 };
+  g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  unsigned int code = 0;
+  size_t good = 0;
+
+  add_frame (bytes, FIN | TEXT, 126, TRUE, 1000);
+  add_frame (bytes, TEXT, 126, TRUE, 600);
+  add_frame (bytes, FIN | VT_FRAME_PING, 0, TRUE, 100);
+  add_frame (bytes, FIN, 126, TRUE, 400);
+  add_frame (bytes, TEXT, 126, TRUE, 600);
+  add_frame (bytes, FIN | VT_FRAME_PING, 0, TRUE, 100);
+  good = bytes->len;
+  add_frame (bytes, FIN, 126, TRUE, 401);
+  g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, good);
+  g_assert_cmpuint (code, ==, 1009);
+
+  /* It has spoken. */
+  g_byte_array_set_size (bytes, 0);
+  add_frame (bytes, FIN | TEXT, 0, TRUE, 1);
+  g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, 0);
+  g_assert_cmpuint (code, ==, 1009);
+}
+
+static void
+test_huge (void)
+{
+  VtFrameLimits limits = { .max_message = 1000, .max_control_rate = 10 };
+  const uint8_t frames[] = { 0x01, 0x05, 1,    2,    3,    4,    5,    0x80, 0x7f,
+                             0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
+  g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
+  unsigned int code = 0;
+  const char *reason = NULL;
+
+  g_assert_cmpuint (vt_frame_guard_inspect (guard, frames, sizeof frames, 0, &code, &reason), ==,
+                    7);
+  g_assert_cmpuint (code, ==, 1009);
+}
+
+static void
+test_fragments (void)
+{
+  VtFrameLimits limits = { .max_message = 1024 * 1024, .max_control_rate = 10 };
+  g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  unsigned int code = 0;
+  size_t passed = 0;
+
+  add_frame (bytes, TEXT, 0, TRUE, 0);
+  g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, bytes->len);
+  g_byte_array_set_size (bytes, 0);
+  add_frame (bytes, 0, 0, TRUE, 0);
+  while (code == 0 && passed < 100000)
+    passed += inspect (guard, bytes, 0, &code);
+  g_assert_cmpuint (code, ==, 1008);
+  g_assert_cmpuint (passed, ==, (1024 + 1024 - 1) * bytes->len);
+}
+
+/* What the Go programs send: a whole megabyte in pieces of 4 KiB, again and again. */
+static void
+test_go_fragments (void)
+{
+  VtFrameLimits limits = { .max_message = 1024 * 1024, .max_control_rate = 10 };
+  g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  unsigned int code = 0;
+
+  add_frame (bytes, TEXT, 126, TRUE, 4096);
+  for (unsigned int i = 0; i < 254; i++)
+    add_frame (bytes, 0, 126, TRUE, 4096);
+  add_frame (bytes, FIN, 126, TRUE, 4096);
+  for (unsigned int i = 0; i < 5; i++)
+    {
+      g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, bytes->len);
+      g_assert_cmpuint (code, ==, 0);
+    }
+}
+
+static void
+test_control_rate (void)
+{
+  VtFrameLimits limits = { .max_message = 1000, .max_control_rate = 3 };
+  g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  unsigned int code = 0;
+  const gint64 good[] = { 0,       500000,  999999,  1000000, 1500000,
+                          1999999, 2000000, 5000000, 5000000, 5000000 };
+
+  add_frame (bytes, FIN | VT_FRAME_PING, 0, TRUE, 7);
+  for (size_t i = 0; i < G_N_ELEMENTS (good); i++)
+    {
+      g_assert_cmpuint (inspect (guard, bytes, good[i], &code), ==, bytes->len);
+      g_assert_cmpuint (code, ==, 0);
+    }
+  g_assert_cmpuint (inspect (guard, bytes, 5999999, &code), ==, 0);
+  g_assert_cmpuint (code, ==, 1008);
+}
+
+/* Data is not counted as control. */
+static void
+test_many_messages (void)
+{
+  VtFrameLimits limits = { .max_message = 1000, .max_control_rate = 1 };
+  g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  unsigned int code = 0;
+
+  for (unsigned int i = 0; i < 5000; i++)
+    add_frame (bytes, FIN | TEXT, 0, TRUE, 5);
+  g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, bytes->len);
+  g_assert_cmpuint (code, ==, 0);
+}
+
+static const struct {
+  const char *bytes;
+  /* How much of it is handed on, before and after the answer. */
+  const char *first;
+  const char *second;
+} heads[] = {
+  { "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b" },
+  { "GET / HTTP/1.0\nHost: a\n\nrest", "GET / HTTP/1.0\nHost: a\n\n", "rest" },
+  { "GET / HTTP/1.0\r\nHost: a\n\r\nrest", "GET / HTTP/1.0\r\nHost: a\n\r\n", "rest" },
+  { "\r\n\r\nGET /\r\n\r\nx", "\r\n\r\nGET /\r\n\r\n", "x" },
+  { "GET /\r\nA: b\r\r\n\r\nx", "GET /\r\nA: b\r\r\n\r\n", "x" },
+  { "P / H\r\ncontent-Length: 3\r\n\r\nabcmore", "P / H\r\ncontent-Length: 3\r\n\r\nabcmore", "" },
+  { "P / H\nTransfer-Encoding: x\n\nab", "P / H\nTransfer-Encoding: x\n\nab", "" },
+  { "P / H\nX-Content-Length: 3\n\nabc", "P / H\nX-Content-Length: 3\n\n", "abc" },
+  { "GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHost: a\r\n", "" },
+};
+
+static void
+test_heads (void)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (heads); i++)
+    for (size_t cut = 0; cut <= strlen (heads[i].bytes); cut++)
+      {
+        const uint8_t *bytes = (const uint8_t *) heads[i].bytes;
+        size_t length = strlen (heads[i].bytes);
+        VtHeadGuard guard;
+        size_t passed = 0;
+
+        vt_head_guard_init (&guard, 100);
+        passed = vt_head_guard_inspect (&guard, bytes, cut);
+        passed += vt_head_guard_inspect (&guard, bytes + passed, length - passed);
+        g_assert_cmpuint (passed, ==, strlen (heads[i].first));
+        vt_head_guard_next (&guard);
+        passed = vt_head_guard_inspect (&guard, bytes + passed, length - passed);
+        g_assert_cmpuint (passed, ==, strlen (heads[i].second));
+        g_assert_false (guard.too_long);
+      }
+}
+
+static void
+test_long_head (void)
+{
+  const char *endless = "GET / HTTP/1.1\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n\r\n";
+  const char *body = "PUT / HTTP/1.1\r\nContent-Length: 999\r\n\r\n................";
+  const uint8_t *texts[] = { (const uint8_t *) endless, (const uint8_t *) body };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (texts); i++)
+    {
+      size_t length = strlen ((const char *) texts[i]);
+      VtHeadGuard guard;
+
+      vt_head_guard_init (&guard, length);
+      g_assert_cmpuint (vt_head_guard_inspect (&guard, texts[i], length), ==, length);
+      g_assert_false (guard.too_long);
+      vt_head_guard_init (&guard, length - 1);
+      g_assert_cmpuint (vt_head_guard_inspect (&guard, texts[i], length), ==, length - 1);
+      g_assert_true (guard.too_long);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/frame-guard/walk/forms", test_forms);
+  g_test_add_func ("/frame-guard/walk/byte-by-byte", test_byte_by_byte);
+  g_test_add_func ("/frame-guard/message/total", test_total);
+  g_test_add_func ("/frame-guard/message/huge", test_huge);
+  g_test_add_func ("/frame-guard/message/fragments", test_fragments);
+  g_test_add_func ("/frame-guard/message/go-fragments", test_go_fragments);
+  g_test_add_func ("/frame-guard/message/many", test_many_messages);
+  g_test_add_func ("/frame-guard/control/rate", test_control_rate);
+  g_test_add_func ("/head-guard/end", test_heads);
+  g_test_add_func ("/head-guard/too-long", test_long_head);
+  return g_test_run ();
+}

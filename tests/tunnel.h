@@ -1,0 +1,36 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include "vt-mux-stream-private.h"
+
+/* A client's mux and a server's, joined in memory, with one port open from the one to the other.
+ * Messages travel in dispatches of the thread-default main context. */
+typedef struct _Tunnel Tunnel;
+
+typedef struct {
+  Tunnel  *tunnel; /* unowned */
+  VtMux   *mux;    /* owned */
+  GQueue   sent;   /* of GBytes, owned: on their way to the other side */
+  size_t   queued; /* bytes in it */
+  gboolean reading;
+} TunnelSide;
+
+struct _Tunnel {
+  TunnelSide client;
+  TunnelSide server;
+  VtClock   *clock;     /* owned */
+  GSource   *carrier;   /* owned */
+  guint32    listen_id; /* the server's */
+  gboolean   held;      /* nothing travels */
+  void (*stream_opened) (VtMuxStream *stream, void *user_data); /* at the client */
+  void *user_data;
+};
+
+/* `clock` NULL: the main context's. */
+Tunnel *tunnel_new (VtClock *clock);
+void    tunnel_free (Tunnel *self);
+
+/* Opens a stream at the server; the mux's reference. */
+VtMuxStream *tunnel_open_stream (Tunnel *self);

@@ -1,0 +1,324 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include "vt-tool-client-options.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+/* No token is longer, and no other file is read into memory by mistake. */
+#define MAX_TOKEN (8 * 1024)
+
+static const VtToolHelp help = {
+  .name = "vtunnel-tool client",
+  .summary = N_ ("Asks a server to open ports, and connects what arrives there to targets on this\n"
+                 "side."),
+  .description =
+      N_ ("A forward is [ADDRESS:]PORT=TARGET[,OPTION…]:\n"
+          "  9000=localhost:3000         port 9000 of the server leads to port 3000 here\n"
+          "  0=3000                      the server chooses a port; localhost is understood\n"
+          "  9000-9009=3000-3009         ranges, port by port; to one port: 9000-9009=3000\n"
+          "  9000=unix:/run/app.sock     to a Unix socket\n"
+          "  9000=tls://example.com:443  by TLS, and with its name in the Host header;\n"
+          "                              with host-header=keep as it is\n"
+          "  9000=3000,proxy-protocol=2  tells the target who the user is (HAProxy's way)\n"
+          "  *:9000=3000                 at all addresses of the server, if it lets you\n"
+          "\n"
+          "Examples:\n"
+          "  vtunnel-tool client --server ws://127.0.0.1:3001/ --forward 9000=localhost:3000\n"
+          "      Port 9000 of the server leads to port 3000 of this machine.\n"
+          "  vtunnel-tool client --server wss://example.com/ --forward 0=localhost:22 \\\n"
+          "      --token-file ~/.config/vtunnel-token --json\n"
+          "      A port that the server chooses and an event names, and a token.\n"
+          "\n"
+          "The token is read from --token-file, or else from $VTUNNEL_TOKEN. Whoever may\n"
+          "list this machine's processes can read a --header: do not put a token there.\n"
+          "Ctrl+C ends the client in order; a second Ctrl+C ends it at once."),
+};
+
+static gboolean
+read_options (VtToolClientOptions *self, char **argv, GError **error)
+{
+  const GOptionEntry entries[] = {
+    { "server", 's', 0, G_OPTION_ARG_STRING, &self->server,
+      N_ ("The server, such as wss://example.com/"), N_ ("URL") },
+    { "forward", 'f', 0, G_OPTION_ARG_STRING_ARRAY, &self->forwards,
+      N_ ("What to forward, as below (repeatable)"), N_ ("FORWARD") },
+    { "keep-going", 'k', 0, G_OPTION_ARG_NONE, &self->keep_going,
+      N_ ("Go on if the server refuses a forward"), NULL },
+    { "token-file", 't', 0, G_OPTION_ARG_FILENAME, &self->token_file,
+      N_ ("The token for the server is in this file"), N_ ("FILE") },
+    { "header", 'H', 0, G_OPTION_ARG_STRING_ARRAY, &self->headers,
+      N_ ("Send this header, too (repeatable)"), N_ ("'NAME: VALUE'") },
+    { "tls-ca", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_ca, N_ ("Trust these authorities (PEM)"),
+      N_ ("FILE") },
+    { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
+      N_ ("Ask a silent server for life, 0: never (30)"), N_ ("SECONDS") },
+    { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
+      N_ ("… and give up without an answer (15)"), N_ ("SECONDS") },
+    G_OPTION_ENTRY_NULL,
+  };
+
+  return vt_tool_options_parse (&help, entries, TRUE, argv, &self->common, error);
+}
+
+static gboolean
+check_server (VtToolClientOptions *self, GError **error)
+{
+  g_autoptr(GUri) uri = NULL;
+  const char *scheme = NULL;
+
+  if (self->server == NULL)
+    {
+      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                           _ ("--server is missing: give the server's address, "
+                              "such as ws://127.0.0.1:3001/"));
+      return FALSE;
+    }
+  uri = g_uri_parse (self->server, SOUP_HTTP_URI_FLAGS, NULL);
+  scheme = uri != NULL ? g_uri_get_scheme (uri) : "";
+  if ((g_str_equal (scheme, "ws") || g_str_equal (scheme, "wss")) && g_uri_get_host (uri) != NULL
+      && g_uri_get_host (uri)[0] != '\0')
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("--server \"%s\": an address is needed such as ws://127.0.0.1:3001/ or "
+                  "wss://example.com/"),
+               self->server);
+  return FALSE;
+}
+
+static gboolean
+parse_forward (VtToolClientOptions *self, const char *text, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+  g_autoptr(GPtrArray) forwards = vt_forward_parse (text, &reason);
+
+  if (forwards == NULL)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--forward %s",
+                   reason->message);
+      return FALSE;
+    }
+  g_ptr_array_extend_and_steal (self->parsed, g_steal_pointer (&forwards));
+  return TRUE;
+}
+
+static gboolean
+parse_forwards (VtToolClientOptions *self, GError **error)
+{
+  if (self->forwards == NULL)
+    {
+      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                           _ ("--forward is missing: say what to forward, "
+                              "such as 9000=localhost:3000"));
+      return FALSE;
+    }
+  self->parsed = g_ptr_array_new_with_free_func (g_object_unref);
+  for (size_t i = 0; self->forwards[i] != NULL; i++)
+    {
+      if (!parse_forward (self, self->forwards[i], error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+/* RFC 9110: a name is a token; a value holds no control character. */
+static gboolean
+split_header (const char *text, char **name, char **value)
+{
+  const char *colon = strchr (text, ':');
+
+  if (colon == NULL || colon == text)
+    return FALSE;
+  for (const char *at = text; at < colon; at++)
+    {
+      if (!g_ascii_isalnum (*at) && strchr ("!#$%&'*+-.^_`|~", *at) == NULL)
+        return FALSE;
+    }
+  for (const char *at = colon + 1; *at != '\0'; at++)
+    {
+      if (g_ascii_iscntrl (*at) && *at != '\t')
+        return FALSE;
+    }
+  *name = g_strndup (text, colon - text);
+  *value = g_strstrip (g_strdup (colon + 1));
+  return TRUE;
+}
+
+/* What the upgrade itself is made of. */
+static gboolean
+is_reserved (const char *name)
+{
+  static const char *const reserved[] = { "Connection", "Content-Length", "Host",
+                                          "Transfer-Encoding", "Upgrade" };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (reserved); i++)
+    {
+      if (g_ascii_strcasecmp (name, reserved[i]) == 0)
+        return TRUE;
+    }
+  return g_ascii_strncasecmp (name, "Sec-WebSocket-", strlen ("Sec-WebSocket-")) == 0;
+}
+
+/* What a header holds may be a secret: the line tells its number, and at most its name. */
+static gboolean
+check_header (const char *text, unsigned int number, GError **error)
+{
+  g_autofree char *name = NULL;
+  g_autofree char *value = NULL;
+
+  if (!split_header (text, &name, &value))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("--header number %u: 'NAME: VALUE' is needed, such as 'X-Team: blue'"),
+                   number);
+      return FALSE;
+    }
+  if (is_reserved (name))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("--header number %u: \"%s\" is the WebSocket's own; give another one"),
+                   number, name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_headers (VtToolClientOptions *self, GError **error)
+{
+  for (unsigned int i = 0; self->headers != NULL && self->headers[i] != NULL; i++)
+    {
+      if (!check_header (self->headers[i], i + 1, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static void
+set_headers (VtToolClientOptions *self, VtClient *client)
+{
+  for (size_t i = 0; self->headers != NULL && self->headers[i] != NULL; i++)
+    {
+      g_autofree char *name = NULL;
+      g_autofree char *value = NULL;
+
+      if (split_header (self->headers[i], &name, &value))
+        vt_client_set_header (client, name, value);
+    }
+}
+
+/* A token travels in a header: visible ASCII, one line. */
+static gboolean
+is_token (const char *text)
+{
+  if (text[0] == '\0' || strlen (text) > MAX_TOKEN)
+    return FALSE;
+  for (const char *at = text; *at != '\0'; at++)
+    {
+      if (!g_ascii_isgraph (*at))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+read_token (VtToolClientOptions *self, char **token, GError **error)
+{
+  const char *variable = g_getenv ("VTUNNEL_TOKEN");
+  g_autofree char *name = NULL;
+  g_autofree char *text = NULL;
+
+  if (self->token_file != NULL)
+    {
+      if (!vt_tool_options_check_file ("--token-file", self->token_file, error)
+          || !g_file_get_contents (self->token_file, &text, NULL, error))
+        return FALSE;
+      name = g_filename_display_name (self->token_file);
+    }
+  else if (variable != NULL && variable[0] != '\0')
+    text = g_strdup (variable);
+  else
+    return TRUE;
+
+  g_strstrip (text);
+  if (is_token (text))
+    {
+      *token = g_steal_pointer (&text);
+      return TRUE;
+    }
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("There is no token in %s: one line of letters, digits and signs is needed"),
+               name != NULL ? name : "$VTUNNEL_TOKEN");
+  return FALSE;
+}
+
+static gboolean
+set_token (VtToolClientOptions *self, VtClient *client, GError **error)
+{
+  g_autofree char *token = NULL;
+
+  if (!read_token (self, &token, error))
+    return FALSE;
+  if (token != NULL)
+    vt_client_set_token (client, token);
+  return TRUE;
+}
+
+static gboolean
+set_authorities (VtToolClientOptions *self, VtClient *client, GError **error)
+{
+  g_autoptr(GTlsDatabase) database = NULL;
+
+  if (self->tls_ca == NULL)
+    return TRUE;
+  if (!vt_tool_options_check_file ("--tls-ca", self->tls_ca, error))
+    return FALSE;
+  database = g_tls_file_database_new (self->tls_ca, error);
+  if (database == NULL)
+    {
+      g_prefix_error (error, _ ("No certificates in --tls-ca %s: "), self->tls_ca);
+      return FALSE;
+    }
+  soup_session_set_tls_database (vt_client_get_soup_session (client), database);
+  return TRUE;
+}
+
+gboolean
+vt_tool_client_options_parse (VtToolClientOptions *self, char **argv, GError **error)
+{
+  return read_options (self, argv, error)
+         && (self->common.help
+             || (check_server (self, error) && parse_forwards (self, error)
+                 && check_headers (self, error)));
+}
+
+VtClient *
+vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error)
+{
+  g_autoptr(VtClient) client = vt_client_new (self->server);
+
+  if (!vt_tool_options_set_number ("--ping-interval", self->ping_interval, G_OBJECT (client),
+                                   "ping-interval", error)
+      || !vt_tool_options_set_number ("--ping-timeout", self->ping_timeout, G_OBJECT (client),
+                                      "ping-timeout", error)
+      || !set_token (self, client, error) || !set_authorities (self, client, error))
+    return NULL;
+  set_headers (self, client);
+  return g_steal_pointer (&client);
+}
+
+void
+vt_tool_client_options_clear (VtToolClientOptions *self)
+{
+  g_free (self->server);
+  g_strfreev (self->forwards);
+  g_strfreev (self->headers);
+  g_free (self->token_file);
+  g_free (self->tls_ca);
+  g_free (self->ping_interval);
+  g_free (self->ping_timeout);
+  g_clear_pointer (&self->parsed, g_ptr_array_unref);
+}

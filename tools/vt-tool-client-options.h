@@ -1,0 +1,29 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <vtunnel/vtunnel.h>
+
+#include "vt-tool-options.h"
+
+/* What was asked of `vtunnel-tool client`: each as it was written, NULL where nothing was. */
+typedef struct {
+  VtToolCommon common;
+  char        *server;        /* owned, as all below; never NULL after parsing */
+  char       **forwards;      /* NULL-terminated */
+  char       **headers;       /* NULL-terminated */
+  char        *token_file;
+  char        *tls_ca;
+  char        *ping_interval;
+  char        *ping_timeout;
+  gboolean     keep_going;
+  GPtrArray   *parsed;        /* of VtForward: what `forwards` says, ranges spread out */
+} VtToolClientOptions;
+
+gboolean vt_tool_client_options_parse (VtToolClientOptions *self, char **argv, GError **error);
+/* A client that is as was asked, and is not open yet; NULL if that cannot be. */
+VtClient *vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error);
+void      vt_tool_client_options_clear (VtToolClientOptions *self);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VtToolClientOptions, vt_tool_client_options_clear)

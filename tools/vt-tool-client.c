@@ -1,0 +1,291 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include <glib/gi18n.h>
+#include <string.h>
+
+#include "vt-tool-client-options.h"
+#include "vt-tool-log.h"
+#include "vt-tool-run.h"
+#include "vt-tool-stream.h"
+
+typedef struct {
+  VtClient *client;          /* owned */
+  VtToolRun *run;            /* owned */
+  GCancellable *cancellable; /* owned */
+  GPtrArray *forwards;       /* borrowed, of VtForward */
+  char *url;                 /* owned; the server's, without what may be a secret */
+  char *host;                /* owned; of the server */
+  gboolean keep_going;
+  gboolean opening;
+} Client;
+
+/* Asking for one of the forwards. */
+typedef struct {
+  Client *client;     /* borrowed */
+  VtForward *forward; /* owned */
+} Request;
+
+static void
+request_free (Request *self)
+{
+  g_object_unref (self->forward);
+  g_free (self);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Request, request_free)
+
+static char *
+describe_target (VtForward *forward)
+{
+  VtTarget *target = vt_forward_get_target (forward);
+
+  return target != NULL ? vt_target_to_string (target) : NULL;
+}
+
+/* The server's port as a user of it would write it down, as far as it is known on this side. */
+static char *
+describe_source (Client *self, VtForward *forward)
+{
+  const char *address = vt_forward_get_listen_address (forward);
+  gboolean is_own = address != NULL && address[0] != '\0' && strcmp (address, "*") != 0;
+  const char *host = is_own ? address : self->host;
+  gboolean is_ipv6 = strchr (host, ':') != NULL;
+
+  return g_strdup_printf (is_ipv6 ? "[%s]:%u" : "%s:%u", host, vt_forward_get_bound_port (forward));
+}
+
+static void
+tell_forward (Client *self, VtForward *forward)
+{
+  JsonBuilder *event = vt_tool_event_begin ("forward-opened");
+  g_autofree char *source = describe_source (self, forward);
+  g_autofree char *target = describe_target (forward);
+
+  g_message (_ ("Forwarding %s → %s"), source, target);
+  vt_tool_event_add_text (event, "address", vt_forward_get_listen_address (forward));
+  vt_tool_event_add_number (event, "port", vt_forward_get_bound_port (forward));
+  vt_tool_event_add_text (event, "target", target);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+/* A port that the server refused and that the user can do without. */
+static void
+tell_refused (Client *self, VtForward *forward, const GError *error)
+{
+  JsonBuilder *event = vt_tool_event_begin ("error");
+  g_autofree char *target = describe_target (forward);
+
+  vt_tool_log_error (error->message);
+  vt_tool_event_add_reason (event, error);
+  vt_tool_event_add_number (event, "port", vt_forward_get_listen_port (forward));
+  vt_tool_event_add_text (event, "target", target);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+static void
+listened_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  g_autoptr(Request) request = user_data;
+  g_autoptr(GError) error = NULL;
+  Client *self = request->client;
+
+  if (vt_client_listen_finish (self->client, result, &error))
+    {
+      tell_forward (self, request->forward);
+      return;
+    }
+  /* With the tunnel gone the forwards fail, too; but that is the tunnel's story to tell. */
+  if (vt_client_get_state (self->client) != VT_CLIENT_STATE_OPEN
+      || vt_tool_run_is_ending (self->run))
+    return;
+
+  g_prefix_error (&error, _ ("The server refused port %u: "),
+                  vt_forward_get_listen_port (request->forward));
+  if (self->keep_going)
+    tell_refused (self, request->forward, error);
+  else
+    vt_tool_run_fail (self->run, VT_TOOL_REFUSED, error);
+}
+
+static void
+listen_all (Client *self)
+{
+  for (unsigned int i = 0; i < self->forwards->len; i++)
+    {
+      Request *request = g_new0 (Request, 1);
+
+      request->client = self;
+      request->forward = g_object_ref (self->forwards->pdata[i]);
+      vt_client_listen_async (self->client, request->forward, self->cancellable, listened_cb,
+                              request);
+    }
+}
+
+static void
+tell_opened (Client *self)
+{
+  JsonBuilder *event = vt_tool_event_begin ("session-opened");
+
+  g_info (_ ("Connected to %s"), self->url);
+  vt_tool_event_add_text (event, "url", self->url);
+  vt_tool_event_add_number (event, "protocol", vt_client_get_protocol (self->client));
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+/* What else can be done about it, where there is something. */
+static void
+add_advice (GError **error)
+{
+  const char *advice = NULL;
+  g_autofree char *message = NULL;
+
+  if (g_error_matches (*error, VT_ERROR, VT_ERROR_NOT_AUTHORISED))
+    advice = _ ("give the server's token by --token-file or $VTUNNEL_TOKEN");
+  else if (g_error_matches (*error, VT_ERROR, VT_ERROR_NOT_A_TUNNEL))
+    advice = _ ("check the address, the port and the path");
+  else if (g_error_matches (*error, VT_ERROR, VT_ERROR_TLS))
+    advice = _ ("--tls-ca names a file of authorities to trust");
+  if (advice == NULL)
+    return;
+  message = g_steal_pointer (&(*error)->message);
+  (*error)->message = g_strdup_printf ("%s; %s", message, advice);
+}
+
+static void
+opened_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  Client *self = user_data;
+  g_autoptr(GError) error = NULL;
+  gboolean opened = vt_client_open_finish (self->client, result, &error);
+
+  self->opening = FALSE;
+  if (vt_tool_run_is_ending (self->run))
+    {
+      vt_tool_run_finish (self->run);
+      return;
+    }
+  if (!opened)
+    {
+      g_prefix_error (&error, _ ("Cannot connect to the server: "));
+      add_advice (&error);
+      vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
+      return;
+    }
+  tell_opened (self);
+  listen_all (self);
+}
+
+static void
+state_changed_cb (VtClient *client, GParamSpec *pspec, Client *self)
+{
+  const GError *reason = vt_client_get_error (client);
+  JsonBuilder *event = NULL;
+  g_autoptr(GError) error = NULL;
+
+  if (self->opening || vt_client_get_state (client) != VT_CLIENT_STATE_CLOSED)
+    return;
+  event = vt_tool_event_begin ("session-closed");
+  vt_tool_event_add_error (event, reason);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+
+  if (reason != NULL)
+    {
+      error = g_error_copy (reason);
+      g_prefix_error (&error, _ ("The tunnel to %s ended: "), self->url);
+    }
+  else
+    error = g_error_new (VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server %s closed the tunnel"),
+                         self->url);
+  vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
+}
+
+static void
+stream_opened_cb (VtClient *client, VtStream *stream, Client *self)
+{
+  vt_tool_stream_tell_opened (stream, NULL, vt_tool_run_get_events (self->run));
+}
+
+static void
+stream_closed_cb (VtClient *client, VtStream *stream, const GError *error, Client *self)
+{
+  vt_tool_stream_tell_closed (stream, NULL, error, vt_tool_run_get_events (self->run));
+}
+
+static void
+closed_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  Client *self = user_data;
+  g_autoptr(GError) error = NULL;
+
+  if (!vt_client_close_finish (self->client, result, &error))
+    g_debug ("Closing the client: %s", error->message);
+  vt_tool_run_finish (self->run);
+}
+
+static void
+end_cb (void *user_data)
+{
+  Client *self = user_data;
+
+  if (self->opening)
+    g_cancellable_cancel (self->cancellable);
+  else if (vt_client_get_state (self->client) == VT_CLIENT_STATE_CLOSED)
+    vt_tool_run_finish (self->run);
+  else
+    vt_client_close_async (self->client, NULL, closed_cb, self);
+}
+
+static void
+client_init (Client *self, const VtToolClientOptions *options)
+{
+  g_autoptr(GUri) uri = g_uri_parse (options->server, SOUP_HTTP_URI_FLAGS, NULL);
+
+  self->cancellable = g_cancellable_new ();
+  self->forwards = options->parsed;
+  self->keep_going = options->keep_going;
+  self->host = g_strdup (g_uri_get_host (uri));
+  self->url =
+      g_uri_to_string_partial (uri, G_URI_HIDE_USERINFO | G_URI_HIDE_QUERY | G_URI_HIDE_FRAGMENT);
+  self->run = vt_tool_run_new (options->common.json, end_cb, self);
+  g_signal_connect (self->client, "notify::state", G_CALLBACK (state_changed_cb), self);
+  g_signal_connect (self->client, "stream-opened", G_CALLBACK (stream_opened_cb), self);
+  g_signal_connect (self->client, "stream-closed", G_CALLBACK (stream_closed_cb), self);
+}
+
+static void
+client_clear (Client *self)
+{
+  g_signal_handlers_disconnect_by_data (self->client, self);
+  g_object_unref (self->client);
+  g_object_unref (self->cancellable);
+  vt_tool_run_free (self->run);
+  g_free (self->host);
+  g_free (self->url);
+}
+
+VtToolStatus
+vt_tool_client (char **argv)
+{
+  g_auto(VtToolClientOptions) options = { 0 };
+  g_autoptr(GError) error = NULL;
+  Client self = { 0 };
+  VtToolStatus status = VT_TOOL_DONE;
+
+  if (!vt_tool_client_options_parse (&options, argv, &error))
+    return vt_tool_fail (options.common.json, error);
+  if (options.common.help)
+    return VT_TOOL_DONE;
+  self.client = vt_tool_client_options_make_client (&options, &error);
+  if (self.client == NULL)
+    return vt_tool_fail (options.common.json, error);
+
+  client_init (&self, &options);
+  self.opening = TRUE;
+  vt_client_open_async (self.client, self.cancellable, opened_cb, &self);
+  status = vt_tool_run_main (self.run);
+  client_clear (&self);
+  return status;
+}

@@ -1,0 +1,52 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <gio/gio.h>
+
+#include "vt-tool.h"
+
+/* A sub-command's page of help; the texts are marked for translation where they stand. */
+typedef struct {
+  const char *name;        /* "vtunnel-tool server" */
+  const char *arguments;   /* NULL, or what stands after the options */
+  const char *summary;
+  const char *description; /* examples and what else there is to know */
+} VtToolHelp;
+
+/* The options that every sub-command has. */
+typedef struct {
+  gboolean help;
+  gboolean json;
+  gboolean quiet;
+  gboolean verbose;
+} VtToolCommon;
+
+/* What fails here is a G_OPTION_ERROR, that is wrong usage, but for files. */
+
+/* Parses, sets the level of the log, and prints the page of help if that was asked for (then
+ * `common->help` is TRUE and there is nothing more to do). `has_json`: whether there is --json. */
+gboolean vt_tool_options_parse (const VtToolHelp   *help,
+                                const GOptionEntry *entries,
+                                gboolean            has_json,
+                                char              **argv,
+                                VtToolCommon       *common,
+                                GError            **error);
+
+/* A number from 0 to 65535 for a port; NULL gives `fallback`. */
+gboolean vt_tool_options_port (const char *option,
+                               const char *text,
+                               guint16     fallback,
+                               guint16    *port,
+                               GError    **error);
+
+/* Sets an unsigned property of `object`, within the property's own range; NULL changes nothing. */
+gboolean vt_tool_options_set_number (const char *option,
+                                     const char *text,
+                                     GObject    *object,
+                                     const char *property,
+                                     GError    **error);
+
+/* Whether a file can be read: a short line about it, instead of what a parser would say. */
+gboolean vt_tool_options_check_file (const char *option, const char *path, GError **error);

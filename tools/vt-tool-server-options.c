@@ -1,0 +1,257 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include "vt-tool-server-options.h"
+
+#include <glib/gi18n.h>
+
+static const VtToolHelp help = {
+  .name = "vtunnel-tool server",
+  .summary =
+      N_ ("Waits for clients, opens the ports that they ask for, and passes every connection\n"
+          "to such a port on to the client that asked for it."),
+  .description =
+      N_ ("Examples:\n"
+          "  vtunnel-tool server\n"
+          "      A server for clients on this machine, or behind ssh or the like.\n"
+          "  vtunnel-tool server --listen 0.0.0.0 --no-auth \\\n"
+          "      --tls-certificate cert.pem --tls-key key.pem --bind-address 0.0.0.0\n"
+          "      A server for everybody: who reaches it may open ports on it.\n"
+          "  vtunnel-tool server --port 0 --json\n"
+          "      A free port, which the first line on standard output names.\n"
+          "\n"
+          "Port 0 takes a free one. The path \"/\" accepts any path. Without --no-auth the\n"
+          "server listens on loopback only, and refuses what comes through a proxy.\n"
+          "Ctrl+C ends it in order; a second Ctrl+C ends it at once."),
+};
+
+static gboolean
+read_options (VtToolServerOptions *self, char **argv, GError **error)
+{
+  const GOptionEntry entries[] = {
+    { "listen", 'l', 0, G_OPTION_ARG_STRING, &self->listen,
+      N_ ("Wait for clients here (127.0.0.1)"), N_ ("ADDRESS") },
+    { "port", 'p', 0, G_OPTION_ARG_STRING, &self->port, N_ ("… on this port (3001)"), N_ ("PORT") },
+    { "path", 0, 0, G_OPTION_ARG_STRING, &self->path, N_ ("… at this path (/)"), N_ ("PATH") },
+    { "tls-certificate", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_certificate,
+      N_ ("Use TLS, with this certificate (PEM)"), N_ ("FILE") },
+    { "tls-key", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_key, N_ ("… and this private key (PEM)"),
+      N_ ("FILE") },
+    { "no-auth", 0, 0, G_OPTION_ARG_NONE, &self->no_auth, N_ ("Let in whoever reaches the server"),
+      NULL },
+    { "allowed-origin", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->allowed_origins,
+      N_ ("Let in this website's pages (repeatable)"), N_ ("ORIGIN") },
+    { "bind-address", 'b', 0, G_OPTION_ARG_STRING, &self->bind_address,
+      N_ ("Open clients' ports here (localhost)"), N_ ("ADDRESS") },
+    { "allowed-ports", 0, 0, G_OPTION_ARG_STRING, &self->allowed_ports,
+      N_ ("Ports that clients may open"), N_ ("RANGES") },
+    { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
+      N_ ("Ask silent clients for life, 0: never (30)"), N_ ("SECONDS") },
+    { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
+      N_ ("… and give up without an answer (15)"), N_ ("SECONDS") },
+    { "max-sessions", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions, N_ ("Clients at a time"),
+      N_ ("COUNT") },
+    { "max-forwards", 0, 0, G_OPTION_ARG_STRING, &self->max_forwards, N_ ("Ports a client"),
+      N_ ("COUNT") },
+    { "max-streams", 0, 0, G_OPTION_ARG_STRING, &self->max_streams,
+      N_ ("Open connections a client"), N_ ("COUNT") },
+    G_OPTION_ENTRY_NULL,
+  };
+
+  return vt_tool_options_parse (&help, entries, TRUE, argv, &self->common, error);
+}
+
+/* Whether only this machine reaches it. A name that is not an address is the library's to judge. */
+static gboolean
+is_loopback (const char *address)
+{
+  g_autoptr(GInetAddress) inet = g_inet_address_new_from_string (address);
+
+  return inet == NULL || g_inet_address_get_is_loopback (inet);
+}
+
+static gboolean
+is_address (const char *text)
+{
+  return g_strcmp0 (text, "localhost") == 0 || g_hostname_is_ip_address (text);
+}
+
+static gboolean
+check_address (const char *option, const char *text, GError **error)
+{
+  if (is_address (text))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("%s \"%s\": an IP address of this machine is needed, or \"localhost\""), option,
+               text);
+  return FALSE;
+}
+
+/* What a browser sends as Origin: a scheme and a host, and nothing after them. */
+static gboolean
+check_origin (const char *text, GError **error)
+{
+  g_autoptr(GUri) uri = g_uri_parse (text, G_URI_FLAGS_NONE, NULL);
+
+  if (uri != NULL && g_uri_get_host (uri) != NULL && g_uri_get_host (uri)[0] != '\0'
+      && g_uri_get_path (uri)[0] == '\0' && g_uri_get_query (uri) == NULL
+      && g_uri_get_fragment (uri) == NULL)
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("--allowed-origin \"%s\": an origin is needed, such as https://example.com"),
+               text);
+  return FALSE;
+}
+
+static gboolean
+check_tls (VtToolServerOptions *self, GError **error)
+{
+  if ((self->tls_certificate == NULL) == (self->tls_key == NULL))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
+               self->tls_key == NULL ? "--tls-certificate" : "--tls-key",
+               self->tls_key == NULL ? "--tls-key" : "--tls-certificate");
+  return FALSE;
+}
+
+static void
+fill_defaults (VtToolServerOptions *self)
+{
+  if (self->listen == NULL)
+    self->listen = g_strdup ("127.0.0.1");
+  if (self->path == NULL)
+    self->path = g_strdup ("/");
+}
+
+static gboolean
+check_options (VtToolServerOptions *self, GError **error)
+{
+  fill_defaults (self);
+  if (!vt_tool_options_port ("--port", self->port, 3001, &self->port_number, error)
+      || !check_address ("--listen", self->listen, error)
+      || (self->bind_address != NULL
+          && !check_address ("--bind-address", self->bind_address, error))
+      || !check_tls (self, error))
+    return FALSE;
+  for (size_t i = 0; self->allowed_origins != NULL && self->allowed_origins[i] != NULL; i++)
+    {
+      if (!check_origin (self->allowed_origins[i], error))
+        return FALSE;
+    }
+  if (self->path[0] != '/')
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("--path \"%s\": a path begins with \"/\""), self->path);
+      return FALSE;
+    }
+  if (!self->no_auth && !is_loopback (self->listen))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("--listen \"%s\": others than this machine would reach the server; "
+                      "add --no-auth if anybody may open ports on it"),
+                   self->listen);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+gboolean
+vt_tool_server_options_parse (VtToolServerOptions *self, char **argv, GError **error)
+{
+  return read_options (self, argv, error) && (self->common.help || check_options (self, error));
+}
+
+static gboolean
+set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  if (self->allowed_ports == NULL
+      || vt_server_set_allowed_ports (server, self->allowed_ports, &reason))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--allowed-ports: %s",
+               reason->message);
+  return FALSE;
+}
+
+static gboolean
+set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  const struct {
+    const char *option;
+    const char *text;
+    const char *property;
+  } numbers[] = {
+    { "--ping-interval", self->ping_interval, "ping-interval" },
+    { "--ping-timeout", self->ping_timeout, "ping-timeout" },
+    { "--max-sessions", self->max_sessions, "max-sessions" },
+    { "--max-forwards", self->max_forwards, "max-forwards" },
+    { "--max-streams", self->max_streams, "max-streams" },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (numbers); i++)
+    {
+      if (!vt_tool_options_set_number (numbers[i].option, numbers[i].text, G_OBJECT (server),
+                                       numbers[i].property, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+set_certificate (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GTlsCertificate) certificate = NULL;
+
+  if (self->tls_certificate == NULL)
+    return TRUE;
+  if (!vt_tool_options_check_file ("--tls-certificate", self->tls_certificate, error)
+      || !vt_tool_options_check_file ("--tls-key", self->tls_key, error))
+    return FALSE;
+  certificate = g_tls_certificate_new_from_files (self->tls_certificate, self->tls_key, error);
+  if (certificate == NULL)
+    {
+      g_prefix_error (error, _ ("No certificate and key in %s and %s: "), self->tls_certificate,
+                      self->tls_key);
+      return FALSE;
+    }
+  vt_server_set_tls_certificate (server, certificate);
+  return TRUE;
+}
+
+VtServer *
+vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
+{
+  g_autoptr(VtServer) server = vt_server_new ();
+
+  if (!set_numbers (self, server, error) || !set_allowed_ports (self, server, error)
+      || !set_certificate (self, server, error))
+    return NULL;
+  vt_server_set_path (server, self->path);
+  vt_server_set_allow_anonymous (server, self->no_auth);
+  if (self->bind_address != NULL)
+    vt_server_set_bind_address (server, self->bind_address);
+  if (self->allowed_origins != NULL)
+    vt_server_set_allowed_origins (server, (const char *const *) self->allowed_origins);
+  return g_steal_pointer (&server);
+}
+
+void
+vt_tool_server_options_clear (VtToolServerOptions *self)
+{
+  g_free (self->listen);
+  g_free (self->port);
+  g_free (self->path);
+  g_free (self->bind_address);
+  g_free (self->allowed_ports);
+  g_strfreev (self->allowed_origins);
+  g_free (self->tls_certificate);
+  g_free (self->tls_key);
+  g_free (self->ping_interval);
+  g_free (self->ping_timeout);
+  g_free (self->max_sessions);
+  g_free (self->max_forwards);
+  g_free (self->max_streams);
+}

@@ -1,0 +1,35 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <vtunnel/vtunnel.h>
+
+#include "vt-tool-options.h"
+
+/* What was asked of `vtunnel-tool server`: each as it was written, NULL where nothing was. */
+typedef struct {
+  VtToolCommon common;
+  char        *listen; /* owned, as all below; after parsing never NULL, nor is path */
+  char        *port;
+  char        *path;
+  char        *bind_address;
+  char        *allowed_ports;
+  char       **allowed_origins; /* NULL-terminated */
+  char        *tls_certificate;
+  char        *tls_key;
+  char        *ping_interval;
+  char        *ping_timeout;
+  char        *max_sessions;
+  char        *max_forwards;
+  char        *max_streams;
+  gboolean     no_auth;
+  guint16      port_number;
+} VtToolServerOptions;
+
+gboolean vt_tool_server_options_parse (VtToolServerOptions *self, char **argv, GError **error);
+/* A server that does as was asked, and does not listen yet; NULL if that cannot be. */
+VtServer *vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error);
+void      vt_tool_server_options_clear (VtToolServerOptions *self);
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (VtToolServerOptions, vt_tool_server_options_clear)

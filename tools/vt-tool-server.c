@@ -1,0 +1,107 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include <glib/gi18n.h>
+
+#include "vt-tool-run.h"
+#include "vt-tool-server-options.h"
+#include "vt-tool-sessions.h"
+
+typedef struct {
+  VtServer *server;         /* owned */
+  VtToolRun *run;           /* owned */
+  VtToolSessions *sessions; /* owned */
+} Server;
+
+static void
+tell_listening (Server *self, const VtToolServerOptions *options)
+{
+  size_t n_ports = 0;
+  g_autofree guint16 *ports = vt_server_get_ports (self->server, &n_ports);
+  g_autofree char *url =
+      g_uri_join (G_URI_FLAGS_NONE, options->tls_certificate != NULL ? "wss" : "ws", NULL,
+                  options->listen, ports[0], options->path, NULL, NULL);
+  JsonBuilder *event = vt_tool_event_begin ("listening");
+
+  g_message (_ ("Listening on %s"), url);
+  vt_tool_event_add_text (event, "address", options->listen);
+  vt_tool_event_add_number (event, "port", ports[0]);
+  vt_tool_event_add_text (event, "url", url);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+/* The library says why; the line says what was asked for, and what else would do. */
+static gboolean
+listen_somewhere (Server *self, const VtToolServerOptions *options, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  if (vt_server_listen (self->server, options->listen, options->port_number, &reason))
+    return TRUE;
+  if (g_error_matches (reason, VT_ERROR, VT_ERROR_ADDRESS_IN_USE))
+    g_set_error (error, VT_ERROR, reason->code,
+                 _ ("Port %u of %s is taken by another program; --port 0 finds a free one"),
+                 options->port_number, options->listen);
+  else
+    g_set_error (error, reason->domain, reason->code, _ ("Cannot listen on port %u of %s: %s"),
+                 options->port_number, options->listen, reason->message);
+  return FALSE;
+}
+
+static void
+closed_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  Server *self = user_data;
+  g_autoptr(GError) error = NULL;
+
+  if (!vt_server_close_finish (VT_SERVER (source), result, &error))
+    g_debug ("Closing the server: %s", error->message);
+  vt_tool_run_finish (self->run);
+}
+
+static void
+end_cb (void *user_data)
+{
+  Server *self = user_data;
+
+  vt_server_close_async (self->server, NULL, closed_cb, self);
+}
+
+static VtToolStatus
+run_server (Server *self, const VtToolServerOptions *options)
+{
+  g_autoptr(GError) error = NULL;
+
+  self->run = vt_tool_run_new (options->common.json, end_cb, self);
+  self->sessions = vt_tool_sessions_new (self->server, vt_tool_run_get_events (self->run));
+  if (listen_somewhere (self, options, &error))
+    tell_listening (self, options);
+  else
+    vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
+  return vt_tool_run_main (self->run);
+}
+
+VtToolStatus
+vt_tool_server (char **argv)
+{
+  g_auto(VtToolServerOptions) options = { 0 };
+  g_autoptr(GError) error = NULL;
+  Server self = { 0 };
+  VtToolStatus status = VT_TOOL_DONE;
+
+  if (!vt_tool_server_options_parse (&options, argv, &error))
+    return vt_tool_fail (options.common.json, error);
+  if (options.common.help)
+    return VT_TOOL_DONE;
+  self.server = vt_tool_server_options_make_server (&options, &error);
+  if (self.server == NULL)
+    return vt_tool_fail (options.common.json, error);
+
+  status = run_server (&self, &options);
+  vt_tool_sessions_free (self.sessions);
+  vt_tool_run_free (self.run);
+  g_object_unref (self.server);
+  return status;
+}

@@ -1,0 +1,201 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include "vt-tool.h"
+
+#include <errno.h>
+#include <glib/gi18n.h>
+#include <locale.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <vtunnel/vtunnel.h>
+
+#include "vt-tool-log.h"
+#include "vt-tool-run.h"
+
+typedef struct {
+  const char *name;
+  const char *summary;
+  VtToolStatus (*run) (char **argv);
+} Command;
+
+static const Command commands[] = {
+  { "server", N_ ("Open ports for clients, and pass connections on to them"), vt_tool_server },
+  { "client", N_ ("Bring ports of a server to targets on this side"), vt_tool_client },
+  { "demo", N_ ("Show a tunnel at work, all on this machine"), vt_tool_demo },
+};
+
+static const Command *
+find_command (const char *name)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (commands); i++)
+    {
+      if (strcmp (commands[i].name, name) == 0)
+        return &commands[i];
+    }
+  return NULL;
+}
+
+/* How many letters stand between two words (Levenshtein), byte by byte: the names are ASCII. */
+static size_t
+measure_distance (const char *one, const char *other)
+{
+  size_t length = strlen (other);
+  g_autofree size_t *row = g_new (size_t, length + 1);
+
+  for (size_t j = 0; j <= length; j++)
+    row[j] = j;
+  for (size_t i = 1; i <= strlen (one); i++)
+    {
+      size_t diagonal = row[0];
+
+      row[0] = i;
+      for (size_t j = 1; j <= length; j++)
+        {
+          size_t replaced = diagonal + (one[i - 1] != other[j - 1]);
+
+          diagonal = row[j];
+          row[j] = MIN (replaced, MIN (row[j], row[j - 1]) + 1);
+        }
+    }
+  return row[length];
+}
+
+/* The command that was probably meant: begun and not finished, or at most two letters off. */
+static const char *
+guess_command (const char *name)
+{
+  const char *best = NULL;
+  size_t least = 3;
+
+  /* Nobody mistypes a word of more than 20 letters into one of six. */
+  if (name[0] == '\0' || strlen (name) > 20)
+    return NULL;
+  for (size_t i = 0; i < G_N_ELEMENTS (commands); i++)
+    {
+      size_t distance =
+          g_str_has_prefix (commands[i].name, name) ? 0 : measure_distance (name, commands[i].name);
+
+      if (distance < least)
+        {
+          least = distance;
+          best = commands[i].name;
+        }
+    }
+  return best;
+}
+
+static void
+print_help (void)
+{
+  g_autoptr(GString) text = g_string_new (NULL);
+
+  g_string_append_printf (
+      text, "%s\n  vtunnel-tool %s\n\n%s\n\n%s\n", _ ("Usage:"), _ ("COMMAND [OPTION…]"),
+      _ ("Makes a port of a server lead to a program on this machine, through one\n"
+         "WebSocket that goes out from here: no port has to be open on this side."),
+      _ ("Commands:"));
+  for (size_t i = 0; i < G_N_ELEMENTS (commands); i++)
+    g_string_append_printf (text, "  %-10s%s\n", commands[i].name, _ (commands[i].summary));
+  g_string_append_printf (text, "\n%s\n  -h, --help     %s\n  --version      %s\n", _ ("Options:"),
+                          _ ("Show this help; \"vtunnel-tool COMMAND --help\" shows a command's"),
+                          _ ("Show the version"));
+  g_string_append_printf (
+      text,
+      "\n%s\n  vtunnel-tool demo\n  vtunnel-tool server --port 3001\n"
+      "  vtunnel-tool client --server ws://127.0.0.1:3001/ --forward 9000=localhost:3000\n",
+      _ ("Examples:"));
+  g_string_append_printf (text, "\n%s\n%s\n", _ ("Exit status:"),
+                          _ ("  0  ended by SIGINT (Ctrl+C) or SIGTERM\n"
+                             "  1  something failed\n"
+                             "  2  wrong usage\n"
+                             "  3  the server refused a forward\n"
+                             "  4  not authorised"));
+  vt_tool_print (stdout, text->str);
+}
+
+static VtToolStatus
+fail_usage (char *message)
+{
+  g_autoptr(GError) error = g_error_new_literal (G_OPTION_ERROR, G_OPTION_ERROR_FAILED, message);
+
+  g_free (message);
+  return vt_tool_fail (FALSE, error);
+}
+
+static VtToolStatus
+fail_unknown (const char *word)
+{
+  const char *guess = guess_command (word);
+
+  if (word[0] == '-')
+    return fail_usage (g_strdup_printf (
+        _ ("Unknown option \"%s\" before the command; see \"vtunnel-tool --help\""), word));
+  if (guess != NULL)
+    return fail_usage (
+        g_strdup_printf (_ ("There is no command \"%s\"; did you mean \"%s\"?"), word, guess));
+  return fail_usage (
+      g_strdup_printf (_ ("There is no command \"%s\"; see \"vtunnel-tool --help\""), word));
+}
+
+static VtToolStatus
+dispatch (char **argv)
+{
+  const char *word = argv[0];
+  const Command *command = NULL;
+
+  if (word == NULL)
+    return fail_usage (g_strdup (_ ("A command is missing; see \"vtunnel-tool --help\"")));
+  if (strcmp (word, "--help") == 0 || strcmp (word, "-h") == 0)
+    {
+      print_help ();
+      return VT_TOOL_DONE;
+    }
+  if (strcmp (word, "--version") == 0)
+    {
+      vt_tool_print (stdout, "vtunnel-tool " VT_VERSION_STRING "\n");
+      return VT_TOOL_DONE;
+    }
+  command = find_command (word);
+  return command != NULL ? command->run (argv) : fail_unknown (word);
+}
+
+/* VT_LOCALEDIR is for a tool that is not installed (docs/tool.md). */
+static void
+init_locale (void)
+{
+  const char *directory = g_getenv ("VT_LOCALEDIR");
+
+  setlocale (LC_ALL, "");
+  bindtextdomain (GETTEXT_PACKAGE, directory != NULL ? directory : LOCALE_DIR);
+  bind_textdomain_codeset (GETTEXT_PACKAGE, "UTF-8");
+  textdomain (GETTEXT_PACKAGE);
+}
+
+/* Every tunnelled connection needs a descriptor, and the usual soft limit is 1024. What cannot be
+ * had is no reason not to start. */
+static void
+raise_descriptor_limit (void)
+{
+  struct rlimit limit;
+
+  if (getrlimit (RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max)
+    return;
+  limit.rlim_cur = limit.rlim_max;
+  if (setrlimit (RLIMIT_NOFILE, &limit) != 0)
+    g_debug ("Cannot raise the limit of descriptors: %s", g_strerror (errno));
+}
+
+int
+main (int argc, char *argv[])
+{
+  init_locale ();
+  g_set_prgname ("vtunnel-tool");
+  vt_tool_log_init ();
+  signal (SIGPIPE, SIG_IGN);
+  raise_descriptor_limit ();
+  return dispatch (argc > 0 ? argv + 1 : argv);
+}

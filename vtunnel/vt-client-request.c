@@ -1,0 +1,120 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include "vt-client-request-private.h"
+
+#include <string.h>
+
+#include <glib/gi18n-lib.h>
+
+#include "vt-error-private.h"
+
+struct _VtClientRequest {
+  GPtrArray *headers; /* owned, owned names and values in turn */
+  char *token;        /* owned, may be NULL */
+};
+
+VtClientRequest *
+vt_client_request_new (void)
+{
+  VtClientRequest *self = g_new0 (VtClientRequest, 1);
+
+  self->headers = g_ptr_array_new_with_free_func (g_free);
+  return self;
+}
+
+static void
+clear_token (VtClientRequest *self)
+{
+  if (self->token != NULL)
+    explicit_bzero (self->token, strlen (self->token));
+  g_clear_pointer (&self->token, g_free);
+}
+
+void
+vt_client_request_free (VtClientRequest *self)
+{
+  clear_token (self);
+  g_ptr_array_unref (self->headers);
+  g_free (self);
+}
+
+static gboolean
+is_reserved (const char *name)
+{
+  static const char *const reserved[] = {
+    "Connection", "Content-Length", "Host", "Transfer-Encoding", "Upgrade",
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (reserved); i++)
+    if (g_ascii_strcasecmp (name, reserved[i]) == 0)
+      return TRUE;
+  return g_ascii_strncasecmp (name, "Sec-WebSocket-", strlen ("Sec-WebSocket-")) == 0;
+}
+
+gboolean
+vt_client_request_is_valid_header (const char *name, const char *value)
+{
+  static const char token_characters[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "!#$%&'*+-.^_`|~";
+
+  if (*name == '\0' || name[strspn (name, token_characters)] != '\0' || is_reserved (name))
+    return FALSE;
+  for (; value != NULL && *value != '\0'; value++)
+    if ((*value != '\t' && (unsigned char) *value < 0x20) || *value == 0x7f)
+      return FALSE;
+  return TRUE;
+}
+
+void
+vt_client_request_set_header (VtClientRequest *self, const char *name, const char *value)
+{
+  for (unsigned int i = 0; i < self->headers->len; i += 2)
+    if (g_ascii_strcasecmp (self->headers->pdata[i], name) == 0)
+      {
+        g_ptr_array_remove_range (self->headers, i, 2);
+        break;
+      }
+  if (value == NULL)
+    return;
+  g_ptr_array_add (self->headers, g_strdup (name));
+  g_ptr_array_add (self->headers, g_strdup (value));
+}
+
+void
+vt_client_request_set_token (VtClientRequest *self, const char *token)
+{
+  clear_token (self);
+  self->token = g_strdup (token);
+}
+
+GPtrArray *
+vt_client_request_build (VtClientRequest *self, GError **error)
+{
+  g_autoptr(GPtrArray) built = g_ptr_array_new_with_free_func (g_free);
+
+  /* The token decides where both are given. */
+  for (unsigned int i = 0; i < self->headers->len; i += 2)
+    {
+      const char *name = self->headers->pdata[i];
+
+      if (self->token != NULL && g_ascii_strcasecmp (name, "Authorization") == 0)
+        continue;
+      g_ptr_array_add (built, g_strdup (name));
+      g_ptr_array_add (built, g_strdup (self->headers->pdata[i + 1]));
+    }
+  if (self->token == NULL)
+    return g_steal_pointer (&built);
+
+  for (const char *at = self->token; at == self->token || *at != '\0'; at++)
+    if (*at <= 0x20 || *at >= 0x7f)
+      {
+        g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                             _ ("The token is empty, or has characters that no token may have"));
+        return NULL;
+      }
+  g_ptr_array_add (built, g_strdup ("Authorization"));
+  g_ptr_array_add (built, g_strconcat ("Bearer ", self->token, NULL));
+  return g_steal_pointer (&built);
+}

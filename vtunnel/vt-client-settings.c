@@ -1,0 +1,333 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-client-struct-private.h"
+
+/**
+ * vt_client_new:
+ * @uri: the server's address, as `wss://tunnel.example.org/`
+ *
+ * Makes a client. An address that is none is told of by [method@Client.open_async].
+ *
+ * Returns: (transfer full): a new client, closed
+ *
+ * Since: 1.0
+ */
+VtClient *
+vt_client_new (const char *uri)
+{
+  g_return_val_if_fail (uri != NULL, NULL);
+
+  return g_object_new (VT_TYPE_CLIENT, "uri", uri, NULL);
+}
+
+/**
+ * vt_client_get_uri: (get-property uri)
+ * @self: a client
+ *
+ * Gets the server's address, as it was given.
+ *
+ * Returns: the address
+ *
+ * Since: 1.0
+ */
+const char *
+vt_client_get_uri (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
+
+  return self->uri;
+}
+
+/**
+ * vt_client_get_state: (get-property state)
+ * @self: a client
+ *
+ * Gets whether there is a tunnel.
+ *
+ * Returns: the state
+ *
+ * Since: 1.0
+ */
+VtClientState
+vt_client_get_state (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), VT_CLIENT_STATE_CLOSED);
+
+  return self->state;
+}
+
+/**
+ * vt_client_get_error: (get-property error)
+ * @self: a client
+ *
+ * Gets why the client is closed.
+ *
+ * Returns: (nullable) (transfer none): an error of [error@Error], valid until the state changes; %NULL
+ *   while the client is not closed, if it never was open, and if it was closed in order
+ *
+ * Since: 1.0
+ */
+const GError *
+vt_client_get_error (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
+
+  return self->error;
+}
+
+/**
+ * vt_client_get_ping_interval: (get-property ping-interval)
+ * @self: a client
+ *
+ * Gets how often the client makes sure that the server is still there.
+ *
+ * Returns: seconds; 0 if it does not
+ *
+ * Since: 1.0
+ */
+guint
+vt_client_get_ping_interval (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->ping_interval;
+}
+
+/**
+ * vt_client_set_ping_interval: (set-property ping-interval)
+ * @self: a client
+ * @seconds: seconds, at most 65535; 0 turns it off
+ *
+ * Sets how often the client makes sure that the server is still there. It takes effect when the client
+ * is next opened.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_ping_interval (VtClient *self, guint seconds)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (seconds <= G_MAXUINT16);
+
+  if (self->ping_interval == seconds)
+    return;
+  self->ping_interval = seconds;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_PING_INTERVAL]);
+}
+
+/**
+ * vt_client_get_ping_timeout: (get-property ping-timeout)
+ * @self: a client
+ *
+ * Gets how long the server may take to show any sign of life.
+ *
+ * Returns: seconds
+ *
+ * Since: 1.0
+ */
+guint
+vt_client_get_ping_timeout (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->ping_timeout;
+}
+
+/**
+ * vt_client_set_ping_timeout: (set-property ping-timeout)
+ * @self: a client
+ * @seconds: seconds, 1 to 65535
+ *
+ * Sets how long the server may take to show any sign of life. It takes effect when the client is next
+ * opened.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_ping_timeout (VtClient *self, guint seconds)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (seconds >= 1 && seconds <= G_MAXUINT16);
+
+  if (self->ping_timeout == seconds)
+    return;
+  self->ping_timeout = seconds;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_PING_TIMEOUT]);
+}
+
+/**
+ * vt_client_get_soup_session: (get-property soup-session)
+ * @self: a client
+ *
+ * Gets what the client connects through.
+ *
+ * Returns: (nullable) (transfer none): the session that was set, or %NULL if the client uses its own
+ *
+ * Since: 1.0
+ */
+SoupSession *
+vt_client_get_soup_session (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
+
+  return self->session;
+}
+
+/**
+ * vt_client_set_soup_session: (set-property soup-session)
+ * @self: a client
+ * @session: (nullable): a session of this thread, or %NULL to let the client use its own
+ *
+ * Sets what the client connects through: a session with a proxy, a TLS database, credentials, cookies
+ * or a logger of the application's. It takes effect when the client is next opened.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_soup_session (VtClient *self, SoupSession *session)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (session == NULL || SOUP_IS_SESSION (session));
+
+  if (g_set_object (&self->session, session))
+    g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_SOUP_SESSION]);
+}
+
+/**
+ * vt_client_set_token: (set-property token)
+ * @self: a client
+ * @token: (nullable): the token, or %NULL for none
+ *
+ * Sets the secret that the server knows the client by, which is sent as `Authorization: Bearer`. It
+ * takes effect when the client is next opened, and nothing reads it back.
+ *
+ * Over `ws://`, opening fails unless the server is on this machine.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_token (VtClient *self, const char *token)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+
+  vt_client_request_set_token (self->request, token);
+  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_TOKEN]);
+}
+
+/**
+ * vt_client_set_header:
+ * @self: a client
+ * @name: the name of a header
+ * @value: (nullable): its value, or %NULL to leave the header out again
+ *
+ * Sets a header of the request that opens the tunnel, for a proxy or a gateway before the server.
+ *
+ * To pass what is no header, as a name with a space or a value with a line break, is an error of
+ * the program. So are those that the WebSocket itself needs: `Connection`, `Content-Length`, `Host`,
+ * `Transfer-Encoding`, `Upgrade`, and whatever begins with `Sec-WebSocket-`. A
+ * [method@Client.set_token] overrides `Authorization`.
+ *
+ * It takes effect when the client is next opened.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_header (VtClient *self, const char *name, const char *value)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (name != NULL);
+  g_return_if_fail (vt_client_request_is_valid_header (name, value));
+
+  vt_client_request_set_header (self->request, name, value);
+}
+
+/**
+ * vt_client_get_protocol: (get-property protocol)
+ * @self: a client
+ *
+ * Gets the version of the protocol that both sides speak.
+ *
+ * Returns: the version, or 0 while the client is not open
+ *
+ * Since: 1.0
+ */
+guint
+vt_client_get_protocol (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->tunnel != NULL ? vt_client_tunnel_get_protocol (self->tunnel) : 0;
+}
+
+/**
+ * vt_client_get_rtt: (get-property rtt)
+ * @self: a client
+ *
+ * Gets how long the last message to the server and its answer took.
+ *
+ * Returns: microseconds, or -1 while that is not known
+ *
+ * Since: 1.0
+ */
+gint64
+vt_client_get_rtt (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), -1);
+
+  return self->tunnel != NULL ? vt_client_tunnel_get_rtt (self->tunnel) : -1;
+}
+
+/**
+ * vt_client_get_last_seen: (get-property last-seen)
+ * @self: a client
+ *
+ * Gets when anything came from the server.
+ *
+ * Returns: microseconds, as of g_get_monotonic_time(), or 0 while the client is not open
+ *
+ * Since: 1.0
+ */
+gint64
+vt_client_get_last_seen (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->tunnel != NULL ? vt_client_tunnel_get_last_seen (self->tunnel) : 0;
+}
+
+/**
+ * vt_client_get_forwards: (get-property forwards)
+ * @self: a client
+ *
+ * Gets the forwards that the server listens for, or is or will be asked to.
+ *
+ * Returns: (transfer none): a list of [class@Forward], which changes
+ *
+ * Since: 1.0
+ */
+GListModel *
+vt_client_get_forwards (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
+
+  return G_LIST_MODEL (self->forwards);
+}
+
+/**
+ * vt_client_get_streams: (get-property streams)
+ * @self: a client
+ *
+ * Gets the streams that are open.
+ *
+ * Returns: (transfer none): a list of [class@Stream], which changes, and keeps none of them alive
+ *
+ * Since: 1.0
+ */
+GListModel *
+vt_client_get_streams (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
+
+  return G_LIST_MODEL (self->streams);
+}

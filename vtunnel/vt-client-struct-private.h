@@ -1,0 +1,69 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <vtunnel/vt-client.h>
+
+#include "vt-client-request-private.h"
+#include "vt-client-tunnel-private.h"
+#include "vt-list-private.h"
+
+/* What the files of VtClient share: the object and its properties (vt-client.c), how it opens and
+ * closes (vt-client-open.c), and the forwards (vt-client-listen.c). */
+typedef enum {
+  VT_CLIENT_PROP_URI = 1,
+  VT_CLIENT_PROP_STATE,
+  VT_CLIENT_PROP_ERROR,
+  VT_CLIENT_PROP_PING_INTERVAL,
+  VT_CLIENT_PROP_PING_TIMEOUT,
+  VT_CLIENT_PROP_SOUP_SESSION,
+  VT_CLIENT_PROP_TOKEN,
+  VT_CLIENT_PROP_PROTOCOL,
+  VT_CLIENT_PROP_RTT,
+  VT_CLIENT_PROP_LAST_SEEN,
+  VT_CLIENT_PROP_FORWARDS,
+  VT_CLIENT_PROP_STREAMS,
+} VtClientProp;
+
+extern GParamSpec *vt_client_props[VT_CLIENT_PROP_STREAMS + 1];
+
+typedef struct _VtClientOpening VtClientOpening;
+
+struct _VtClient {
+  GObject          parent_instance;
+  char            *uri;            /* owned */
+  GError          *error;          /* owned, why it closed */
+  SoupSession     *session;        /* owned, the application's, may be NULL */
+  SoupSession     *own_session;    /* owned, made when it is needed and there is no other */
+  VtClientRequest *request;        /* owned */
+  VtList          *forwards;       /* owned, holds the keys of `listens` */
+  VtList          *streams;        /* owned, holds its items weakly */
+  GHashTable      *listens;        /* owned, from VtForward, borrowed, to its owned listen */
+  VtClientOpening *opening;        /* borrowed: the dial owns it; NULL unless connecting */
+  VtClientTunnel  *tunnel;         /* owned, while open and closing */
+  GPtrArray       *ending_tunnels; /* owned, of owned VtClientTunnel that still have streams */
+  GPtrArray       *closings;       /* owned, of owned GTask that wait for the state closed */
+  VtClientState    state;
+  unsigned int     ping_interval; /* seconds */
+  unsigned int     ping_timeout;  /* seconds */
+};
+
+void vt_client_emit_stream_opened (VtClient *self, VtStream *stream);
+void vt_client_emit_stream_closed (VtClient *self, VtStream *stream, const GError *error);
+
+/* Ends at once whatever goes on. */
+void vt_client_end (VtClient *self);
+
+/* Asks the server for all forwards, once there is a tunnel. */
+void vt_client_send_listens (VtClient *self);
+/* The server's answer. */
+void vt_client_listened (VtClient *self, VtForward *forward, guint16 port, const GError *error);
+/* Sets all forwards free; `error` is NULL if that was the application's own wish. */
+void vt_client_release_forwards (VtClient *self, const GError *error);
+
+/* Calls `func` in this context when `cancellable` (may be NULL, then so is the result) is cancelled.
+ * The source is the caller's. */
+GSource *vt_client_watch_cancellable (GCancellable         *cancellable,
+                                      GCancellableSourceFunc func,
+                                      void                 *user_data);

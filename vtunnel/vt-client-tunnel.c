@@ -1,0 +1,322 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-client-tunnel-private.h"
+
+#include "config.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "vt-error-private.h"
+#include "vt-forward-private.h"
+#include "vt-relay-private.h"
+
+/* Reference-counted, because an application may let go of its client in any handler. */
+struct _VtClientTunnel {
+  VtClientTunnelHandlers handlers;
+  void *user_data;
+  VtTrunk *trunk;       /* owned, NULL once it is closed */
+  GHashTable *forwards; /* owned, from listen id to owned VtForward */
+  GHashTable *ids;      /* owned, from VtForward, borrowed, to its listen id */
+  GHashTable *relays;   /* owned, from owned VtRelay to its owned VtStream */
+  GHashTable *streams;  /* owned, set of VtStream, each of which unsets itself */
+  guint32 last_id;
+  gboolean freed;
+};
+
+static void
+clear (void *data)
+{
+  VtClientTunnel *self = data;
+
+  g_hash_table_unref (self->forwards);
+  g_hash_table_unref (self->ids);
+  g_hash_table_unref (self->relays);
+  g_hash_table_unref (self->streams);
+}
+
+static void
+release (VtClientTunnel *self)
+{
+  g_rc_box_release_full (self, clear);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtClientTunnel, release)
+
+static void
+report_if_gone (VtClientTunnel *self)
+{
+  if (!self->freed && self->trunk == NULL && g_hash_table_size (self->streams) == 0
+      && g_hash_table_size (self->relays) == 0)
+    self->handlers.gone (self, self->user_data);
+}
+
+static void
+stream_finished_cb (VtStream *stream, const GError *error, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+
+  g_hash_table_remove (self->streams, stream);
+  vt_forward_remove_stream (vt_stream_get_forward (stream), stream);
+  if (!self->freed)
+    self->handlers.stream_closed (stream, error, self->user_data);
+  report_if_gone (self);
+}
+
+static void
+relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+  g_autoptr(VtStream) stream = NULL;
+
+  g_hash_table_steal_extended (self->relays, relay, NULL, (void **) &stream);
+  vt_relay_free (relay, error);
+  report_if_gone (self);
+}
+
+/* A stream of a forward without a target is the application's, which may not want it. */
+static void
+offer_stream (VtForward *forward, VtStream *stream, VtMuxStream *mux_stream)
+{
+  g_autoptr(GError) error = NULL;
+
+  if (vt_forward_offer (forward, stream))
+    {
+      vt_mux_stream_accept (mux_stream);
+      return;
+    }
+  error = g_error_new_literal (VT_ERROR, VT_ERROR_TARGET_REFUSED, _ ("Nobody took the stream"));
+  vt_mux_stream_reset (mux_stream, error);
+  vt_stream_finish (stream, error);
+}
+
+static void
+serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
+{
+  g_autoptr(VtStream) stream =
+      vt_stream_new (mux_stream, forward, vt_mux_stream_get_user_address (mux_stream));
+  gboolean has_target = vt_forward_get_target (forward) != NULL;
+  VtRelay *relay;
+
+  vt_stream_set_finished_func (stream, stream_finished_cb, self);
+  g_hash_table_add (self->streams, stream);
+  vt_forward_add_stream (forward, stream);
+  if (has_target)
+    {
+      relay = vt_relay_new_for_target (stream, relay_finished_cb, self);
+      g_hash_table_insert (self->relays, relay, g_object_ref (stream));
+    }
+  self->handlers.stream_opened (stream, self->user_data);
+  /* If the client is gone by now, the stream is let go of, which resets it. */
+  if (!has_target && !self->freed)
+    offer_stream (forward, stream, mux_stream);
+}
+
+static void
+stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+  g_autoptr(VtMuxStream) held = vt_mux_stream_ref (stream);
+  g_autoptr(VtForward) forward = NULL;
+  g_autoptr(GError) error = NULL;
+
+  forward = g_hash_table_lookup (self->forwards, GUINT_TO_POINTER (listen_id));
+  if (forward != NULL)
+    {
+      g_object_ref (forward);
+      serve_stream (self, forward, stream);
+      return;
+    }
+  error = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("Nothing listens there any more"));
+  vt_mux_stream_reset (stream, error);
+}
+
+static VtForward *
+take_listen (VtClientTunnel *self, guint32 id)
+{
+  VtForward *forward = NULL;
+
+  if (g_hash_table_steal_extended (self->forwards, GUINT_TO_POINTER (id), NULL, (void **) &forward))
+    g_hash_table_remove (self->ids, forward);
+  return forward;
+}
+
+static void
+listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+  g_autoptr(VtForward) forward = NULL;
+
+  forward = g_hash_table_lookup (self->forwards, GUINT_TO_POINTER (id));
+  if (forward == NULL)
+    return;
+  g_object_ref (forward);
+  if (!confirmed)
+    g_debug ("The server does not say whether port %u is open", port);
+  self->handlers.listened (forward, port, NULL, self->user_data);
+}
+
+static void
+listen_failed_cb (guint32 id, const GError *error, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+  g_autoptr(VtForward) forward = take_listen (self, id);
+
+  if (forward != NULL)
+    self->handlers.listened (forward, 0, error, self->user_data);
+}
+
+static void
+rtt_measured_cb (gint64 rtt, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+
+  self->handlers.rtt_measured (rtt, self->user_data);
+}
+
+static void
+closed_cb (const GError *error, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+
+  g_clear_pointer (&self->trunk, vt_trunk_free);
+  self->handlers.closed (error, self->user_data);
+  report_if_gone (self);
+}
+
+VtClientTunnel *
+vt_client_tunnel_new (SoupWebsocketConnection *connection,
+                      VtGate *gate,
+                      const VtMuxConfig *config,
+                      const VtClientTunnelHandlers *handlers,
+                      void *user_data)
+{
+  const VtTrunkHandlers trunk_handlers = {
+    .listen_ok = listen_ok_cb,
+    .listen_failed = listen_failed_cb,
+    .stream_opened = stream_opened_cb,
+    .rtt_measured = rtt_measured_cb,
+    .closed = closed_cb,
+  };
+  VtClientTunnel *self = g_rc_box_new0 (VtClientTunnel);
+
+  self->handlers = *handlers;
+  self->user_data = user_data;
+  self->forwards = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
+  self->ids = g_hash_table_new (NULL, NULL);
+  self->relays = g_hash_table_new (NULL, NULL);
+  self->streams = g_hash_table_new (NULL, NULL);
+  self->trunk = vt_trunk_new (connection, gate, config, &trunk_handlers, self);
+  return self;
+}
+
+static void
+abandon_streams (VtClientTunnel *self)
+{
+  GHashTableIter iter;
+  VtStream *stream;
+
+  g_hash_table_iter_init (&iter, self->streams);
+  while (g_hash_table_iter_next (&iter, (void **) &stream, NULL))
+    {
+      vt_stream_set_finished_func (stream, NULL, NULL);
+      vt_forward_remove_stream (vt_stream_get_forward (stream), stream);
+    }
+  g_hash_table_remove_all (self->streams);
+}
+
+static void
+abandon_relays (VtClientTunnel *self)
+{
+  g_autoptr(GHashTable) relays = g_steal_pointer (&self->relays);
+  g_autoptr(GError) error =
+      g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("The client is gone"));
+  GHashTableIter iter;
+  VtRelay *relay;
+  VtStream *stream;
+
+  self->relays = g_hash_table_new (NULL, NULL);
+  g_hash_table_iter_init (&iter, relays);
+  while (g_hash_table_iter_next (&iter, (void **) &relay, (void **) &stream))
+    {
+      vt_relay_free (relay, error);
+      g_object_unref (stream);
+    }
+}
+
+void
+vt_client_tunnel_free (VtClientTunnel *self)
+{
+  self->freed = TRUE;
+  abandon_streams (self);
+  abandon_relays (self);
+  g_clear_pointer (&self->trunk, vt_trunk_free);
+  release (self);
+}
+
+void
+vt_client_tunnel_close (VtClientTunnel *self)
+{
+  if (self->trunk != NULL)
+    vt_trunk_close (self->trunk, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
+}
+
+static VtMux *
+get_mux (VtClientTunnel *self)
+{
+  return self->trunk != NULL ? vt_trunk_get_mux (self->trunk) : NULL;
+}
+
+void
+vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward)
+{
+  VtMux *mux = get_mux (self);
+  const VtMuxListen listen = {
+    .address = vt_forward_get_listen_address (forward),
+    .port = vt_forward_get_listen_port (forward),
+  };
+  guint32 id;
+
+  if (mux == NULL)
+    return;
+  id = ++self->last_id;
+  g_hash_table_insert (self->forwards, GUINT_TO_POINTER (id), g_object_ref (forward));
+  g_hash_table_insert (self->ids, forward, GUINT_TO_POINTER (id));
+  vt_mux_listen (mux, id, &listen);
+}
+
+void
+vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward)
+{
+  guint32 id = GPOINTER_TO_UINT (g_hash_table_lookup (self->ids, forward));
+  VtMux *mux = get_mux (self);
+  g_autoptr(VtForward) taken = NULL;
+
+  if (id == 0)
+    return;
+  taken = take_listen (self, id);
+  if (mux != NULL)
+    vt_mux_unlisten (mux, id);
+}
+
+unsigned int
+vt_client_tunnel_get_protocol (VtClientTunnel *self)
+{
+  return self->trunk != NULL ? vt_trunk_get_protocol (self->trunk) : 0;
+}
+
+gint64
+vt_client_tunnel_get_rtt (VtClientTunnel *self)
+{
+  VtMux *mux = get_mux (self);
+
+  return mux != NULL ? vt_mux_get_rtt (mux) : -1;
+}
+
+gint64
+vt_client_tunnel_get_last_seen (VtClientTunnel *self)
+{
+  VtMux *mux = get_mux (self);
+
+  return mux != NULL ? vt_mux_get_last_seen (mux) : 0;
+}

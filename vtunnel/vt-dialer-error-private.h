@@ -1,0 +1,18 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <libsoup/soup.h>
+
+/* What is known of a dial that failed. */
+typedef struct {
+  SoupMessage *message; /* borrowed */
+  unsigned int refused_status; /* the HTTP answer that settled it, 0: none came */
+  unsigned int deadline_seconds;
+  gboolean     timed_out;
+} VtDialerFailure;
+
+/* Says in words, and as VT_ERROR, why there is no WebSocket. `error` is libsoup's. Nothing of the
+ * address that can hold a secret is repeated. */
+GError *vt_dialer_error_new (const VtDialerFailure *failure, const GError *error);

@@ -1,0 +1,35 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <stdint.h>
+
+#include <glib.h>
+
+/* Walks over a row of WebSocket frames (RFC 6455), however it is cut into pieces. Begins zeroed. */
+typedef struct {
+  uint8_t      header[14];
+  unsigned int have;
+  /* Bytes of payload of the current frame that are still to come. */
+  guint64 left;
+} VtFrameWalk;
+
+/* Steps over the next bytes, at least one of at least one: to the end of a header (then `began` is
+ * set, and what it says can be asked), of a payload, or of the data. All bytes that one step
+ * covers belong to one frame. Returns how many they are. */
+size_t vt_frame_walk_step (VtFrameWalk   *self,
+                           const uint8_t *data,
+                           size_t         length,
+                           gboolean      *began);
+
+/* TRUE if the next byte is the first one of a frame. */
+gboolean vt_frame_walk_is_between (const VtFrameWalk *self);
+
+/* Of the current frame; known from its first byte on. */
+unsigned int vt_frame_walk_get_opcode (const VtFrameWalk *self);
+
+#define VT_FRAME_CONTINUATION 0x0
+#define VT_FRAME_CLOSE 0x8
+#define VT_FRAME_PING 0x9
+#define VT_FRAME_IS_CONTROL(opcode) (((opcode) &0x8) != 0)

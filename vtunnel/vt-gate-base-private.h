@@ -1,0 +1,35 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <gio/gio.h>
+
+/* What lies under a gate: a socket, which the context's VtPoller watches and which is read and
+ * written without detours, or any other pollable stream. Never blocks. */
+typedef struct _VtGateBase VtGateBase;
+
+/* `condition` is of G_IO_IN and G_IO_OUT. A socket goes on telling until no more is wanted; other
+ * streams tell once for each vt_gate_base_want (). */
+typedef void (*VtGateBaseFunc) (GIOCondition condition, void *user_data);
+
+/* The socket under a stream that is not a gate, or NULL. A new reference. */
+GSocket *vt_gate_base_find_socket (GIOStream *stream);
+
+VtGateBase *vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data);
+/* Closes it too. */
+void vt_gate_base_free (VtGateBase *self);
+
+/* TRUE if less than was asked for means that no more is there. */
+gboolean vt_gate_base_is_socket (VtGateBase *self);
+/* The socket at the bottom, or NULL. */
+GSocket *vt_gate_base_get_socket (VtGateBase *self);
+
+gssize vt_gate_base_read (VtGateBase *self, void *buffer, size_t length, GError **error);
+gssize vt_gate_base_write (VtGateBase *self, const void *data, size_t length, GError **error);
+void   vt_gate_base_want (VtGateBase *self, GIOCondition condition);
+
+/* Nothing more is written. Does nothing under TLS, which has no half-close. */
+void vt_gate_base_shutdown_output (VtGateBase *self);
+/* `abrupt`: what TLS would still say is not said. `reset`: the peer gets a RST. */
+void vt_gate_base_close (VtGateBase *self, gboolean abrupt, gboolean reset);

@@ -1,0 +1,248 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-gate-base-private.h"
+
+#include <errno.h>
+#include <sys/socket.h>
+
+#include "vt-poller-private.h"
+
+struct _VtGateBase {
+  /* Owned. */
+  GIOStream *stream;
+  /* Of the stream. */
+  GPollableInputStream *input;
+  GPollableOutputStream *output;
+  /* Owned; may lie deeper than the stream. NULL if there is none. */
+  GSocket *socket;
+
+  /* Owned. NULL if the stream is not a socket's, and when it is closed. */
+  VtWatch *watch;
+  int fd;
+
+  /* Owned; for a stream that is not a socket's. The sources are NULL while nothing is awaited. */
+  GMainContext *context;
+  GSource *input_source;
+  GSource *output_source;
+
+  gboolean closed;
+  VtGateBaseFunc func;
+  void *user_data;
+};
+
+static void
+watch_cb (GIOCondition condition, void *user_data)
+{
+  VtGateBase *self = user_data;
+
+  /* Whoever reads or writes finds out what is wrong. */
+  if (condition & (G_IO_ERR | G_IO_HUP))
+    condition |= G_IO_IN | G_IO_OUT;
+  self->func (condition & (G_IO_IN | G_IO_OUT), self->user_data);
+}
+
+GSocket *
+vt_gate_base_find_socket (GIOStream *stream)
+{
+  /* GTlsConnection and libsoup's private SoupIOStream each have their own word for it. */
+  static const char *const names[] = { "base-io-stream", "base-iostream" };
+
+  if (G_IS_SOCKET_CONNECTION (stream))
+    return g_object_ref (g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream)));
+
+  for (unsigned int i = 0; i < G_N_ELEMENTS (names); i++)
+    {
+      g_autoptr(GIOStream) below = NULL;
+
+      if (g_object_class_find_property (G_OBJECT_GET_CLASS (stream), names[i]) == NULL)
+        continue;
+      g_object_get (stream, names[i], &below, NULL);
+      if (G_IS_IO_STREAM (below))
+        return vt_gate_base_find_socket (below);
+    }
+  return NULL;
+}
+
+VtGateBase *
+vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data)
+{
+  VtGateBase *self = g_new0 (VtGateBase, 1);
+  g_autoptr(VtPoller) poller = vt_poller_get (NULL);
+  g_autoptr(GError) error = NULL;
+
+  self->stream = g_object_ref (stream);
+  self->input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (stream));
+  self->output = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (stream));
+  self->socket = vt_gate_base_find_socket (stream);
+  self->context = g_main_context_ref_thread_default ();
+  self->func = func;
+  self->user_data = user_data;
+  self->fd = -1;
+
+  if (G_IS_SOCKET_CONNECTION (stream))
+    {
+      self->fd = g_socket_get_fd (self->socket);
+      self->watch = vt_watch_new (poller, self->fd, 0, watch_cb, self, &error);
+      if (self->watch == NULL)
+        g_debug ("a socket cannot be watched, and has its own sources: %s", error->message);
+    }
+  return self;
+}
+
+static void
+drop_source (GSource **source)
+{
+  if (*source != NULL)
+    g_source_destroy (*source);
+  g_clear_pointer (source, g_source_unref);
+}
+
+void
+vt_gate_base_free (VtGateBase *self)
+{
+  vt_gate_base_close (self, FALSE, FALSE);
+  g_clear_object (&self->socket);
+  g_clear_object (&self->stream);
+  g_main_context_unref (self->context);
+  g_free (self);
+}
+
+gboolean
+vt_gate_base_is_socket (VtGateBase *self)
+{
+  return self->watch != NULL;
+}
+
+GSocket *
+vt_gate_base_get_socket (VtGateBase *self)
+{
+  return self->socket;
+}
+
+static void
+set_errno (GError **error, int number)
+{
+  g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (number), g_strerror (number));
+}
+
+gssize
+vt_gate_base_read (VtGateBase *self, void *buffer, size_t length, GError **error)
+{
+  gssize n_bytes = 0;
+
+  if (self->watch == NULL)
+    return g_pollable_input_stream_read_nonblocking (self->input, buffer, length, NULL, error);
+  do
+    n_bytes = recv (self->fd, buffer, length, MSG_DONTWAIT);
+  while (n_bytes < 0 && errno == EINTR);
+  if (n_bytes < 0)
+    set_errno (error, errno);
+  return n_bytes;
+}
+
+gssize
+vt_gate_base_write (VtGateBase *self, const void *data, size_t length, GError **error)
+{
+  gssize n_bytes = 0;
+
+  if (self->watch == NULL)
+    return g_pollable_output_stream_write_nonblocking (self->output, data, length, NULL, error);
+  do
+    n_bytes = send (self->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (n_bytes < 0 && errno == EINTR);
+  if (n_bytes < 0)
+    set_errno (error, errno);
+  return n_bytes;
+}
+
+static gboolean
+input_cb (GObject *stream, void *user_data)
+{
+  VtGateBase *self = user_data;
+
+  drop_source (&self->input_source);
+  self->func (G_IO_IN, self->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
+output_cb (GObject *stream, void *user_data)
+{
+  VtGateBase *self = user_data;
+
+  drop_source (&self->output_source);
+  self->func (G_IO_OUT, self->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static void
+start_source (VtGateBase *self, GSource *source, GPollableSourceFunc func)
+{
+  g_source_set_callback (source, (GSourceFunc) G_CALLBACK (func), self, NULL);
+  g_source_set_static_name (source, "[vtunnel] gate base");
+  g_source_attach (source, self->context);
+}
+
+void
+vt_gate_base_want (VtGateBase *self, GIOCondition condition)
+{
+  if (self->closed)
+    return;
+  if (self->watch != NULL)
+    {
+      vt_watch_set_condition (self->watch, condition);
+      return;
+    }
+
+  if ((condition & G_IO_IN) == 0)
+    drop_source (&self->input_source);
+  else if (self->input_source == NULL)
+    {
+      self->input_source = g_pollable_input_stream_create_source (self->input, NULL);
+      start_source (self, self->input_source, input_cb);
+    }
+
+  if ((condition & G_IO_OUT) == 0)
+    drop_source (&self->output_source);
+  else if (self->output_source == NULL)
+    {
+      self->output_source = g_pollable_output_stream_create_source (self->output, NULL);
+      start_source (self, self->output_source, output_cb);
+    }
+}
+
+void
+vt_gate_base_shutdown_output (VtGateBase *self)
+{
+  if (!self->closed && G_IS_SOCKET_CONNECTION (self->stream))
+    g_socket_shutdown (self->socket, FALSE, TRUE, NULL);
+}
+
+void
+vt_gate_base_close (VtGateBase *self, gboolean abrupt, gboolean reset)
+{
+  struct linger linger = { .l_onoff = 1, .l_linger = 0 };
+
+  if (self->closed)
+    return;
+  self->closed = TRUE;
+  g_clear_pointer (&self->watch, vt_watch_free);
+  drop_source (&self->input_source);
+  drop_source (&self->output_source);
+
+  if (reset && self->socket != NULL)
+    setsockopt (g_socket_get_fd (self->socket), SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+  if (G_IS_SOCKET_CONNECTION (self->stream))
+    {
+      g_io_stream_close (self->stream, NULL, NULL);
+      return;
+    }
+
+  /* TLS says goodbye, from a thread of GIO's. It must not hold that thread for as long as the
+   * peer does not read. */
+  if (self->socket != NULL
+      && (abrupt || g_socket_condition_check (self->socket, G_IO_OUT) != G_IO_OUT))
+    g_socket_shutdown (self->socket, TRUE, TRUE, NULL);
+  g_io_stream_close_async (self->stream, G_PRIORITY_DEFAULT, NULL, NULL, NULL);
+}

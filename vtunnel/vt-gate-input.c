@@ -1,0 +1,428 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include "vt-gate-streams-private.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "vt-ready-set-private.h"
+
+/* One read of the base. The buffer exists only while bytes stand in it. */
+#define BUFFER_SIZE VT_GATE_MAX_UNREAD
+
+/* What may be handed on in one turn of the main loop; the clock is looked at each LOOK bytes. */
+#define TURN_BYTES (1024 * 1024)
+#define TURN_TIME 2000
+#define LOOK_BYTES (8 * 1024)
+
+/* So often a socket may say that it is readable to somebody who has not read it since, before it
+ * is no longer listened to. Twice is the rule: the reader has its turn one round later. */
+#define MAX_UNHEARD 3
+
+/* What libsoup's code reads from, 1 KiB at a time. */
+struct _VtGateInput {
+  GInputStream parent_instance;
+
+  /* Both the gate's; NULL when it is closed. */
+  VtGate *gate;
+  VtGateBase *base;
+  VtReadySet ready;
+
+  /* Owned. What was read and not handed on: from begin to end, of which what stands before
+   * `allowed` has passed the guard. */
+  uint8_t *buffer;
+  size_t begin;
+  size_t allowed;
+  size_t end;
+
+  /* At most one of the guards is on. */
+  VtHeadGuard head_guard;
+  gboolean guards_head;
+  /* The head that was handed on has an answer. */
+  gboolean answered;
+  /* Owned. */
+  VtFrameGuard *frame_guard;
+
+  gboolean paused;
+  /* The guard has spoken: nothing more is handed on. */
+  gboolean refused;
+  /* The base said that it is readable, and was not read empty since. */
+  gboolean readable;
+  /* The last read of a socket gave less than was asked for: it is empty. */
+  gboolean emptied;
+  unsigned int unheard;
+  /* The peer has to read answers to its pings first. */
+  gboolean owed;
+
+  /* Of the turn that goes on since something was last refused. */
+  size_t turn_bytes;
+  size_t turn_look;
+  gint64 turn_began;
+};
+
+static void vt_gate_input_pollable_init (GPollableInputStreamInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (VtGateInput,
+                               vt_gate_input,
+                               G_TYPE_INPUT_STREAM,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_POLLABLE_INPUT_STREAM,
+                                                      vt_gate_input_pollable_init))
+
+static gboolean
+may_read_base (VtGateInput *self)
+{
+  if (self->guards_head && self->head_guard.complete && !self->head_guard.has_body)
+    return self->answered;
+  if (vt_gate_owes_pongs (self->gate))
+    self->owed = TRUE;
+  return !self->owed;
+}
+
+static gboolean
+is_ready (gpointer stream)
+{
+  VtGateInput *self = stream;
+
+  if (self->gate == NULL)
+    return TRUE;
+  if (self->paused)
+    return FALSE;
+  if (self->begin < self->allowed || (self->answered && self->begin < self->end))
+    return TRUE;
+  return self->readable && !self->refused && may_read_base (self);
+}
+
+static gssize
+would_block (VtGateInput *self, GError **error)
+{
+  self->turn_bytes = 0;
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "Nothing to read now");
+  return -1;
+}
+
+static gssize
+is_shut (GError **error)
+{
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, _ ("The connection is closed"));
+  return -1;
+}
+
+static void
+release_buffer (VtGateInput *self)
+{
+  g_clear_pointer (&self->buffer, g_free);
+  self->begin = self->allowed = self->end = 0;
+}
+
+static void
+inspect_frames (VtGateInput *self)
+{
+  unsigned int close_code = 0;
+  const char *reason = NULL;
+  gint64 now = g_get_monotonic_time ();
+
+  self->allowed += vt_frame_guard_inspect (self->frame_guard, self->buffer + self->allowed,
+                                           self->end - self->allowed, now, &close_code, &reason);
+  if (close_code == 0)
+    return;
+  self->end = self->allowed;
+  self->refused = TRUE;
+  vt_gate_refuse (self->gate, close_code, reason);
+}
+
+static void
+inspect_head (VtGateInput *self)
+{
+  self->allowed += vt_head_guard_inspect (&self->head_guard, self->buffer + self->allowed,
+                                          self->end - self->allowed);
+  if (!self->head_guard.too_long)
+    return;
+  self->refused = TRUE;
+  vt_gate_refuse (self->gate, 0, "request head too long");
+}
+
+/* Lets the guard say how much of what stands in the buffer may be handed on. */
+static void
+inspect (VtGateInput *self)
+{
+  if (self->gate == NULL || self->refused || self->allowed == self->end)
+    return;
+  if (self->frame_guard != NULL)
+    inspect_frames (self);
+  else if (self->guards_head)
+    inspect_head (self);
+  else
+    self->allowed = self->end;
+}
+
+/* Not before somebody reads on: what was answered may have been an upgrade, and then what
+ * stands in the buffer is no request. */
+static void
+take_answer (VtGateInput *self)
+{
+  if (!self->answered)
+    return;
+  self->answered = FALSE;
+  vt_head_guard_next (&self->head_guard);
+  inspect (self);
+}
+
+static gssize
+fill (VtGateInput *self, GError **error)
+{
+  g_autoptr(VtGate) gate = g_object_ref (self->gate);
+  gssize n_bytes = 0;
+
+  self->unheard = 0;
+  if (self->buffer == NULL)
+    self->buffer = g_malloc (BUFFER_SIZE);
+  n_bytes = vt_gate_base_read (self->base, self->buffer, BUFFER_SIZE, error);
+  if (n_bytes <= 0)
+    {
+      self->readable = n_bytes == 0;
+      self->turn_bytes = 0;
+      release_buffer (self);
+      return n_bytes;
+    }
+
+  self->emptied = vt_gate_base_is_socket (self->base) && n_bytes < BUFFER_SIZE;
+  self->readable = !self->emptied;
+  self->begin = self->allowed = 0;
+  self->end = n_bytes;
+  inspect (self);
+
+  /* Whoever hears this may close everything. */
+  vt_gate_bytes_came (gate);
+  return n_bytes;
+}
+
+static gboolean
+is_turn_over (VtGateInput *self)
+{
+  if (self->turn_bytes == 0)
+    {
+      self->turn_began = g_get_monotonic_time ();
+      self->turn_look = LOOK_BYTES;
+      return FALSE;
+    }
+  if (self->turn_bytes < self->turn_look)
+    return FALSE;
+  self->turn_look += LOOK_BYTES;
+  return self->turn_bytes >= TURN_BYTES || g_get_monotonic_time () - self->turn_began >= TURN_TIME;
+}
+
+static gssize
+vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
+                                void *buffer,
+                                gsize count,
+                                GError **error)
+{
+  VtGateInput *self = VT_GATE_INPUT (pollable);
+
+  if (self->gate == NULL)
+    return is_shut (error);
+  take_answer (self);
+  if (self->paused || is_turn_over (self))
+    return would_block (self, error);
+
+  if (self->begin == self->allowed)
+    {
+      gboolean emptied = self->emptied;
+      gssize n_bytes = 0;
+
+      self->emptied = FALSE;
+      if (emptied || self->refused || self->begin < self->end || !may_read_base (self))
+        return would_block (self, error);
+      n_bytes = fill (self, error);
+      if (n_bytes <= 0)
+        return n_bytes;
+      if (self->gate == NULL)
+        return is_shut (error);
+      if (self->paused || self->begin == self->allowed)
+        return would_block (self, error);
+    }
+
+  count = MIN (count, self->allowed - self->begin);
+  memcpy (buffer, self->buffer + self->begin, count);
+  self->begin += count;
+  self->turn_bytes += count;
+  if (self->begin == self->end)
+    release_buffer (self);
+  return count;
+}
+
+/* Nobody in the owner's thread may wait; in another, nothing of this may be touched. */
+static gssize
+vt_gate_input_read (GInputStream *stream,
+                    void *buffer,
+                    gsize count,
+                    GCancellable *cancellable,
+                    GError **error)
+{
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                       _ ("This stream can only be read without blocking"));
+  return -1;
+}
+
+static gboolean
+vt_gate_input_is_readable (GPollableInputStream *pollable)
+{
+  return is_ready (pollable);
+}
+
+static GSource *
+vt_gate_input_create_source (GPollableInputStream *pollable, GCancellable *cancellable)
+{
+  VtGateInput *self = VT_GATE_INPUT (pollable);
+  GSource *source = vt_ready_set_create_source (&self->ready, G_OBJECT (self), cancellable);
+
+  if (self->gate != NULL)
+    vt_gate_update_interest (self->gate);
+  return source;
+}
+
+static void
+vt_gate_input_finalize (GObject *object)
+{
+  VtGateInput *self = VT_GATE_INPUT (object);
+
+  release_buffer (self);
+  g_clear_pointer (&self->frame_guard, vt_frame_guard_free);
+  vt_ready_set_clear (&self->ready);
+  G_OBJECT_CLASS (vt_gate_input_parent_class)->finalize (object);
+}
+
+static void
+vt_gate_input_pollable_init (GPollableInputStreamInterface *iface)
+{
+  iface->is_readable = vt_gate_input_is_readable;
+  iface->create_source = vt_gate_input_create_source;
+  iface->read_nonblocking = vt_gate_input_read_nonblocking;
+}
+
+static void
+vt_gate_input_class_init (VtGateInputClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vt_gate_input_finalize;
+  G_INPUT_STREAM_CLASS (klass)->read_fn = vt_gate_input_read;
+}
+
+static void
+vt_gate_input_init (VtGateInput *self)
+{
+  vt_ready_set_init (&self->ready, is_ready);
+}
+
+VtGateInput *
+vt_gate_input_new (VtGate *gate, VtGateBase *base)
+{
+  VtGateInput *self = g_object_new (VT_TYPE_GATE_INPUT, NULL);
+
+  self->gate = gate;
+  self->base = base;
+  return self;
+}
+
+static void
+wake (VtGateInput *self)
+{
+  if (is_ready (self))
+    vt_ready_set_wake (&self->ready);
+  if (self->gate != NULL)
+    vt_gate_update_interest (self->gate);
+}
+
+/* No guard looks at it yet: the one that is put on next does. */
+void
+vt_gate_input_unread (VtGateInput *self, const void *data, size_t length)
+{
+  g_assert (self->buffer == NULL);
+
+  self->buffer = g_malloc (BUFFER_SIZE);
+  memcpy (self->buffer, data, length);
+  self->end = length;
+}
+
+void
+vt_gate_input_guard_head (VtGateInput *self, size_t max_head)
+{
+  vt_head_guard_init (&self->head_guard, max_head);
+  self->guards_head = TRUE;
+}
+
+void
+vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits *limits)
+{
+  self->guards_head = FALSE;
+  self->answered = FALSE;
+  self->allowed = self->begin;
+  self->frame_guard = vt_frame_guard_new (limits);
+  inspect (self);
+  wake (self);
+}
+
+void
+vt_gate_input_set_paused (VtGateInput *self, gboolean paused)
+{
+  self->paused = paused;
+  self->unheard = 0;
+  wake (self);
+}
+
+void
+vt_gate_input_tell_readable (VtGateInput *self)
+{
+  if (self->readable)
+    self->unheard++;
+  self->readable = TRUE;
+  self->emptied = FALSE;
+  if (!vt_ready_set_is_wanted (&self->ready))
+    self->unheard = MAX_UNHEARD;
+  if (is_ready (self))
+    vt_ready_set_wake (&self->ready);
+  if (self->unheard >= MAX_UNHEARD)
+    vt_gate_update_interest (self->gate);
+}
+
+void
+vt_gate_input_tell_answered (VtGateInput *self)
+{
+  if (self->guards_head)
+    {
+      self->answered = TRUE;
+      wake (self);
+    }
+  else if (self->owed)
+    {
+      self->owed = FALSE;
+      wake (self);
+    }
+}
+
+gboolean
+vt_gate_input_wants (VtGateInput *self)
+{
+  if (self->paused || self->refused || !may_read_base (self))
+    return FALSE;
+  /* Another stream than a socket would only say again what is known. */
+  if (self->readable && !vt_gate_base_is_socket (self->base))
+    return FALSE;
+  return self->unheard < MAX_UNHEARD && vt_ready_set_is_wanted (&self->ready);
+}
+
+guint64
+vt_gate_input_get_n_pings (VtGateInput *self)
+{
+  return self->frame_guard != NULL ? vt_frame_guard_get_n_pings (self->frame_guard) : 0;
+}
+
+void
+vt_gate_input_shut (VtGateInput *self)
+{
+  self->gate = NULL;
+  self->base = NULL;
+  release_buffer (self);
+  vt_ready_set_wake (&self->ready);
+}

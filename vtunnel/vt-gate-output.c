@@ -1,0 +1,349 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include "vt-gate-streams-private.h"
+
+#include <glib/gi18n-lib.h>
+
+#include "vt-frame-walk-private.h"
+#include "vt-ready-set-private.h"
+
+/* Frames up to this size are gathered, so that those of one dispatch leave together. */
+#define GATHER_FRAME (16 * 1024)
+#define GATHER_SIZE (64 * 1024)
+
+/* What libsoup's code writes to, one frame at a time. */
+struct _VtGateOutput {
+  GOutputStream parent_instance;
+
+  /* Both the gate's; NULL when it is closed. */
+  VtGate *gate;
+  VtGateBase *base;
+  VtReadySet ready;
+  gboolean blocked;
+  /* Owned. Why a flush, of which the writer knew nothing, failed. */
+  GError *error;
+
+  /* Bytes are WebSocket frames. */
+  gboolean framed;
+  /* Over what was accepted, and over what has gone to the base. */
+  VtFrameWalk accepted;
+  VtFrameWalk passed;
+  guint64 data_passed;
+  guint64 n_control;
+
+  /* Owned. Frames that leave at the end of the dispatch: from begin to end. */
+  uint8_t *gathered;
+  size_t begin;
+  size_t end;
+  VtTimer *flush_timer;
+};
+
+static void vt_gate_output_pollable_init (GPollableOutputStreamInterface *iface);
+
+G_DEFINE_FINAL_TYPE_WITH_CODE (VtGateOutput,
+                               vt_gate_output,
+                               G_TYPE_OUTPUT_STREAM,
+                               G_IMPLEMENT_INTERFACE (G_TYPE_POLLABLE_OUTPUT_STREAM,
+                                                      vt_gate_output_pollable_init))
+
+static gboolean
+is_ready (gpointer stream)
+{
+  VtGateOutput *self = stream;
+
+  return self->gate == NULL || !self->blocked;
+}
+
+static gssize
+would_block (GError **error)
+{
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "No room to write now");
+  return -1;
+}
+
+static void
+walk (VtFrameWalk *walk, const uint8_t *data, size_t length)
+{
+  gboolean began = FALSE;
+
+  while (length > 0)
+    {
+      size_t n_bytes = vt_frame_walk_step (walk, data, length, &began);
+
+      data += n_bytes;
+      length -= n_bytes;
+    }
+}
+
+static void
+count (VtGateOutput *self, const uint8_t *data, size_t length)
+{
+  gboolean began = FALSE;
+
+  while (length > 0)
+    {
+      size_t n_bytes = vt_frame_walk_step (&self->passed, data, length, &began);
+
+      if (!VT_FRAME_IS_CONTROL (vt_frame_walk_get_opcode (&self->passed)))
+        self->data_passed += n_bytes;
+      else if (began)
+        self->n_control++;
+      data += n_bytes;
+      length -= n_bytes;
+    }
+}
+
+static gssize
+write_base (VtGateOutput *self, const uint8_t *data, size_t length, GError **error)
+{
+  gssize n_bytes = 0;
+  size_t done = 0;
+
+  /* TLS takes a record at a time. A short write of a socket says as much as one more, which
+   * would be refused. */
+  do
+    {
+      n_bytes = vt_gate_base_write (self->base, data + done, length - done, done ? NULL : error);
+      if (n_bytes > 0)
+        done += n_bytes;
+    }
+  while (n_bytes > 0 && done < length && !vt_gate_base_is_socket (self->base));
+
+  self->blocked = done < length;
+  if (self->framed)
+    count (self, data, done);
+  return done > 0 ? (gssize) done : n_bytes;
+}
+
+/* FALSE if something is left. */
+static gboolean
+flush (VtGateOutput *self, GError **error)
+{
+  g_autoptr(VtGate) gate = self->gate != NULL ? g_object_ref (self->gate) : NULL;
+  gssize n_bytes = 0;
+
+  if (self->begin == self->end)
+    return TRUE;
+  n_bytes = write_base (self, self->gathered + self->begin, self->end - self->begin, error);
+  if (n_bytes < 0)
+    return FALSE;
+  self->begin += n_bytes;
+  if (self->begin < self->end)
+    would_block (error);
+  else
+    {
+      g_clear_pointer (&self->gathered, g_free);
+      self->begin = self->end = 0;
+    }
+  vt_gate_bytes_left (gate);
+  return self->begin == self->end;
+}
+
+static gboolean
+may_gather (VtGateOutput *self, const uint8_t *data, size_t length)
+{
+  /* What libsoup does after a close frame relies on its having left. */
+  return self->framed && length <= GATHER_FRAME && vt_frame_walk_is_between (&self->accepted)
+         && (data[0] & 0x0f) != VT_FRAME_CLOSE;
+}
+
+static void
+gather (VtGateOutput *self, const uint8_t *data, size_t length)
+{
+  if (self->gathered == NULL)
+    self->gathered = g_malloc (GATHER_SIZE);
+  if (self->end == 0)
+    vt_timer_start (self->flush_timer, 0);
+  memcpy (self->gathered + self->end, data, length);
+  self->end += length;
+  walk (&self->accepted, data, length);
+}
+
+static gssize
+vt_gate_output_write_nonblocking (GPollableOutputStream *pollable,
+                                  const void *data,
+                                  gsize length,
+                                  GError **error)
+{
+  VtGateOutput *self = VT_GATE_OUTPUT (pollable);
+  gboolean gathers = FALSE;
+  gssize n_bytes = 0;
+
+  if (self->error != NULL)
+    {
+      g_propagate_error (error, g_error_copy (self->error));
+      return -1;
+    }
+  if (self->gate == NULL)
+    {
+      g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_CLOSED, _ ("The connection is closed"));
+      return -1;
+    }
+  if (self->blocked)
+    return would_block (error);
+
+  gathers = length > 0 && may_gather (self, data, length);
+  if ((!gathers || self->end + length > GATHER_SIZE) && !flush (self, error))
+    return -1;
+  if (gathers)
+    {
+      gather (self, data, length);
+      return length;
+    }
+
+  n_bytes = write_base (self, data, length, error);
+  if (n_bytes > 0)
+    {
+      if (self->framed)
+        walk (&self->accepted, data, n_bytes);
+      vt_gate_bytes_left (self->gate);
+    }
+  return n_bytes;
+}
+
+/* libsoup ends a chunked HTTP body with a blocking write, in a thread of GIO's. */
+static gssize
+vt_gate_output_write (GOutputStream *stream,
+                      const void *data,
+                      gsize length,
+                      GCancellable *cancellable,
+                      GError **error)
+{
+  g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_NOT_SUPPORTED,
+                       _ ("This stream can only be written without blocking"));
+  return -1;
+}
+
+static gboolean
+vt_gate_output_is_writable (GPollableOutputStream *pollable)
+{
+  return is_ready (pollable);
+}
+
+static GSource *
+vt_gate_output_create_source (GPollableOutputStream *pollable, GCancellable *cancellable)
+{
+  VtGateOutput *self = VT_GATE_OUTPUT (pollable);
+  GSource *source = vt_ready_set_create_source (&self->ready, G_OBJECT (self), cancellable);
+
+  if (self->gate != NULL)
+    vt_gate_update_interest (self->gate);
+  return source;
+}
+
+static void
+vt_gate_output_finalize (GObject *object)
+{
+  VtGateOutput *self = VT_GATE_OUTPUT (object);
+
+  g_clear_pointer (&self->flush_timer, vt_timer_free);
+  g_clear_pointer (&self->gathered, g_free);
+  g_clear_error (&self->error);
+  vt_ready_set_clear (&self->ready);
+  G_OBJECT_CLASS (vt_gate_output_parent_class)->finalize (object);
+}
+
+static void
+vt_gate_output_pollable_init (GPollableOutputStreamInterface *iface)
+{
+  iface->is_writable = vt_gate_output_is_writable;
+  iface->create_source = vt_gate_output_create_source;
+  iface->write_nonblocking = vt_gate_output_write_nonblocking;
+}
+
+static void
+vt_gate_output_class_init (VtGateOutputClass *klass)
+{
+  G_OBJECT_CLASS (klass)->finalize = vt_gate_output_finalize;
+  G_OUTPUT_STREAM_CLASS (klass)->write_fn = vt_gate_output_write;
+}
+
+static void
+vt_gate_output_init (VtGateOutput *self)
+{
+  vt_ready_set_init (&self->ready, is_ready);
+}
+
+static void
+flush_cb (void *user_data)
+{
+  vt_gate_output_flush (user_data);
+}
+
+VtGateOutput *
+vt_gate_output_new (VtGate *gate, VtGateBase *base, VtClock *clock)
+{
+  VtGateOutput *self = g_object_new (VT_TYPE_GATE_OUTPUT, NULL);
+
+  self->gate = gate;
+  self->base = base;
+  self->flush_timer = vt_timer_new (clock, "gate-flush", flush_cb, self);
+  return self;
+}
+
+void
+vt_gate_output_begin_frames (VtGateOutput *self)
+{
+  self->framed = TRUE;
+}
+
+void
+vt_gate_output_tell_writable (VtGateOutput *self)
+{
+  self->blocked = FALSE;
+  vt_gate_output_flush (self);
+  if (is_ready (self))
+    vt_ready_set_wake (&self->ready);
+  if (self->gate != NULL)
+    vt_gate_update_interest (self->gate);
+}
+
+gboolean
+vt_gate_output_wants (VtGateOutput *self)
+{
+  return self->blocked && (self->begin < self->end || vt_ready_set_is_wanted (&self->ready));
+}
+
+void
+vt_gate_output_flush (VtGateOutput *self)
+{
+  g_autoptr(VtGateOutput) alive = g_object_ref (self);
+  g_autoptr(GError) error = NULL;
+
+  if (self->gate == NULL || self->blocked || flush (self, &error))
+    return;
+  if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    {
+      self->begin = self->end = 0;
+      self->blocked = FALSE;
+      self->error = g_steal_pointer (&error);
+      vt_ready_set_wake (&self->ready);
+    }
+  if (self->gate != NULL)
+    vt_gate_update_interest (self->gate);
+}
+
+guint64
+vt_gate_output_get_data_passed (VtGateOutput *self)
+{
+  return self->data_passed;
+}
+
+guint64
+vt_gate_output_get_n_control (VtGateOutput *self)
+{
+  return self->n_control;
+}
+
+void
+vt_gate_output_shut (VtGateOutput *self)
+{
+  vt_timer_stop (self->flush_timer);
+  self->gate = NULL;
+  self->base = NULL;
+  self->begin = self->end = 0;
+  vt_ready_set_wake (&self->ready);
+}

@@ -1,0 +1,30 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include "vt-local-end-private.h"
+
+/* What the kinds of local ends have in common. */
+typedef struct {
+  gssize (*read) (VtLocalEnd *self, void *buffer, size_t size, GError **error);
+  gssize (*write) (VtLocalEnd *self, const void *data, size_t length, GError **error);
+  void (*set_condition) (VtLocalEnd *self, GIOCondition condition);
+  void (*shutdown_write) (VtLocalEnd *self);
+  void (*close) (VtLocalEnd *self);
+  void (*reset) (VtLocalEnd *self);
+} VtLocalEndKind;
+
+struct _VtLocalEnd {
+  const VtLocalEndKind *kind;
+  VtLocalEndFunc        func;
+  void                 *user_data; /* the caller's */
+};
+
+/* How long an end that is closed goes on reading what still comes. */
+#define VT_LOCAL_END_LINGER (5 * G_TIME_SPAN_SECOND)
+
+/* The socket under a GSocketConnection or a GTlsConnection; NULL if there is none. */
+GSocket *vt_local_end_get_socket (GObject *owner);
+/* When the socket is closed, the peer will see a reset. */
+void vt_local_end_arm_reset (int fd);
