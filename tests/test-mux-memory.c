@@ -181,7 +181,7 @@ test_stall_slow (void)
 static void
 test_stall_ended (void)
 {
-  Side *client = new_client (NULL, 2);
+  Side *client = new_client (NULL, 3);
   User *user = side_get_user (client, 0);
   size_t length = fill (client, 1, 32 * 1024) * 32 * 1024;
 
@@ -191,11 +191,17 @@ test_stall_ended (void)
   vt_clock_advance (client->clock, SECOND);
   g_assert_true (client->reading);
   g_assert_true (g_str_has_suffix (user->heard->str, "rc"));
+
+  /* The next one is to blame for itself, and the first one's bytes count for nobody. */
   fill (client, 2, 32 * 1024);
+  vt_clock_advance (client->clock, 300 * SECOND);
+  g_assert_true (client->reading);
+  g_assert_cmpuint (vt_mux_get_n_streams (client->mux), ==, 1);
+  fill (client, 3, 32 * 1024);
   user_read_all (user);
   g_assert_cmpuint (user->received->len, ==, length);
   g_assert_false (client->reading);
-  user_read_all (side_get_user (client, 1));
+  user_read_all (side_get_user (client, 2));
   g_assert_true (client->reading);
   side_free (client);
 }

@@ -321,6 +321,30 @@ test_turns_cancel (void)
   pair_free (client, server);
 }
 
+/* Streams that end while they wait in line leave it. */
+static void
+test_turns_end (void)
+{
+  Side *client, *server;
+  User *users[4];
+
+  pair_new (&client, &server);
+  for (unsigned int i = 0; i < 4; i++)
+    users[i] = side_open (server, 1);
+  pair_settle (client, server);
+  for (unsigned int i = 0; i < 4; i++)
+    user_write (users[i], 512 * 1024);
+  vt_mux_stream_reset (users[1]->stream, NULL);
+  user_release (users[1]);
+  vt_mux_stream_shutdown (users[2]->stream);
+  pair_settle (client, server);
+  g_assert_cmpuint (users[0]->written, ==, 512 * 1024);
+  g_assert_cmpuint (users[1]->written, ==, 0);
+  g_assert_cmpuint (users[3]->written, ==, 512 * 1024);
+  user_expect (users[2], "orc");
+  pair_free (client, server);
+}
+
 static void
 test_limits (void)
 {
@@ -491,6 +515,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux/stream/late-listener", test_late_listener);
   g_test_add_func ("/mux/turns/fair", test_turns_are_fair);
   g_test_add_func ("/mux/turns/cancel", test_turns_cancel);
+  g_test_add_func ("/mux/turns/end", test_turns_end);
   g_test_add_func ("/mux/limits/streams", test_limits);
   g_test_add_func ("/mux/limits/unread-answers", test_unread_answers);
   g_test_add_func ("/mux/garbage", test_garbage);

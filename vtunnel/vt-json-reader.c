@@ -71,6 +71,32 @@ read_escape (VtJsonReader *self)
   return TRUE;
 }
 
+/* A word of eight bytes that are all `byte`. */
+#define EIGHT(byte) (G_GUINT64_CONSTANT (0x0101010101010101) * (byte))
+/* Not 0 if one of the eight bytes is less than `limit`, which is at most 128. */
+#define HAS_LESS(word, limit) (((word) -EIGHT (limit)) & ~(word) &EIGHT (0x80))
+
+/* The first character that ends a string or means something in it. The data of v1 is one long
+ * string, so eight are looked at together as long as there is none. */
+static const char *
+find_special (const char *at, const char *end)
+{
+  while (end - at >= 8)
+    {
+      uint64_t word;
+
+      memcpy (&word, at, sizeof word);
+      if ((HAS_LESS (word, 0x20) | HAS_LESS (word ^ EIGHT ('"'), 1)
+           | HAS_LESS (word ^ EIGHT ('\\'), 1))
+          != 0)
+        break;
+      at += 8;
+    }
+  while (at < end && *at != '"' && *at != '\\' && (uint8_t) *at >= 0x20)
+    at++;
+  return at;
+}
+
 gboolean
 vt_json_reader_read_string (VtJsonReader *self, VtJsonString *string)
 {
@@ -81,11 +107,7 @@ vt_json_reader_read_string (VtJsonReader *self, VtJsonString *string)
   string->escaped = FALSE;
   for (;;)
     {
-      const char *at = self->at;
-
-      while (at < self->end && *at != '"' && *at != '\\' && (uint8_t) *at >= 0x20)
-        at++;
-      self->at = at;
+      self->at = find_special (self->at, self->end);
       if (look (self) != '\\')
         break;
 
