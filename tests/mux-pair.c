@@ -54,6 +54,8 @@ listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed,
 
   g_string_append_printf (self->heard, "listen_ok %u %u %s\n", id, port,
                           confirmed ? "confirmed" : "unconfirmed");
+  if (self->takes_back)
+    vt_mux_unlisten (self->mux, id);
 }
 
 static void
@@ -64,6 +66,8 @@ listen_failed_cb (guint32 id, const GError *error, void *user_data)
   g_assert_true (error->domain == VT_ERROR);
   g_string_append_printf (self->heard, "listen_failed %u %s\n", id,
                           vt_error_code_to_word (error->code));
+  if (self->asks_again != 0)
+    vt_mux_listen (self->mux, self->asks_again++, &(VtMuxListen){ .port = 8080 });
 }
 
 static User *

@@ -25,6 +25,8 @@ struct _Side {
   GPtrArray    *users; /* owned, of the streams that were opened, in their order */
   gboolean      lazy;  /* users neither accept nor read by themselves */
   gboolean      quiet; /* connections and refusals are not written down */
+  guint32       asks_again; /* the id with which a refused port is asked for again, 0: it is not */
+  gboolean      takes_back; /* a port as soon as it is open */
   unsigned int  n_messages;
   guint32       last_listen; /* the id of the last listen_requested */
 };

@@ -247,6 +247,52 @@ test_unlisten (void)
   side_free (client);
 }
 
+/* From within the handlers. */
+static void
+test_reentrant (void)
+{
+  Side *client = new_client ();
+
+  ask (client, 1, 8080);
+  client->asks_again = 10;
+  ask (client, 2, 8080);
+  /* Each time from a later dispatch, and not for ever in one. */
+  vt_clock_advance (client->clock, 1);
+  g_assert_cmpuint (client->asks_again, <, 15);
+  client->asks_again = 0;
+  vt_clock_advance (client->clock, 1);
+  g_string_truncate (client->heard, 0);
+  g_string_truncate (client->sent, 0);
+
+  client->takes_back = TRUE;
+  side_say (client, "{\"type\":\"connect\",\"port\":8080,\"stream_id\":1}");
+  side_expect_heard (client, "listen_ok 1 8080 unconfirmed");
+  side_expect_sent (client,
+                    "{\"type\":\"unlisten\",\"port\":8080}\n{\"type\":\"close\",\"stream_id\":1}");
+  side_free (client);
+}
+
+/* What is not read cannot have been answered. */
+static void
+test_while_paused (void)
+{
+  Side *client = new_client ();
+
+  client->lazy = client->quiet = TRUE;
+  ask (client, 1, 8080);
+  side_say (client, "{\"type\":\"connect\",\"port\":8080,\"stream_id\":1}");
+  ask (client, 2, 8081);
+  side_say_data (client, 1, 1024 * 1024);
+  g_assert_false (client->reading);
+  g_string_truncate (client->heard, 0);
+  vt_clock_advance (client->clock, 100 * SECOND);
+  side_expect_heard (client, "");
+  user_read_all (side_get_user (client, 0));
+  vt_clock_advance (client->clock, 4 * SECOND);
+  side_expect_heard (client, "listen_ok 2 8081 unconfirmed");
+  side_free (client);
+}
+
 static void
 test_server (void)
 {
@@ -397,6 +443,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux/listen/any-port-unlisten", test_any_port_unlisten);
   g_test_add_func ("/mux/listen/refused-here", test_refused_here);
   g_test_add_func ("/mux/listen/unlisten", test_unlisten);
+  g_test_add_func ("/mux/listen/reentrant", test_reentrant);
+  g_test_add_func ("/mux/listen/while-paused", test_while_paused);
   g_test_add_func ("/mux/listen/server", test_server);
   g_test_add_func ("/mux/listen/server-unanswered", test_server_unanswered);
   g_test_add_func ("/mux/listen/ping", test_ping);

@@ -345,6 +345,35 @@ test_turns_end (void)
   pair_free (client, server);
 }
 
+/* A link that is never full does not keep the main loop for itself. */
+static void
+test_turns_budget (void)
+{
+  static const size_t much = 8 * 1024 * 1024;
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+  Side *client = client_with_port (clock);
+  unsigned int n_dispatches = 0;
+  User *users[2];
+
+  client->lazy = TRUE;
+  for (unsigned int i = 0; i < 2; i++)
+    {
+      side_say (client, "{\"type\":\"connect\",\"port\":8080,\"stream_id\":%u}", i + 1);
+      users[i] = side_get_user (client, i);
+      user_listen (users[i]);
+      user_write (users[i], much);
+      vt_mux_stream_accept (users[i]->stream);
+    }
+  while (users[0]->written < much || users[1]->written < much)
+    {
+      g_assert_cmpint (ABS ((gssize) (users[0]->written - users[1]->written)), <=, 32 * 1024);
+      g_main_context_iteration (NULL, TRUE);
+      n_dispatches++;
+    }
+  g_assert_cmpuint (n_dispatches, >, 5);
+  side_free (client);
+}
+
 static void
 test_limits (void)
 {
@@ -516,6 +545,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux/turns/fair", test_turns_are_fair);
   g_test_add_func ("/mux/turns/cancel", test_turns_cancel);
   g_test_add_func ("/mux/turns/end", test_turns_end);
+  g_test_add_func ("/mux/turns/budget", test_turns_budget);
   g_test_add_func ("/mux/limits/streams", test_limits);
   g_test_add_func ("/mux/limits/unread-answers", test_unread_answers);
   g_test_add_func ("/mux/garbage", test_garbage);
