@@ -56,7 +56,6 @@ struct _VtMux {
   size_t   buffered; /* what members hold, at its cost */
   size_t   orphaned; /* what those hold that nobody will wait for any more; not in `buffered` */
   gboolean paused;
-  gint64   paused_since;
   VtTimer *stall_timer; /* owned */
 
   gint64   last_seen;
@@ -99,7 +98,7 @@ struct _VtMuxStream {
   VtByteQueue received;
   size_t      accounted; /* of the cost of `received`, what the mux counts */
   gboolean    orphaned;
-  gint64      consumed_at; /* during a pause */
+  gint64      consumed_at; /* the last time during a pause */
 
   guint64  bytes_sent;
   guint64  bytes_received;
