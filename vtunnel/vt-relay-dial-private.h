@@ -5,7 +5,7 @@
 
 #include <vtunnel/vt-target.h>
 
-/* One attempt to reach a target: name look-up, TCP or a Unix socket, what is to be said first, TLS. */
+/* One attempt to reach a target: name look-up, TCP or a Unix socket, what is said first, TLS. */
 typedef struct _VtRelayDial VtRelayDial;
 
 /* Once, from a later dispatch; the dial is to be freed in it or later. Exactly one of the two is

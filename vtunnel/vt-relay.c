@@ -23,8 +23,8 @@
 /* After the tunnel's side has ended: how long the local side may take nothing of the rest. */
 #define REST_TIMEOUT (60 * G_TIME_SPAN_SECOND)
 
-/* There are thousands of these: no buffers here. Bytes go from a socket straight into a message, and
- * from a message straight into a socket. */
+/* There are thousands of these: no buffers here. Bytes go from a socket straight into a message,
+ * and from a message straight into a socket. */
 struct _VtRelay {
   VtStream *stream;         /* owned */
   VtMuxStream *mux;         /* owned; NULL once it is over and drained */
