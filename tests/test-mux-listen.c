@@ -311,6 +311,9 @@ test_server (void)
   vt_mux_listen_accept (server->mux, 3, NULL, 40001);
   vt_mux_listen_refuse (server->mux, 2, error);
   vt_mux_listen_accept (server->mux, 1, NULL, 8080);
+  vt_mux_listen_accept (server->mux, 1, NULL, 8080);
+  vt_mux_listen_refuse (server->mux, 1, error);
+  vt_mux_listen_refuse (server->mux, 2, error);
   side_expect_sent (server,
                     "{\"type\":\"listen_ok\",\"port\":40001}\n"
                     "{\"type\":\"listen_err\",\"port\":8081,\"error\":\"No (permission denied)\"}\n"

@@ -46,6 +46,9 @@ test_open_data_close (void)
   user_expect_received (b, 7, 101000);
   g_assert_true (vt_mux_stream_at_end (b->stream));
   g_assert_cmpuint (vt_mux_get_n_streams (client->mux), ==, 0);
+  user_listen (a);
+  pair_settle (client, server);
+  user_expect (a, "rc");
   pair_free (client, server);
 }
 
@@ -86,6 +89,24 @@ test_close_echo (void)
   side_expect_sent (client, "");
   g_assert_cmpuint (user->received->len, ==, 3);
   side_free (client);
+}
+
+/* Events come in their order, even where the peer is quicker than the main loop. */
+static void
+test_order (void)
+{
+  g_autoptr(VtClock) clock = vt_clock_new_fake ();
+  Side *server = side_new (VT_MUX_SERVER, clock, NULL);
+  User *user;
+
+  side_say (server, "{\"type\":\"listen\",\"port\":8080}");
+  vt_mux_listen_accept (server->mux, 1, NULL, 8080);
+  user = side_open (server, 1);
+  side_say_data (server, 1, 5);
+  user_expect (user, "");
+  vt_clock_advance (clock, 1);
+  user_expect (user, "or");
+  side_free (server);
 }
 
 static void
@@ -219,6 +240,8 @@ test_early_reset (void)
   user_listen (user);
   user_write (user, 100);
   vt_mux_stream_reset (user->stream, error);
+  vt_clock_advance (clock, 10);
+  user_expect (user, "");
   vt_mux_stream_reset (user->stream, error);
   vt_mux_stream_accept (user->stream);
   side_expect_sent (client, "{\"type\":\"close\",\"stream_id\":5}");
@@ -536,6 +559,7 @@ main (int argc, char *argv[])
   g_log_set_writer_func (log_writer, NULL, NULL);
   g_test_add_func ("/mux/stream/open-data-close", test_open_data_close);
   g_test_add_func ("/mux/stream/close-echo", test_close_echo);
+  g_test_add_func ("/mux/stream/order", test_order);
   g_test_add_func ("/mux/stream/own-close", test_own_close);
   g_test_add_func ("/mux/stream/unknown", test_unknown);
   g_test_add_func ("/mux/stream/same-number", test_same_number);

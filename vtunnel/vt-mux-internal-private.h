@@ -59,7 +59,6 @@ struct _VtMux {
   VtTimer *stall_timer; /* owned */
 
   gint64   last_seen;
-  gint64   alive_since; /* the last sign of life, or the end of a pause */
   VtTimer *dead_timer;  /* owned */
   VtTimer *ping_timer;  /* owned */
   guint64  n_pings;
