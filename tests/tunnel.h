@@ -10,7 +10,7 @@
 typedef struct _Tunnel Tunnel;
 
 typedef struct {
-  Tunnel *tunnel;   /* unowned */
+  Tunnel  *tunnel; /* unowned */
   VtMux   *mux;    /* owned */
   GQueue   sent;   /* of GBytes, owned: on their way to the other side */
   size_t   queued; /* bytes in it */
@@ -18,19 +18,19 @@ typedef struct {
 } TunnelSide;
 
 struct _Tunnel {
-  TunnelSide  client;
-  TunnelSide  server;
-  VtClock *clock;     /* owned */
-  GSource *carrier;   /* owned */
-  guint32  listen_id; /* the server's */
-  gboolean held;      /* nothing travels */
+  TunnelSide client;
+  TunnelSide server;
+  VtClock   *clock;     /* owned */
+  GSource   *carrier;   /* owned */
+  guint32    listen_id; /* the server's */
+  gboolean   held;      /* nothing travels */
   void (*stream_opened) (VtMuxStream *stream, void *user_data); /* at the client */
   void *user_data;
 };
 
 /* `clock` NULL: the main context's. */
 Tunnel *tunnel_new (VtClock *clock);
-void     tunnel_free (Tunnel *self);
+void    tunnel_free (Tunnel *self);
 
 /* Opens a stream at the server; the mux's reference. */
 VtMuxStream *tunnel_open_stream (Tunnel *self);

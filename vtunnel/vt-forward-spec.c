@@ -310,9 +310,9 @@ make_forward (const Spec *spec, unsigned int index)
  * Unix socket is written `\,`, and a backslash before a comma or a backslash `\\`. A spec stands
  * for at most 1024 forwards.
  *
- * Returns: (transfer full) (element-type VtForward): the forwards in the order of their ports, at
- *   least one; or %NULL with `VT_ERROR_INVALID_ARGUMENT` and a message that says what is wrong with
- *   @text
+ * Returns: (transfer container) (element-type VtForward): the forwards in the order of their ports,
+ *   at least one, each of which the array holds a reference to; or %NULL with
+ *   `VT_ERROR_INVALID_ARGUMENT` and a message that says what is wrong with @text
  *
  * Since: 1.0
  */

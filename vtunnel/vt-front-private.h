@@ -16,7 +16,6 @@ typedef struct {
   const char *const *allowed_origins; /* NULL: no request with an Origin is taken */
   gboolean           allow_anonymous; /* FALSE: only loopback Host, nothing that a proxy forwarded */
   GTlsCertificate   *tls_certificate; /* NULL: no TLS */
-  size_t             max_message;
 } VtFrontPolicy;
 
 typedef struct {
@@ -35,6 +34,8 @@ void     vt_front_free (VtFront *self);
 /* VT_ERROR; PERMISSION_DENIED beyond loopback without allow_anonymous. Port 0 picks one. */
 gboolean vt_front_listen (VtFront *self, const char *address, guint16 port, GError **error);
 GArray  *vt_front_get_ports (VtFront *self); /* of guint16, borrowed */
+/* Upgrade requests for exactly this path are taken; all else stays with the application. */
 void     vt_front_attach (VtFront *self, SoupServer *server, const char *path);
-/* Closes the ports and what has not become a WebSocket. */
+/* Closes the ports and what has not become a WebSocket, and leaves the application's servers. It can
+ * listen and attach again afterwards. */
 void vt_front_stop (VtFront *self);

@@ -1,4 +1,407 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "config.h"
+
 #include "vt-front-private.h"
+
+#include <string.h>
+#include <unistd.h>
+
+#include <glib/gi18n-lib.h>
+#include <vtunnel/vt-error.h>
+
+#include "vt-clock-private.h"
+#include "vt-front-upgrade-private.h"
+#include "vt-listener-private.h"
+#include "vt-loopback-private.h"
+#include "vt-text-private.h"
+#include "vt-tls-accept-private.h"
+
+#define MAX_HEAD (16 * 1024)
+#define HEAD_DEADLINE (10 * G_USEC_PER_SEC)
+#define TLS_DEADLINE (10 * G_USEC_PER_SEC)
+/* How long a peer that is still sending a body has for reading why it is not wanted. */
+#define LINGER (1 * G_USEC_PER_SEC)
+
+/* Where requests come in: our own SoupServer or one of the application's. Requests that are under
+ * way keep it, and see that the front is gone. */
+typedef struct {
+  VtFront *front;     /* borrowed, NULL once the door is shut */
+  SoupServer *server; /* owned */
+  char *path;         /* owned; NULL for our own, where the policy says which */
+  gulong started;
+} Door;
+
+/* A refused connection whose peer may still be sending. */
+typedef struct {
+  VtFront *front; /* borrowed */
+  VtGate *gate;   /* owned */
+  VtTimer *timer; /* owned */
+} Lingering;
+
+/* A connection on its way through the TLS handshake. */
+typedef struct {
+  VtFront *front;         /* borrowed, not to be followed once the handshake is cancelled */
+  GSocketAddress *local;  /* owned */
+  GSocketAddress *remote; /* owned */
+} Arrival;
+
+struct _VtFront {
+  VtFrontHandlers handlers;
+  void *user_data;
+  VtClock *clock;           /* owned */
+  Door *own;                /* owned: speaks HTTP on our own ports */
+  GPtrArray *attached;      /* owned, of Door */
+  GPtrArray *listeners;     /* owned, of VtListener */
+  GArray *ports;            /* owned, of guint16 */
+  GHashTable *lingering;    /* owned, set of Lingering */
+  GCancellable *handshakes; /* owned: ends the TLS handshakes */
+};
+
+/* The remote address is the one object of ours that comes out of libsoup again with a request; it
+ * carries the gate along. */
+static G_DEFINE_QUARK (vt - front - gate, gate)
+
+static void
+door_clear (void *data)
+{
+  Door *door = data;
+
+  g_clear_object (&door->server);
+  g_clear_pointer (&door->path, g_free);
+}
+
+static void
+door_unref (void *data)
+{
+  g_rc_box_release_full (data, door_clear);
+}
+
+static void
+door_closure_unref (void *data, GClosure *closure)
+{
+  door_unref (data);
+}
+
+static void
+door_shut (Door *door)
+{
+  g_signal_handler_disconnect (door->server, door->started);
+  door->front = NULL;
+  door_unref (door);
+}
+
+static void
+door_shut_cb (void *data)
+{
+  door_shut (data);
+}
+
+static void
+lingering_free (void *data)
+{
+  Lingering *lingering = data;
+
+  vt_gate_abort (lingering->gate, FALSE);
+  g_object_unref (lingering->gate);
+  vt_timer_free (lingering->timer);
+  g_free (lingering);
+}
+
+static void
+linger_over_cb (void *user_data)
+{
+  Lingering *lingering = user_data;
+
+  g_hash_table_remove (lingering->front->lingering, lingering);
+}
+
+/* libsoup would read a whole body before it answers, however long. So the connection is taken from
+ * it, and answered here. */
+static void
+refuse_body (VtFront *self, SoupServerMessage *message, const VtUpgradeVerdict *verdict)
+{
+  GSocketAddress *remote = soup_server_message_get_remote_address (message);
+  g_autofree char *answer = vt_upgrade_format_answer (verdict);
+  g_autoptr(GIOStream) stolen = NULL;
+  Lingering *lingering;
+  GOutputStream *output;
+
+  lingering = g_new0 (Lingering, 1);
+  lingering->front = self;
+  lingering->gate = g_object_steal_qdata (G_OBJECT (remote), gate_quark ());
+  lingering->timer = vt_timer_new (self->clock, "refused body", linger_over_cb, lingering);
+  g_hash_table_add (self->lingering, lingering);
+  vt_timer_start (lingering->timer, LINGER);
+  vt_gate_set_paused (lingering->gate, TRUE);
+
+  stolen = soup_server_message_steal_connection (message);
+  /* Nothing was written before, so that the few bytes fit the socket; if not, the peer gets none. */
+  output = g_io_stream_get_output_stream (G_IO_STREAM (lingering->gate));
+  g_pollable_output_stream_write_nonblocking (G_POLLABLE_OUTPUT_STREAM (output), answer,
+                                              strlen (answer), NULL, NULL);
+}
+
+static void
+wrote_informational_cb (SoupServerMessage *message, Door *door)
+{
+  g_autoptr(SoupServerMessage) kept = g_object_ref (message);
+  g_autoptr(GSocketAddress) remote = NULL;
+  g_autoptr(GIOStream) stolen = NULL;
+  VtGate *gate;
+  SoupWebsocketConnection *connection;
+  const char *origin;
+
+  if (soup_server_message_get_status (message) != SOUP_STATUS_SWITCHING_PROTOCOLS)
+    return;
+  stolen = soup_server_message_steal_connection (message);
+  g_set_object (&remote, soup_server_message_get_remote_address (message));
+  if (remote == NULL)
+    return;
+  gate = g_object_steal_qdata (G_OBJECT (remote), gate_quark ());
+  /* On the application's server something may stand in libsoup's buffer already; the stolen stream
+   * knows of it. */
+  if (gate == NULL)
+    gate = vt_gate_new (stolen);
+  if (door->front == NULL)
+    {
+      vt_gate_abort (gate, FALSE);
+      g_object_unref (gate);
+      return;
+    }
+  origin =
+      soup_message_headers_get_one (soup_server_message_get_request_headers (message), "Origin");
+  connection =
+      soup_websocket_connection_new (G_IO_STREAM (gate), soup_server_message_get_uri (message),
+                                     SOUP_WEBSOCKET_CONNECTION_SERVER, origin, NULL, NULL);
+  door->front->handlers.connected (connection, gate, remote, door->front->user_data);
+}
+
+static gboolean
+is_for_door (SoupServerMessage *message, Door *door)
+{
+  if (door->path == NULL)
+    return TRUE;
+  return vt_upgrade_is_requested (message)
+         && strcmp (g_uri_get_path (soup_server_message_get_uri (message)), door->path) == 0;
+}
+
+static void
+got_headers_cb (SoupServerMessage *message, Door *door)
+{
+  VtFront *self = door->front;
+  VtUpgradeVerdict verdict;
+  VtFrontPolicy policy = { 0 };
+
+  /* A status is there when libsoup or the application has decided already. */
+  if (self == NULL || soup_server_message_get_status (message) != 0 || !is_for_door (message, door))
+    return;
+  self->handlers.get_policy (&policy, self->user_data);
+  verdict = door->path == NULL ? vt_upgrade_check_own (message, &policy)
+                               : vt_upgrade_check_attached (message, &policy);
+  if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS && self->handlers.is_full (self->user_data))
+    verdict = (VtUpgradeVerdict){ SOUP_STATUS_SERVICE_UNAVAILABLE,
+                                  "This server has as many clients as it takes.\n" };
+
+  if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
+    {
+      soup_websocket_server_process_handshake (message, NULL, NULL, NULL, NULL);
+      g_signal_connect_data (message, "wrote-informational", G_CALLBACK (wrote_informational_cb),
+                             g_rc_box_acquire (door), door_closure_unref, 0);
+    }
+  else if (vt_upgrade_has_body (message) && door->path == NULL)
+    refuse_body (self, message, &verdict);
+  else
+    vt_upgrade_answer (message, &verdict);
+}
+
+static void
+request_started_cb (SoupServer *server, SoupServerMessage *message, Door *door)
+{
+  g_signal_connect_data (message, "got-headers", G_CALLBACK (got_headers_cb),
+                         g_rc_box_acquire (door), door_closure_unref, 0);
+}
+
+/* Not a handler of SoupServer: that could not be removed without those that the application has at
+ * the same path, and would answer for paths below it too. */
+static Door *
+door_open (VtFront *self, SoupServer *server, const char *path)
+{
+  Door *door = g_rc_box_new0 (Door);
+
+  door->front = self;
+  door->server = g_object_ref (server);
+  door->path = g_strdup (path);
+  door->started =
+      g_signal_connect (server, "request-started", G_CALLBACK (request_started_cb), door);
+  return door;
+}
+
+/* From here on libsoup owns the connection. */
+static void
+serve (VtFront *self, GIOStream *stream, GSocketAddress *local, GSocketAddress *remote)
+{
+  g_autoptr(VtGate) gate = vt_gate_new (stream);
+  g_autoptr(GError) error = NULL;
+
+  vt_gate_guard_http (gate, MAX_HEAD, HEAD_DEADLINE);
+  g_object_set_qdata_full (G_OBJECT (remote), gate_quark (), g_object_ref (gate), g_object_unref);
+  if (!soup_server_accept_iostream (self->own->server, G_IO_STREAM (gate), local, remote, &error))
+    g_message ("A connection could not be served: %s", error->message);
+}
+
+static void
+arrival_free (Arrival *arrival)
+{
+  g_object_unref (arrival->local);
+  g_object_unref (arrival->remote);
+  g_free (arrival);
+}
+
+static void
+tls_accepted_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  Arrival *arrival = user_data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GIOStream) tls = vt_tls_accept_finish (result, &error);
+
+  if (tls != NULL)
+    serve (arrival->front, tls, arrival->local, arrival->remote);
+  else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
+    g_debug ("A TLS handshake failed: %s", error->message);
+  arrival_free (arrival);
+}
+
+static void
+accepted_cb (int fd, GSocketAddress *remote, void *user_data)
+{
+  VtFront *self = user_data;
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GSocket) socket = g_socket_new_from_fd (fd, &error);
+  g_autoptr(GSocketConnection) connection = NULL;
+  g_autoptr(GSocketAddress) local = NULL;
+  VtFrontPolicy policy = { 0 };
+  Arrival *arrival;
+
+  if (socket == NULL)
+    {
+      g_message ("A connection could not be taken: %s", error->message);
+      close (fd);
+      return;
+    }
+  connection = g_socket_connection_factory_create_connection (socket);
+  local = g_socket_get_local_address (socket, &error);
+  if (local == NULL)
+    {
+      g_debug ("A connection was gone before it was taken: %s", error->message);
+      return;
+    }
+  self->handlers.get_policy (&policy, self->user_data);
+  if (policy.tls_certificate == NULL)
+    {
+      serve (self, G_IO_STREAM (connection), local, remote);
+      return;
+    }
+  arrival = g_new0 (Arrival, 1);
+  arrival->front = self;
+  arrival->local = g_steal_pointer (&local);
+  arrival->remote = g_object_ref (remote);
+  vt_tls_accept_async (G_IO_STREAM (connection), policy.tls_certificate, TLS_DEADLINE,
+                       self->handshakes, tls_accepted_cb, arrival);
+}
+
+static SoupServer *
+create_soup_server (void)
+{
+  SoupServer *server = soup_server_new ("server-header", "vtunnel", NULL);
+
+  /* On by default, and 100 KB become 100 MB with it. */
+  soup_server_remove_websocket_extension (server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
+  return server;
+}
+
+VtFront *
+vt_front_new (const VtFrontHandlers *handlers, void *user_data)
+{
+  g_autoptr(SoupServer) server = create_soup_server ();
+  VtFront *self = g_new0 (VtFront, 1);
+
+  self->handlers = *handlers;
+  self->user_data = user_data;
+  self->clock = vt_clock_get (NULL);
+  self->own = door_open (self, server, NULL);
+  self->attached = g_ptr_array_new_with_free_func (door_shut_cb);
+  self->listeners = g_ptr_array_new_with_free_func ((GDestroyNotify) vt_listener_free);
+  self->ports = g_array_new (FALSE, FALSE, sizeof (guint16));
+  self->lingering = g_hash_table_new_full (NULL, NULL, lingering_free, NULL);
+  self->handshakes = g_cancellable_new ();
+  return self;
+}
+
+void
+vt_front_free (VtFront *self)
+{
+  vt_front_stop (self);
+  door_shut (self->own);
+  g_ptr_array_unref (self->attached);
+  g_ptr_array_unref (self->listeners);
+  g_array_unref (self->ports);
+  g_hash_table_unref (self->lingering);
+  g_object_unref (self->handshakes);
+  vt_clock_unref (self->clock);
+  g_free (self);
+}
+
+gboolean
+vt_front_listen (VtFront *self, const char *address, guint16 port, GError **error)
+{
+  VtFrontPolicy policy = { 0 };
+  VtListener *listener;
+  guint16 bound;
+
+  self->handlers.get_policy (&policy, self->user_data);
+  if (!policy.allow_anonymous && !vt_loopback_is_address (address))
+    {
+      g_autofree char *escaped = vt_text_escape (address, -1);
+
+      g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+                   _ ("Not listening on %s: everybody who reaches it could open ports here. Set"
+                      " allow-anonymous if that is what you want, or listen on localhost"),
+                   escaped);
+      return FALSE;
+    }
+  listener = vt_listener_new (address, port, accepted_cb, self, error);
+  if (listener == NULL)
+    return FALSE;
+  bound = vt_listener_get_port (listener);
+  g_ptr_array_add (self->listeners, listener);
+  g_array_append_val (self->ports, bound);
+  return TRUE;
+}
+
+GArray *
+vt_front_get_ports (VtFront *self)
+{
+  return self->ports;
+}
+
+void
+vt_front_attach (VtFront *self, SoupServer *server, const char *path)
+{
+  g_ptr_array_add (self->attached, door_open (self, server, path));
+}
+
+void
+vt_front_stop (VtFront *self)
+{
+  g_ptr_array_set_size (self->listeners, 0);
+  g_array_set_size (self->ports, 0);
+  g_ptr_array_set_size (self->attached, 0);
+  g_hash_table_remove_all (self->lingering);
+  /* A cancelled one cannot be used again, and the front can listen anew. */
+  g_cancellable_cancel (self->handshakes);
+  g_object_unref (self->handshakes);
+  self->handshakes = g_cancellable_new ();
+  soup_server_disconnect (self->own->server);
+}

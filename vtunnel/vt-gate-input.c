@@ -40,6 +40,8 @@ struct _VtGateInput {
   /* At most one of the guards is on. */
   VtHeadGuard head_guard;
   gboolean guards_head;
+  /* The head that was handed on has an answer. */
+  gboolean answered;
   /* Owned. */
   VtFrameGuard *frame_guard;
 
@@ -72,7 +74,7 @@ static gboolean
 may_read_base (VtGateInput *self)
 {
   if (self->guards_head && self->head_guard.complete && !self->head_guard.has_body)
-    return FALSE;
+    return self->answered;
   if (vt_gate_owes_pongs (self->gate))
     self->owed = TRUE;
   return !self->owed;
@@ -87,7 +89,7 @@ is_ready (gpointer stream)
     return TRUE;
   if (self->paused)
     return FALSE;
-  if (self->begin < self->allowed)
+  if (self->begin < self->allowed || (self->answered && self->begin < self->end))
     return TRUE;
   return self->readable && !self->refused && may_read_base (self);
 }
@@ -145,7 +147,7 @@ inspect_head (VtGateInput *self)
 static void
 inspect (VtGateInput *self)
 {
-  if (self->refused || self->allowed == self->end)
+  if (self->gate == NULL || self->refused || self->allowed == self->end)
     return;
   if (self->frame_guard != NULL)
     inspect_frames (self);
@@ -153,6 +155,18 @@ inspect (VtGateInput *self)
     inspect_head (self);
   else
     self->allowed = self->end;
+}
+
+/* Not before somebody reads on: what was answered may have been an upgrade, and then what
+ * stands in the buffer is no request. */
+static void
+take_answer (VtGateInput *self)
+{
+  if (!self->answered)
+    return;
+  self->answered = FALSE;
+  vt_head_guard_next (&self->head_guard);
+  inspect (self);
 }
 
 static gssize
@@ -209,6 +223,7 @@ vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
 
   if (self->gate == NULL)
     return is_shut (error);
+  take_answer (self);
   if (self->paused || is_turn_over (self))
     return would_block (self, error);
 
@@ -341,6 +356,8 @@ void
 vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits *limits)
 {
   self->guards_head = FALSE;
+  self->answered = FALSE;
+  self->allowed = self->begin;
   self->frame_guard = vt_frame_guard_new (limits);
   inspect (self);
   wake (self);
@@ -374,8 +391,7 @@ vt_gate_input_tell_answered (VtGateInput *self)
 {
   if (self->guards_head)
     {
-      vt_head_guard_next (&self->head_guard);
-      inspect (self);
+      self->answered = TRUE;
       wake (self);
     }
   else if (self->owed)

@@ -2,3 +2,404 @@
  * SPDX-License-Identifier: MIT */
 
 #include "vt-session-private.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include <vtunnel/vt-forward.h>
+#include <vtunnel/vt-stream.h>
+
+/**
+ * VtSession:
+ *
+ * One connected client, as a [class@Vt.Server] sees it.
+ *
+ * A session begins with [signal@Vt.Server::session-opened] and is over with
+ * [signal@Vt.Server::session-closed]; the object may be kept for longer, and then has neither
+ * forwards nor streams any more. What it says of the client is settled when the session begins, but
+ * for the round-trip time. It is used from the thread of its server.
+ *
+ * ```c
+ * static void
+ * session_opened_cb (VtServer *server, VtSession *session, gpointer user_data)
+ * {
+ *   g_autofree char *address = g_socket_connectable_to_string (
+ *       G_SOCKET_CONNECTABLE (vt_session_get_client_address (session)));
+ *
+ *   g_print ("%s connected from %s\n", vt_session_get_id (session), address);
+ * }
+ * ```
+ *
+ * Since: 1.0
+ */
+struct _VtSession {
+  GObject parent_instance;
+
+  char *id;                       /* owned */
+  char *user;                     /* owned, nullable */
+  GSocketAddress *client_address; /* owned, nullable */
+  unsigned int protocol;
+  gint64 rtt;
+  VtList *forwards; /* owned, of VtForward */
+  VtList *streams;  /* owned, of VtStream */
+
+  VtSessionCloseFunc close_func; /* NULL once the session is over */
+  void *close_data;              /* not owned */
+};
+
+typedef enum {
+  PROP_ID = 1,
+  PROP_USER,
+  PROP_CLIENT_ADDRESS,
+  PROP_PROTOCOL,
+  PROP_RTT,
+  PROP_FORWARDS,
+  PROP_STREAMS,
+} VtSessionProperty;
+
+static GParamSpec *props[PROP_STREAMS + 1];
+
+G_DEFINE_FINAL_TYPE (VtSession, vt_session, G_TYPE_OBJECT)
+
+/* From the kernel: GLib's generators can be foreseen. */
+static char *
+create_id (void)
+{
+  uint8_t bytes[16];
+  GString *id = g_string_sized_new (2 * sizeof bytes);
+  ssize_t n;
+
+  do
+    n = getrandom (bytes, sizeof bytes, 0);
+  while (n < 0 && errno == EINTR);
+  /* It cannot fail for so few bytes, but for a kernel without it. */
+  if (n != sizeof bytes)
+    g_error ("The kernel gives no random bytes: %s", g_strerror (errno));
+  for (size_t i = 0; i < sizeof bytes; i++)
+    g_string_append_printf (id, "%02x", bytes[i]);
+  return g_string_free (id, FALSE);
+}
+
+static void
+vt_session_get_property (GObject *object, guint property_id, GValue *value, GParamSpec *pspec)
+{
+  VtSession *self = VT_SESSION (object);
+
+  switch ((VtSessionProperty) property_id)
+    {
+    case PROP_ID:
+      g_value_set_string (value, self->id);
+      break;
+    case PROP_USER:
+      g_value_set_string (value, self->user);
+      break;
+    case PROP_CLIENT_ADDRESS:
+      g_value_set_object (value, self->client_address);
+      break;
+    case PROP_PROTOCOL:
+      g_value_set_uint (value, self->protocol);
+      break;
+    case PROP_RTT:
+      g_value_set_int64 (value, self->rtt);
+      break;
+    case PROP_FORWARDS:
+      g_value_set_object (value, self->forwards);
+      break;
+    case PROP_STREAMS:
+      g_value_set_object (value, self->streams);
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+}
+
+static void
+vt_session_finalize (GObject *object)
+{
+  VtSession *self = VT_SESSION (object);
+
+  g_free (self->id);
+  g_free (self->user);
+  g_clear_object (&self->client_address);
+  g_object_unref (self->forwards);
+  g_object_unref (self->streams);
+  G_OBJECT_CLASS (vt_session_parent_class)->finalize (object);
+}
+
+static void
+vt_session_class_init (VtSessionClass *klass)
+{
+  const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->get_property = vt_session_get_property;
+  object_class->finalize = vt_session_finalize;
+
+  /**
+   * VtSession:id: (getter get_id)
+   *
+   * A name for the session that no other has: 32 hexadecimal digits. It is no secret.
+   *
+   * Since: 1.0
+   */
+  props[PROP_ID] = g_param_spec_string ("id", NULL, NULL, NULL, readable);
+
+  /**
+   * VtSession:user: (getter get_user)
+   *
+   * The name under which the client is known, or %NULL if the server knows it by none.
+   *
+   * Since: 1.0
+   */
+  props[PROP_USER] = g_param_spec_string ("user", NULL, NULL, NULL, readable);
+
+  /**
+   * VtSession:client-address: (getter get_client_address)
+   *
+   * Where the client connected from, or %NULL if that is not known. Behind a proxy, this is the
+   * proxy's address.
+   *
+   * Since: 1.0
+   */
+  props[PROP_CLIENT_ADDRESS] =
+      g_param_spec_object ("client-address", NULL, NULL, G_TYPE_SOCKET_ADDRESS, readable);
+
+  /**
+   * VtSession:protocol: (getter get_protocol)
+   *
+   * The version of the protocol that is spoken with the client.
+   *
+   * Since: 1.0
+   */
+  props[PROP_PROTOCOL] = g_param_spec_uint ("protocol", NULL, NULL, 0, G_MAXUINT, 0, readable);
+
+  /**
+   * VtSession:rtt: (getter get_rtt)
+   *
+   * The time to the client and back when it was measured last, in microseconds; -1 until then.
+   *
+   * Since: 1.0
+   */
+  props[PROP_RTT] = g_param_spec_int64 ("rtt", NULL, NULL, -1, G_MAXINT64, -1, readable);
+
+  /**
+   * VtSession:forwards: (getter get_forwards)
+   *
+   * The forwards whose ports are open for the client, a list of [class@Vt.Forward].
+   *
+   * Since: 1.0
+   */
+  props[PROP_FORWARDS] = g_param_spec_object ("forwards", NULL, NULL, G_TYPE_LIST_MODEL, readable);
+
+  /**
+   * VtSession:streams: (getter get_streams)
+   *
+   * The connections that go through the tunnel now, a list of [class@Vt.Stream].
+   *
+   * Since: 1.0
+   */
+  props[PROP_STREAMS] = g_param_spec_object ("streams", NULL, NULL, G_TYPE_LIST_MODEL, readable);
+
+  g_object_class_install_properties (object_class, G_N_ELEMENTS (props), props);
+}
+
+static void
+vt_session_init (VtSession *self)
+{
+  self->id = create_id ();
+  self->rtt = -1;
+  self->forwards = vt_list_new (VT_TYPE_FORWARD);
+  self->streams = vt_list_new (VT_TYPE_STREAM);
+}
+
+VtSession *
+vt_session_new (const char *user,
+                GSocketAddress *client_address,
+                unsigned int protocol,
+                VtSessionCloseFunc close_func,
+                void *user_data)
+{
+  VtSession *self = g_object_new (VT_TYPE_SESSION, NULL);
+
+  self->user = g_strdup (user);
+  g_set_object (&self->client_address, client_address);
+  self->protocol = protocol;
+  self->close_func = close_func;
+  self->close_data = user_data;
+  return self;
+}
+
+void
+vt_session_detach (VtSession *self)
+{
+  self->close_func = NULL;
+}
+
+VtList *
+vt_session_get_forward_list (VtSession *self)
+{
+  return self->forwards;
+}
+
+VtList *
+vt_session_get_stream_list (VtSession *self)
+{
+  return self->streams;
+}
+
+void
+vt_session_set_rtt (VtSession *self, gint64 rtt)
+{
+  if (self->rtt == rtt)
+    return;
+  self->rtt = rtt;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_RTT]);
+}
+
+/**
+ * vt_session_get_id: (get-property id)
+ * @self: a session
+ *
+ * Gets the name of the session: 32 hexadecimal digits. It is no secret.
+ *
+ * Returns: the name
+ *
+ * Since: 1.0
+ */
+const char *
+vt_session_get_id (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), NULL);
+
+  return self->id;
+}
+
+/**
+ * vt_session_get_user: (get-property user)
+ * @self: a session
+ *
+ * Gets the name under which the client is known.
+ *
+ * Returns: (nullable): the name, or %NULL if the server knows the client by none
+ *
+ * Since: 1.0
+ */
+const char *
+vt_session_get_user (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), NULL);
+
+  return self->user;
+}
+
+/**
+ * vt_session_get_client_address: (get-property client-address)
+ * @self: a session
+ *
+ * Gets where the client connected from.
+ *
+ * Returns: (transfer none) (nullable): the address, or %NULL if it is not known
+ *
+ * Since: 1.0
+ */
+GSocketAddress *
+vt_session_get_client_address (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), NULL);
+
+  return self->client_address;
+}
+
+/**
+ * vt_session_get_protocol: (get-property protocol)
+ * @self: a session
+ *
+ * Gets the version of the protocol that is spoken with the client.
+ *
+ * Returns: the version
+ *
+ * Since: 1.0
+ */
+guint
+vt_session_get_protocol (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), 0);
+
+  return self->protocol;
+}
+
+/**
+ * vt_session_get_rtt: (get-property rtt)
+ * @self: a session
+ *
+ * Gets the time to the client and back when it was measured last.
+ *
+ * Returns: the time in microseconds, or -1 if it was not measured yet
+ *
+ * Since: 1.0
+ */
+gint64
+vt_session_get_rtt (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), -1);
+
+  return self->rtt;
+}
+
+/**
+ * vt_session_get_forwards: (get-property forwards)
+ * @self: a session
+ *
+ * Gets the forwards whose ports are open for the client.
+ *
+ * Returns: (transfer none): a list of [class@Vt.Forward]
+ *
+ * Since: 1.0
+ */
+GListModel *
+vt_session_get_forwards (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), NULL);
+
+  return G_LIST_MODEL (self->forwards);
+}
+
+/**
+ * vt_session_get_streams: (get-property streams)
+ * @self: a session
+ *
+ * Gets the connections that go through the tunnel now.
+ *
+ * Returns: (transfer none): a list of [class@Vt.Stream]
+ *
+ * Since: 1.0
+ */
+GListModel *
+vt_session_get_streams (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), NULL);
+
+  return G_LIST_MODEL (self->streams);
+}
+
+/**
+ * vt_session_close:
+ * @self: a session
+ *
+ * Ends the session: its streams end, and the client is told.
+ *
+ * [signal@Vt.Server::session-closed] follows when it is done, at the latest after 5 seconds. Nothing
+ * happens if the session is over already.
+ *
+ * Since: 1.0
+ */
+void
+vt_session_close (VtSession *self)
+{
+  g_return_if_fail (VT_IS_SESSION (self));
+
+  if (self->close_func != NULL)
+    self->close_func (self, self->close_data);
+}

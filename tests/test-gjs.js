@@ -1,0 +1,247 @@
+#!/usr/bin/gjs -m
+// SPDX-FileCopyrightText: The libvtunnel authors
+// SPDX-License-Identifier: MIT
+//
+// The library from JavaScript: the same scenarios as test-python.py.
+
+import Gio from 'gi://Gio';
+import GLib from 'gi://GLib';
+import System from 'system';
+import Vt from 'gi://Vt?version=1';
+
+for (const name of ['open_async', 'close_async', 'listen_async', 'unlisten_async'])
+    Gio._promisify(Vt.Client.prototype, name);
+Gio._promisify(Vt.Server.prototype, 'close_async');
+Gio._promisify(Gio.SocketClient.prototype, 'connect_to_host_async');
+Gio._promisify(Gio.InputStream.prototype, 'read_bytes_async');
+Gio._promisify(Gio.OutputStream.prototype, 'write_bytes_async');
+Gio._promisify(Gio.OutputStream.prototype, 'splice_async');
+Gio._promisify(Gio.IOStream.prototype, 'close_async');
+
+const loop = new GLib.MainLoop(null, false);
+
+function check(condition, what) {
+    if (!condition)
+        throw new Error(what);
+}
+
+function event(object, signal, condition = () => true) {
+    return new Promise(resolve => {
+        const id = object.connect(signal, (_object, ...values) => {
+            if (condition(...values)) {
+                object.disconnect(id);
+                resolve(values);
+            }
+        });
+    });
+}
+
+// A service that sends back what it gets, in this process.
+class Echo {
+    constructor() {
+        this.service = new Gio.SocketService();
+        this.port = this.service.add_any_inet_port(null);
+        this.service.connect('incoming', (_service, connection) => {
+            connection.get_output_stream().splice_async(connection.get_input_stream(),
+                Gio.OutputStreamSpliceFlags.CLOSE_SOURCE | Gio.OutputStreamSpliceFlags.CLOSE_TARGET,
+                GLib.PRIORITY_DEFAULT, null).catch(() => {});
+            return true;
+        });
+    }
+
+    close() {
+        this.service.stop();
+        this.service.close();
+    }
+}
+
+function user(port) {
+    return new Gio.SocketClient().connect_to_host_async('127.0.0.1', port, null);
+}
+
+async function receive(connection, length) {
+    const pieces = [];
+    let count = 0;
+    while (count < length) {
+        // eslint-disable-next-line no-await-in-loop
+        const piece = await connection.get_input_stream().read_bytes_async(
+            length - count, GLib.PRIORITY_DEFAULT, null);
+        check(piece.get_size() > 0, `the end after ${count} of ${length}`);
+        count += piece.get_size();
+        pieces.push(new TextDecoder().decode(piece.toArray()));
+    }
+    return pieces.join('');
+}
+
+function send(connection, text) {
+    return connection.get_output_stream().write_bytes_async(
+        new GLib.Bytes(new TextEncoder().encode(text)), GLib.PRIORITY_DEFAULT, null);
+}
+
+async function pair() {
+    const server = Vt.Server.new();
+    server.listen('127.0.0.1', 0);
+    const client = new Vt.Client({uri: `ws://127.0.0.1:${server.get_ports()[0]}/`});
+    await client.open_async(null);
+    return [server, client];
+}
+
+async function close(server, client) {
+    await client.close_async(null);
+    await server.close_async(null);
+    check(client.state === Vt.ClientState.CLOSED, 'not closed');
+}
+
+async function fails(promise, code) {
+    try {
+        await promise;
+    } catch (error) {
+        check(error.matches(Vt.error_quark(), code), `another error: ${error}`);
+        return;
+    }
+    throw new Error('it did not fail');
+}
+
+const tests = {
+    async 'a forward'() {
+        const echo = new Echo();
+        const [server, client] = await pair();
+        const seen = [];
+        client.connect('stream-opened', (_c, stream) => seen.push(`client ${stream.id}`));
+        client.connect('stream-closed', (_c, _s, error) => seen.push(`client ended ${error}`));
+        server.connect('stream-opened', (_s, session, stream) => seen.push(`server ${stream.id}`));
+        const ended = event(server, 'stream-closed');
+        const clientEnded = event(client, 'stream-closed');
+        const forward = Vt.Forward.new(0, Vt.Target.parse(`127.0.0.1:${echo.port}`));
+        await client.listen_async(forward, null);
+        check(forward.bound_port > 0 && forward.state === Vt.ForwardState.LISTENING, 'no port');
+        const connection = await user(forward.bound_port);
+        await send(connection, 'hello');
+        check(await receive(connection, 5) === 'hello', 'no echo');
+        await connection.close_async(GLib.PRIORITY_DEFAULT, null);
+        const [session, stream, error] = await ended;
+        await clientEnded;
+        check(session instanceof Vt.Session && stream instanceof Vt.Stream && error === null, 'end');
+        check(seen.sort().join() === 'client 1,client ended null,server 1', `events: ${seen}`);
+        check(forward.bytes_sent === 5 && forward.bytes_received === 5, 'counters');
+        check(client.forwards.get_n_items() === 1, 'forwards');
+        check(server.sessions.get_item(0).forwards.get_n_items() === 1, 'forwards of the session');
+        await close(server, client);
+        check(client.forwards.get_n_items() === 0 && server.sessions.get_n_items() === 0, 'left');
+        echo.close();
+    },
+
+    async 'a refused port'() {
+        const taken = new Echo();
+        const [server, client] = await pair();
+        const forward = Vt.Forward.new(taken.port, Vt.Target.parse('1'));
+        await fails(client.listen_async(forward, null), Vt.Error.ADDRESS_IN_USE);
+        check(forward.state === Vt.ForwardState.FAILED, 'state');
+        await close(server, client);
+        taken.close();
+    },
+
+    async 'a policy that denies'() {
+        const [server, client] = await pair();
+        const asked = [];
+        server.connect('listen-requested', (_server, _session, forward) => {
+            asked.push(forward.listen_port);
+            return false;
+        });
+        const forward = Vt.Forward.new(23457, Vt.Target.parse('1'));
+        await fails(client.listen_async(forward, null), Vt.Error.PERMISSION_DENIED);
+        check(asked.join() === '23457', `asked ${asked}`);
+        await close(server, client);
+    },
+
+    async 'bad words are errors'() {
+        for (const text of ['', 'localhost', 'localhost:0', 'tls://host', 'unix:x']) {
+            let error = null;
+            try {
+                Vt.Target.parse(text);
+            } catch (e) {
+                error = e;
+            }
+            check(error?.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), `"${text}": ${error}`);
+        }
+        const forwards = Vt.Forward.parse('9000-9002=localhost:3000-3002');
+        check(forwards.map(f => f.listen_port).join() === '9000,9001,9002', 'ranges');
+    },
+
+    async 'a server that is not there'() {
+        const nobody = new Echo();
+        nobody.close();
+        const client = Vt.Client.new(`ws://127.0.0.1:${nobody.port}/`);
+        let error = null;
+        await client.open_async(null).catch(e => (error = e));
+        check(error?.domain === Vt.error_quark(), `error ${error}`);
+        check(client.state === Vt.ClientState.CLOSED && client.get_error() !== null, 'state');
+    },
+
+    async 'streams without a port'() {
+        const [server, client] = await pair();
+        const forward = Vt.Forward.new(0, null);
+        const taken = event(forward, 'incoming');
+        forward.connect('incoming', (_forward, stream) => {
+            forward.stream = stream;
+            return true;
+        });
+        await client.listen_async(forward, null);
+        const connection = await user(forward.bound_port);
+        await send(connection, 'question');
+        await taken;
+        check(await receive(forward.stream, 8) === 'question', 'question');
+        await send(forward.stream, 'answer');
+        check(await receive(connection, 6) === 'answer', 'answer');
+        await forward.stream.close_async(GLib.PRIORITY_DEFAULT, null);
+        const end = await connection.get_input_stream().read_bytes_async(1, 0, null);
+        check(end.get_size() === 0, 'end');
+        await close(server, client);
+    },
+
+    async 'opened and closed many times'() {
+        const server = Vt.Server.new();
+        server.listen('127.0.0.1', 0);
+        for (let i = 0; i < 100; i++) {
+            const client = Vt.Client.new(`ws://127.0.0.1:${server.get_ports()[0]}/`);
+            // eslint-disable-next-line no-await-in-loop
+            await client.open_async(null);
+            // eslint-disable-next-line no-await-in-loop
+            await client.listen_async(Vt.Forward.new(0, Vt.Target.parse('1')), null);
+            // eslint-disable-next-line no-await-in-loop
+            await client.close_async(null);
+        }
+        await server.close_async(null);
+        check(server.sessions.get_n_items() === 0, 'sessions left');
+    },
+};
+
+async function main() {
+    let failed = 0;
+    let number = 0;
+    print(`1..${Object.keys(tests).length}`);
+    for (const [name, run] of Object.entries(tests)) {
+        number++;
+        try {
+            // eslint-disable-next-line no-await-in-loop
+            await run();
+            print(`ok ${number} ${name}`);
+        } catch (error) {
+            failed++;
+            logError(error, name);
+            print(`not ok ${number} ${name}`);
+        }
+    }
+    return failed;
+}
+
+let status = 1;
+const deadline = GLib.timeout_source_new_seconds(60);
+deadline.set_callback(() => {
+    printerr('the deadline passed');
+    loop.quit();
+});
+deadline.attach(null);
+main().then(failed => (status = failed ? 1 : 0)).catch(logError).finally(() => loop.quit());
+loop.run();
+System.exit(status);

@@ -1,0 +1,30 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <libsoup/soup.h>
+
+#include "vt-front-private.h"
+
+/* What becomes of a request whose head is there. Looks at the head only, and does no I/O. */
+typedef struct {
+  unsigned int status; /* SOUP_STATUS_SWITCHING_PROTOCOLS: it may become a WebSocket */
+  const char  *text;   /* static: the body of any other answer, one line */
+} VtUpgradeVerdict;
+
+/* On a port of our own, which also answers /health and knows paths. */
+VtUpgradeVerdict vt_upgrade_check_own (SoupServerMessage *message, const VtFrontPolicy *policy);
+/* On the application's server, where the path has been compared already. */
+VtUpgradeVerdict vt_upgrade_check_attached (SoupServerMessage   *message,
+                                            const VtFrontPolicy *policy);
+
+/* TRUE if a WebSocket is asked for, rightly or not. */
+gboolean vt_upgrade_is_requested (SoupServerMessage *message);
+/* TRUE if more than a head was announced. */
+gboolean vt_upgrade_has_body (SoupServerMessage *message);
+
+/* Fills in the answer, which closes the connection. */
+void vt_upgrade_answer (SoupServerMessage *message, const VtUpgradeVerdict *verdict);
+/* The same answer as bytes, for a connection that was taken from libsoup. */
+char *vt_upgrade_format_answer (const VtUpgradeVerdict *verdict);

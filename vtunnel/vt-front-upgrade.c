@@ -1,0 +1,269 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-front-upgrade-private.h"
+
+#include <string.h>
+
+#include "vt-loopback-private.h"
+
+/* libsoup has no name for it. */
+#define STATUS_UPGRADE_REQUIRED 426
+
+#define VERDICT(status, text) ((VtUpgradeVerdict){ (status), (text) })
+#define PASSED VERDICT (0, NULL)
+#define BAD_REQUEST(text) VERDICT (SOUP_STATUS_BAD_REQUEST, text)
+#define FORBIDDEN(text) VERDICT (SOUP_STATUS_FORBIDDEN, text)
+
+/* A status of 0: the request passed, and the next check looks at it. */
+typedef VtUpgradeVerdict (*Check) (SoupServerMessage *message, const VtFrontPolicy *policy);
+
+static unsigned int
+count_header (SoupMessageHeaders *headers, const char *wanted)
+{
+  SoupMessageHeadersIter iter;
+  const char *name;
+  const char *value;
+  unsigned int n = 0;
+
+  soup_message_headers_iter_init (&iter, headers);
+  while (soup_message_headers_iter_next (&iter, &name, &value))
+    if (g_ascii_strcasecmp (name, wanted) == 0)
+      n++;
+  return n;
+}
+
+static gboolean
+is_http_1_1 (SoupServerMessage *message)
+{
+  return soup_server_message_get_http_version (message) == SOUP_HTTP_1_1;
+}
+
+static gboolean
+is_health_request (SoupServerMessage *message)
+{
+  const char *method = soup_server_message_get_method (message);
+
+  return (method == SOUP_METHOD_GET || method == SOUP_METHOD_HEAD)
+         && strcmp (g_uri_get_path (soup_server_message_get_uri (message)), "/health") == 0;
+}
+
+/* Whatever two programs on the way could understand in two ways is refused, so that no proxy can
+ * be made to take for a request what the tunnel takes for its bytes. */
+static VtUpgradeVerdict
+check_framing (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  unsigned int n_hosts = count_header (headers, "Host");
+
+  if (count_header (headers, "Transfer-Encoding") > 0)
+    return BAD_REQUEST ("A request with a Transfer-Encoding is not taken.\n");
+  if (count_header (headers, "Content-Length") > 1)
+    return BAD_REQUEST ("More than one Content-Length.\n");
+  if (vt_upgrade_has_body (message))
+    return BAD_REQUEST ("A request with a body is not taken.\n");
+  if (n_hosts > 1 || (n_hosts == 0 && is_http_1_1 (message)))
+    return BAD_REQUEST ("Exactly one Host header is needed.\n");
+  return PASSED;
+}
+
+static VtUpgradeVerdict
+check_health (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  return is_health_request (message) ? VERDICT (SOUP_STATUS_OK, "ok") : PASSED;
+}
+
+static VtUpgradeVerdict
+check_path (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  const char *path = g_uri_get_path (soup_server_message_get_uri (message));
+
+  if (strcmp (path, "/health") == 0)
+    return VERDICT (SOUP_STATUS_METHOD_NOT_ALLOWED, "/health takes GET and HEAD only.\n");
+  if (strcmp (policy->path, "/") == 0 || strcmp (policy->path, path) == 0)
+    return PASSED;
+  return VERDICT (SOUP_STATUS_NOT_FOUND, "There is nothing here.\n");
+}
+
+static VtUpgradeVerdict
+check_is_upgrade (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  if (is_http_1_1 (message) && vt_upgrade_is_requested (message))
+    return PASSED;
+  return VERDICT (STATUS_UPGRADE_REQUIRED,
+                  "This is a vtunnel server: connect with a WebSocket client.\n");
+}
+
+static VtUpgradeVerdict
+check_handshake (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+
+  if (!soup_message_headers_header_equals (headers, "Sec-WebSocket-Version", "13"))
+    return VERDICT (STATUS_UPGRADE_REQUIRED, "Only version 13 of WebSocket is spoken here.\n");
+  if (count_header (headers, "Sec-WebSocket-Key") != 1
+      || !soup_websocket_server_check_handshake (message, NULL, NULL, NULL, NULL))
+    return BAD_REQUEST ("This is not a valid WebSocket handshake.\n");
+  return PASSED;
+}
+
+static gboolean
+is_allowed_origin (const char *origin, const char *const *allowed)
+{
+  for (size_t i = 0; allowed != NULL && allowed[i] != NULL; i++)
+    if (g_ascii_strcasecmp (allowed[i], origin) == 0)
+      return TRUE;
+  return FALSE;
+}
+
+/* A browser says from which page a request comes; no other program does. Without this any web page
+ * could use the tunnels of those who look at it. */
+static VtUpgradeVerdict
+check_origin (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  SoupMessageHeadersIter iter;
+  const char *name;
+  const char *value;
+
+  soup_message_headers_iter_init (&iter, soup_server_message_get_request_headers (message));
+  while (soup_message_headers_iter_next (&iter, &name, &value))
+    if (g_ascii_strcasecmp (name, "Origin") == 0
+        && !is_allowed_origin (value, policy->allowed_origins))
+      return FORBIDDEN ("Web pages of this origin may not connect: it is not among the server's"
+                        " allowed-origins.\n");
+  return PASSED;
+}
+
+static gboolean
+is_proxy_header (const char *name)
+{
+  static const char *const names[] = { "Forwarded", "Via", "X-Real-IP" };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (names); i++)
+    if (g_ascii_strcasecmp (name, names[i]) == 0)
+      return TRUE;
+  return g_ascii_strncasecmp (name, "X-Forwarded-", strlen ("X-Forwarded-")) == 0
+         || g_ascii_strncasecmp (name, "CF-", strlen ("CF-")) == 0;
+}
+
+/* A listener on loopback says little about who is there: behind a proxy everybody comes from
+ * 127.0.0.1, and a name that a web page's owner points at 127.0.0.1 leads a browser here. */
+static VtUpgradeVerdict
+check_local (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  const char *host = soup_message_headers_get_one (headers, "Host");
+  const char *target = g_uri_get_host (soup_server_message_get_uri (message));
+  SoupMessageHeadersIter iter;
+  const char *name;
+  const char *value;
+  g_autofree char *bracketed = NULL;
+
+  if (policy->allow_anonymous)
+    return PASSED;
+  /* A request line can name a host of its own, which counts more than the header. */
+  bracketed = strchr (target, ':') != NULL ? g_strdup_printf ("[%s]", target) : g_strdup (target);
+  if (host == NULL || !vt_loopback_is_host (host) || !vt_loopback_is_host (bracketed))
+    return FORBIDDEN ("This server takes only clients that address it as localhost. To let"
+                      " everybody in, set its allow-anonymous property.\n");
+  soup_message_headers_iter_init (&iter, headers);
+  while (soup_message_headers_iter_next (&iter, &name, &value))
+    if (is_proxy_header (name))
+      return FORBIDDEN ("This server takes only clients of the same machine, and a proxy has"
+                        " forwarded this request. To let everybody in, set its allow-anonymous"
+                        " property.\n");
+  return PASSED;
+}
+
+static VtUpgradeVerdict
+run_checks (const Check *checks,
+            size_t n_checks,
+            SoupServerMessage *message,
+            const VtFrontPolicy *policy)
+{
+  for (size_t i = 0; i < n_checks; i++)
+    {
+      VtUpgradeVerdict verdict = checks[i](message, policy);
+
+      if (verdict.status != 0)
+        return verdict;
+    }
+  return VERDICT (SOUP_STATUS_SWITCHING_PROTOCOLS, NULL);
+}
+
+VtUpgradeVerdict
+vt_upgrade_check_own (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  static const Check checks[] = { check_framing,   check_health, check_path, check_is_upgrade,
+                                  check_handshake, check_origin, check_local };
+
+  return run_checks (checks, G_N_ELEMENTS (checks), message, policy);
+}
+
+VtUpgradeVerdict
+vt_upgrade_check_attached (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  static const Check checks[] = { check_framing, check_is_upgrade, check_handshake, check_origin,
+                                  check_local };
+
+  return run_checks (checks, G_N_ELEMENTS (checks), message, policy);
+}
+
+gboolean
+vt_upgrade_is_requested (SoupServerMessage *message)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+
+  return soup_server_message_get_method (message) == SOUP_METHOD_GET
+         && soup_message_headers_header_contains (headers, "Connection", "upgrade")
+         && soup_message_headers_header_equals (headers, "Upgrade", "websocket");
+}
+
+gboolean
+vt_upgrade_has_body (SoupServerMessage *message)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  const char *length = soup_message_headers_get_one (headers, "Content-Length");
+
+  if (count_header (headers, "Transfer-Encoding") > 0
+      || count_header (headers, "Content-Length") > 1)
+    return TRUE;
+  return length != NULL && strcmp (length, "0") != 0;
+}
+
+static const char *
+get_phrase (unsigned int status)
+{
+  return status == STATUS_UPGRADE_REQUIRED ? "Upgrade Required" : soup_status_get_phrase (status);
+}
+
+void
+vt_upgrade_answer (SoupServerMessage *message, const VtUpgradeVerdict *verdict)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_response_headers (message);
+
+  soup_server_message_set_status (message, verdict->status, get_phrase (verdict->status));
+  soup_message_headers_replace (headers, "Connection", "close");
+  if (verdict->status == STATUS_UPGRADE_REQUIRED)
+    {
+      soup_message_headers_append (headers, "Connection", "Upgrade");
+      soup_message_headers_replace (headers, "Upgrade", "websocket");
+      soup_message_headers_replace (headers, "Sec-WebSocket-Version", "13");
+    }
+  soup_server_message_set_response (message, "text/plain; charset=utf-8", SOUP_MEMORY_STATIC,
+                                    verdict->text, strlen (verdict->text));
+}
+
+char *
+vt_upgrade_format_answer (const VtUpgradeVerdict *verdict)
+{
+  return g_strdup_printf ("HTTP/1.1 %u %s\r\n"
+                          "Server: vtunnel\r\n"
+                          "Connection: close\r\n"
+                          "Content-Type: text/plain; charset=utf-8\r\n"
+                          "Content-Length: %zu\r\n"
+                          "\r\n"
+                          "%s",
+                          verdict->status, get_phrase (verdict->status), strlen (verdict->text),
+                          verdict->text);
+}

@@ -1,0 +1,57 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <vtunnel/vt-server.h>
+
+#include "vt-front-private.h"
+#include "vt-list-private.h"
+#include "vt-port-ranges-private.h"
+
+/* Shared by vt-server.c (the work), vt-server-properties.c and vt-server-settings.c. */
+struct _VtServer {
+  GObject parent_instance;
+
+  char *path;         /* owned */
+  char *bind_address; /* owned */
+  VtPortRanges *allowed_ports;      /* owned */
+  char **allowed_origins;           /* owned, nullable */
+  GTlsCertificate *tls_certificate; /* owned, nullable */
+  gboolean allow_anonymous;
+  unsigned int ping_interval; /* seconds */
+  unsigned int ping_timeout;  /* seconds */
+  unsigned int max_sessions;
+  unsigned int max_forwards;
+  unsigned int max_streams;
+
+  VtFront *front;    /* owned, NULL once disposed of */
+  VtList *sessions;  /* owned, of VtSession */
+  GHashTable *work;  /* owned, set of VtServerSession */
+  GPtrArray *closes; /* owned, of GTask: who waits for the last session to end */
+};
+
+typedef enum {
+  VT_SERVER_PROP_PATH = 1,
+  VT_SERVER_PROP_BIND_ADDRESS,
+  VT_SERVER_PROP_ALLOWED_PORTS,
+  VT_SERVER_PROP_ALLOWED_ORIGINS,
+  VT_SERVER_PROP_ALLOW_ANONYMOUS,
+  VT_SERVER_PROP_TLS_CERTIFICATE,
+  VT_SERVER_PROP_PING_INTERVAL,
+  VT_SERVER_PROP_PING_TIMEOUT,
+  VT_SERVER_PROP_MAX_SESSIONS,
+  VT_SERVER_PROP_MAX_FORWARDS,
+  VT_SERVER_PROP_MAX_STREAMS,
+  VT_SERVER_PROP_SESSIONS,
+  N_VT_SERVER_PROPS,
+} VtServerProperty;
+
+#define VT_SERVER_DEFAULT_PORTS "1024-65535"
+
+extern GParamSpec *vt_server_props[N_VT_SERVER_PROPS];
+
+/* The properties' part of class_init, init and finalize. */
+void vt_server_install_properties (GObjectClass *klass);
+void vt_server_init_settings (VtServer *self);
+void vt_server_clear_settings (VtServer *self);

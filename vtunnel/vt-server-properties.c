@@ -1,0 +1,255 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-server-private.h"
+
+GParamSpec *vt_server_props[N_VT_SERVER_PROPS];
+
+static void
+vt_server_get_property (GObject *object, guint property_id, GValue *value, GParamSpec *pspec)
+{
+  VtServer *self = VT_SERVER (object);
+
+  switch ((VtServerProperty) property_id)
+    {
+    case VT_SERVER_PROP_PATH:
+      g_value_set_string (value, self->path);
+      break;
+    case VT_SERVER_PROP_BIND_ADDRESS:
+      g_value_set_string (value, self->bind_address);
+      break;
+    case VT_SERVER_PROP_ALLOWED_PORTS:
+      g_value_set_string (value, vt_server_get_allowed_ports (self));
+      break;
+    case VT_SERVER_PROP_ALLOWED_ORIGINS:
+      g_value_set_boxed (value, self->allowed_origins);
+      break;
+    case VT_SERVER_PROP_ALLOW_ANONYMOUS:
+      g_value_set_boolean (value, self->allow_anonymous);
+      break;
+    case VT_SERVER_PROP_TLS_CERTIFICATE:
+      g_value_set_object (value, self->tls_certificate);
+      break;
+    case VT_SERVER_PROP_PING_INTERVAL:
+      g_value_set_uint (value, self->ping_interval);
+      break;
+    case VT_SERVER_PROP_PING_TIMEOUT:
+      g_value_set_uint (value, self->ping_timeout);
+      break;
+    case VT_SERVER_PROP_MAX_SESSIONS:
+      g_value_set_uint (value, self->max_sessions);
+      break;
+    case VT_SERVER_PROP_MAX_FORWARDS:
+      g_value_set_uint (value, self->max_forwards);
+      break;
+    case VT_SERVER_PROP_MAX_STREAMS:
+      g_value_set_uint (value, self->max_streams);
+      break;
+    case VT_SERVER_PROP_SESSIONS:
+      g_value_set_object (value, self->sessions);
+      break;
+    case N_VT_SERVER_PROPS:
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+}
+
+static void
+vt_server_set_property (GObject *object, guint property_id, const GValue *value, GParamSpec *pspec)
+{
+  VtServer *self = VT_SERVER (object);
+
+  switch (property_id)
+    {
+    case VT_SERVER_PROP_PATH:
+      vt_server_set_path (self, g_value_get_string (value));
+      break;
+    case VT_SERVER_PROP_BIND_ADDRESS:
+      vt_server_set_bind_address (self, g_value_get_string (value));
+      break;
+    case VT_SERVER_PROP_ALLOWED_ORIGINS:
+      vt_server_set_allowed_origins (self, g_value_get_boxed (value));
+      break;
+    case VT_SERVER_PROP_ALLOW_ANONYMOUS:
+      vt_server_set_allow_anonymous (self, g_value_get_boolean (value));
+      break;
+    case VT_SERVER_PROP_TLS_CERTIFICATE:
+      vt_server_set_tls_certificate (self, g_value_get_object (value));
+      break;
+    case VT_SERVER_PROP_PING_INTERVAL:
+      vt_server_set_ping_interval (self, g_value_get_uint (value));
+      break;
+    case VT_SERVER_PROP_PING_TIMEOUT:
+      vt_server_set_ping_timeout (self, g_value_get_uint (value));
+      break;
+    case VT_SERVER_PROP_MAX_SESSIONS:
+      vt_server_set_max_sessions (self, g_value_get_uint (value));
+      break;
+    case VT_SERVER_PROP_MAX_FORWARDS:
+      vt_server_set_max_forwards (self, g_value_get_uint (value));
+      break;
+    case VT_SERVER_PROP_MAX_STREAMS:
+      vt_server_set_max_streams (self, g_value_get_uint (value));
+      break;
+    default:
+      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+    }
+}
+
+#define READABLE (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY)
+#define WRITABLE (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY)
+
+/* Where the server is to be found, and who may come. */
+static void
+define_policy (void)
+{
+  /**
+   * VtServer:path: (getter get_path) (setter set_path)
+   *
+   * The path of the URI that clients connect to, on the ports that [method@Vt.Server.listen] opens;
+   * `/` takes any path. `/health` is never a client's: it answers `ok`, for those who watch whether
+   * the server is up.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_PATH] = g_param_spec_string ("path", NULL, NULL, "/", WRITABLE);
+
+  /**
+   * VtServer:bind-address: (getter get_bind_address) (setter set_bind_address)
+   *
+   * Where the ports for clients are opened: a literal address, `localhost` (both loopback
+   * addresses, 127.0.0.1 and ::1) or `*` (all addresses).
+   *
+   * Beyond loopback nothing is opened for clients while [property@Vt.Server:allow-anonymous] is
+   * %FALSE: they are refused with %VT_ERROR_PERMISSION_DENIED.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_BIND_ADDRESS] =
+      g_param_spec_string ("bind-address", NULL, NULL, "localhost", WRITABLE);
+
+  /**
+   * VtServer:allowed-ports: (getter get_allowed_ports)
+   *
+   * The ports that clients may ask for, such as `80,443,8000-8999`. Port 0, with which the server
+   * picks a free one, may always be asked for. Set by [method@Vt.Server.set_allowed_ports].
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
+      g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+
+  /**
+   * VtServer:allowed-origins: (getter get_allowed_origins) (setter set_allowed_origins)
+   *
+   * The origins, such as `https://example.com`, from which web pages may connect. %NULL lets none
+   * in. Only browsers tell an origin; other programs are not concerned.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_ALLOWED_ORIGINS] =
+      g_param_spec_boxed ("allowed-origins", NULL, NULL, G_TYPE_STRV, WRITABLE);
+
+  /**
+   * VtServer:allow-anonymous: (getter get_allow_anonymous) (setter set_allow_anonymous)
+   *
+   * Whether everybody who can reach the server may be a client.
+   *
+   * While this is %FALSE, the server only listens on loopback addresses, and only takes clients
+   * that address it as localhost and that no proxy has forwarded.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_ALLOW_ANONYMOUS] =
+      g_param_spec_boolean ("allow-anonymous", NULL, NULL, FALSE, WRITABLE);
+
+  /**
+   * VtServer:tls-certificate: (getter get_tls_certificate) (setter set_tls_certificate)
+   *
+   * The certificate, with its key, that makes `wss:` of what comes to the ports that
+   * [method@Vt.Server.listen] opens; %NULL for none. It counts for connections that come from then
+   * on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_TLS_CERTIFICATE] =
+      g_param_spec_object ("tls-certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE, WRITABLE);
+}
+
+static void
+define_limits (void)
+{
+  /**
+   * VtServer:ping-interval: (getter get_ping_interval) (setter set_ping_interval)
+   *
+   * After how many seconds without a sign of life a client is pinged; 0 turns pings off. It counts
+   * for sessions that begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_PING_INTERVAL] =
+      g_param_spec_uint ("ping-interval", NULL, NULL, 0, G_MAXUINT, 30, WRITABLE);
+
+  /**
+   * VtServer:ping-timeout: (getter get_ping_timeout) (setter set_ping_timeout)
+   *
+   * How many seconds a client has for answering a ping, before its session ends with
+   * %VT_ERROR_TIMED_OUT. It counts for sessions that begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_PING_TIMEOUT] =
+      g_param_spec_uint ("ping-timeout", NULL, NULL, 1, G_MAXUINT, 15, WRITABLE);
+
+  /**
+   * VtServer:max-sessions: (getter get_max_sessions) (setter set_max_sessions)
+   *
+   * How many clients may be connected at a time.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_SESSIONS] =
+      g_param_spec_uint ("max-sessions", NULL, NULL, 0, G_MAXUINT, 1000, WRITABLE);
+
+  /**
+   * VtServer:max-forwards: (getter get_max_forwards) (setter set_max_forwards)
+   *
+   * How many forwards each client may have at a time. It counts for sessions that begin from then
+   * on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_FORWARDS] =
+      g_param_spec_uint ("max-forwards", NULL, NULL, 0, G_MAXUINT, 64, WRITABLE);
+
+  /**
+   * VtServer:max-streams: (getter get_max_streams) (setter set_max_streams)
+   *
+   * How many streams each client may have at a time. It counts for sessions that begin from then
+   * on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_STREAMS] =
+      g_param_spec_uint ("max-streams", NULL, NULL, 1, G_MAXUINT, 8192, WRITABLE);
+
+  /**
+   * VtServer:sessions: (getter get_sessions)
+   *
+   * The clients that are connected, a list of [class@Vt.Session].
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_SESSIONS] =
+      g_param_spec_object ("sessions", NULL, NULL, G_TYPE_LIST_MODEL, READABLE);
+}
+
+void
+vt_server_install_properties (GObjectClass *klass)
+{
+  klass->get_property = vt_server_get_property;
+  klass->set_property = vt_server_set_property;
+  define_policy ();
+  define_limits ();
+  g_object_class_install_properties (klass, N_VT_SERVER_PROPS, vt_server_props);
+}

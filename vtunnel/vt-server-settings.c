@@ -1,0 +1,503 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-server-private.h"
+
+void
+vt_server_init_settings (VtServer *self)
+{
+  self->path = g_strdup ("/");
+  self->bind_address = g_strdup ("localhost");
+  self->allowed_ports = vt_port_ranges_parse (VT_SERVER_DEFAULT_PORTS, NULL);
+  self->ping_interval = 30;
+  self->ping_timeout = 15;
+  self->max_sessions = 1000;
+  self->max_forwards = 64;
+  self->max_streams = 8192;
+}
+
+void
+vt_server_clear_settings (VtServer *self)
+{
+  g_clear_pointer (&self->path, g_free);
+  g_clear_pointer (&self->bind_address, g_free);
+  g_clear_pointer (&self->allowed_ports, vt_port_ranges_free);
+  g_clear_pointer (&self->allowed_origins, g_strfreev);
+  g_clear_object (&self->tls_certificate);
+}
+
+static void
+notify (VtServer *self, VtServerProperty property)
+{
+  g_object_notify_by_pspec (G_OBJECT (self), vt_server_props[property]);
+}
+
+static void
+set_text (VtServer *self, char **field, const char *value, VtServerProperty property)
+{
+  if (g_strcmp0 (*field, value) == 0)
+    return;
+  g_free (*field);
+  *field = g_strdup (value);
+  notify (self, property);
+}
+
+static void
+set_number (VtServer *self, unsigned int *field, unsigned int value, VtServerProperty property)
+{
+  if (*field == value)
+    return;
+  *field = value;
+  notify (self, property);
+}
+
+/**
+ * vt_server_get_path: (get-property path)
+ * @self: a server
+ *
+ * Gets the path that clients connect to.
+ *
+ * Returns: the path; `/` takes any
+ *
+ * Since: 1.0
+ */
+const char *
+vt_server_get_path (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), NULL);
+
+  return self->path;
+}
+
+/**
+ * vt_server_set_path: (set-property path)
+ * @self: a server
+ * @path: a path, which begins with `/`
+ *
+ * Sets the path that clients connect to, on the ports that [method@Vt.Server.listen] opens; `/`
+ * takes any but `/health`.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_path (VtServer *self, const char *path)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (path != NULL && path[0] == '/');
+
+  set_text (self, &self->path, path, VT_SERVER_PROP_PATH);
+}
+
+/**
+ * vt_server_get_bind_address: (get-property bind-address)
+ * @self: a server
+ *
+ * Gets where the ports for clients are opened.
+ *
+ * Returns: the address; `localhost` is both loopback addresses
+ *
+ * Since: 1.0
+ */
+const char *
+vt_server_get_bind_address (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), NULL);
+
+  return self->bind_address;
+}
+
+/**
+ * vt_server_set_bind_address: (set-property bind-address)
+ * @self: a server
+ * @address: (nullable): a literal address, `localhost` or `*`; %NULL is `localhost`
+ *
+ * Sets where the ports for clients are opened, for sessions that begin from now on.
+ *
+ * Beyond loopback, clients get no port while [property@Vt.Server:allow-anonymous] is %FALSE.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_bind_address (VtServer *self, const char *address)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+
+  set_text (self, &self->bind_address, address != NULL ? address : "localhost",
+            VT_SERVER_PROP_BIND_ADDRESS);
+}
+
+/**
+ * vt_server_get_allowed_ports: (get-property allowed-ports)
+ * @self: a server
+ *
+ * Gets which ports clients may ask for.
+ *
+ * Returns: the ports, such as `80,443,8000-8999`
+ *
+ * Since: 1.0
+ */
+const char *
+vt_server_get_allowed_ports (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), NULL);
+
+  return vt_port_ranges_get_text (self->allowed_ports);
+}
+
+/**
+ * vt_server_set_allowed_ports:
+ * @self: a server
+ * @ranges: ports from 1 to 65535 and ranges of them, with commas between: `80,443,8000-8999`
+ * @error: return location for an error
+ *
+ * Sets which ports clients may ask for, from now on. Ports that are open stay open.
+ *
+ * Port 0, with which the server picks a free port, may always be asked for.
+ *
+ * Returns: %TRUE, or %FALSE with %VT_ERROR_INVALID_ARGUMENT if @ranges is written otherwise, which
+ *   changes nothing
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_server_set_allowed_ports (VtServer *self, const char *ranges, GError **error)
+{
+  VtPortRanges *parsed;
+
+  g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
+  g_return_val_if_fail (ranges != NULL, FALSE);
+
+  parsed = vt_port_ranges_parse (ranges, error);
+  if (parsed == NULL)
+    return FALSE;
+  if (g_strcmp0 (ranges, vt_port_ranges_get_text (self->allowed_ports)) == 0)
+    {
+      vt_port_ranges_free (parsed);
+      return TRUE;
+    }
+  vt_port_ranges_free (self->allowed_ports);
+  self->allowed_ports = parsed;
+  notify (self, VT_SERVER_PROP_ALLOWED_PORTS);
+  return TRUE;
+}
+
+/**
+ * vt_server_get_allowed_origins: (get-property allowed-origins)
+ * @self: a server
+ *
+ * Gets the origins from which web pages may connect.
+ *
+ * Returns: (transfer none) (nullable) (array zero-terminated=1): the origins, or %NULL for
+ *   none
+ *
+ * Since: 1.0
+ */
+const char *const *
+vt_server_get_allowed_origins (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), NULL);
+
+  return (const char *const *) self->allowed_origins;
+}
+
+/**
+ * vt_server_set_allowed_origins: (set-property allowed-origins)
+ * @self: a server
+ * @origins: (nullable) (array zero-terminated=1): origins such as `https://example.com`, or %NULL
+ *   for none
+ *
+ * Sets the origins from which web pages may connect. They are compared as they are written, but for
+ * the case of letters.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_allowed_origins (VtServer *self, const char *const *origins)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+
+  if (self->allowed_origins != NULL && origins != NULL
+      && g_strv_equal ((const char *const *) self->allowed_origins, origins))
+    return;
+  if (self->allowed_origins == NULL && origins == NULL)
+    return;
+  g_strfreev (self->allowed_origins);
+  self->allowed_origins = g_strdupv ((char **) origins);
+  notify (self, VT_SERVER_PROP_ALLOWED_ORIGINS);
+}
+
+/**
+ * vt_server_get_allow_anonymous: (get-property allow-anonymous)
+ * @self: a server
+ *
+ * Gets whether everybody who can reach the server may be a client.
+ *
+ * Returns: %TRUE if everybody may
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_server_get_allow_anonymous (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
+
+  return self->allow_anonymous;
+}
+
+/**
+ * vt_server_set_allow_anonymous: (set-property allow-anonymous)
+ * @self: a server
+ * @allow: whether everybody may be a client
+ *
+ * Sets whether everybody who can reach the server may be a client.
+ *
+ * While nobody can, the server only listens on loopback addresses, and only takes clients that
+ * address it as localhost and that no proxy has forwarded.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_allow_anonymous (VtServer *self, gboolean allow)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+
+  allow = !!allow;
+  if (self->allow_anonymous == allow)
+    return;
+  self->allow_anonymous = allow;
+  notify (self, VT_SERVER_PROP_ALLOW_ANONYMOUS);
+}
+
+/**
+ * vt_server_get_tls_certificate: (get-property tls-certificate)
+ * @self: a server
+ *
+ * Gets the certificate of the server's own ports.
+ *
+ * Returns: (transfer none) (nullable): the certificate, or %NULL if they do without TLS
+ *
+ * Since: 1.0
+ */
+GTlsCertificate *
+vt_server_get_tls_certificate (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), NULL);
+
+  return self->tls_certificate;
+}
+
+/**
+ * vt_server_set_tls_certificate: (set-property tls-certificate)
+ * @self: a server
+ * @certificate: (nullable): a certificate with its key, or %NULL to do without TLS
+ *
+ * Sets the certificate of the server's own ports, for connections that come from now on. What
+ * clients of an attached [class@Soup.Server] see is that server's.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_tls_certificate (VtServer *self, GTlsCertificate *certificate)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (certificate == NULL || G_IS_TLS_CERTIFICATE (certificate));
+
+  if (g_set_object (&self->tls_certificate, certificate))
+    notify (self, VT_SERVER_PROP_TLS_CERTIFICATE);
+}
+
+/**
+ * vt_server_get_ping_interval: (get-property ping-interval)
+ * @self: a server
+ *
+ * Gets after how long without a sign of life clients are pinged.
+ *
+ * Returns: the time in seconds, or 0 if they are not
+ *
+ * Since: 1.0
+ */
+guint
+vt_server_get_ping_interval (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), 0);
+
+  return self->ping_interval;
+}
+
+/**
+ * vt_server_set_ping_interval: (set-property ping-interval)
+ * @self: a server
+ * @seconds: seconds, or 0 for no pings
+ *
+ * Sets after how long without a sign of life clients are pinged
+ * for sessions that begin from now on.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_ping_interval (VtServer *self, guint seconds)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+
+  set_number (self, &self->ping_interval, seconds, VT_SERVER_PROP_PING_INTERVAL);
+}
+
+/**
+ * vt_server_get_ping_timeout: (get-property ping-timeout)
+ * @self: a server
+ *
+ * Gets how long a client has for answering a ping.
+ *
+ * Returns: the time in seconds
+ *
+ * Since: 1.0
+ */
+guint
+vt_server_get_ping_timeout (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), 0);
+
+  return self->ping_timeout;
+}
+
+/**
+ * vt_server_set_ping_timeout: (set-property ping-timeout)
+ * @self: a server
+ * @seconds: seconds, at least 1
+ *
+ * Sets how long a client has for answering a ping, for sessions that begin from now on.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_ping_timeout (VtServer *self, guint seconds)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (seconds > 0);
+
+  set_number (self, &self->ping_timeout, seconds, VT_SERVER_PROP_PING_TIMEOUT);
+}
+
+/**
+ * vt_server_get_max_sessions: (get-property max-sessions)
+ * @self: a server
+ *
+ * Gets how many clients may be connected at a time.
+ *
+ * Returns: the number of clients
+ *
+ * Since: 1.0
+ */
+guint
+vt_server_get_max_sessions (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), 0);
+
+  return self->max_sessions;
+}
+
+/**
+ * vt_server_set_max_sessions: (set-property max-sessions)
+ * @self: a server
+ * @max: a number of clients
+ *
+ * Sets how many clients may be connected at a time. Those that are connected stay connected.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_max_sessions (VtServer *self, guint max)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+
+  set_number (self, &self->max_sessions, max, VT_SERVER_PROP_MAX_SESSIONS);
+}
+
+/**
+ * vt_server_get_max_forwards: (get-property max-forwards)
+ * @self: a server
+ *
+ * Gets how many forwards each client may have at a time.
+ *
+ * Returns: the number of forwards
+ *
+ * Since: 1.0
+ */
+guint
+vt_server_get_max_forwards (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), 0);
+
+  return self->max_forwards;
+}
+
+/**
+ * vt_server_set_max_forwards: (set-property max-forwards)
+ * @self: a server
+ * @max: a number of forwards
+ *
+ * Sets how many forwards each client may have at a time, for sessions that begin from now on.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_max_forwards (VtServer *self, guint max)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+
+  set_number (self, &self->max_forwards, max, VT_SERVER_PROP_MAX_FORWARDS);
+}
+
+/**
+ * vt_server_get_max_streams: (get-property max-streams)
+ * @self: a server
+ *
+ * Gets how many streams each client may have at a time.
+ *
+ * Returns: the number of streams
+ *
+ * Since: 1.0
+ */
+guint
+vt_server_get_max_streams (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), 0);
+
+  return self->max_streams;
+}
+
+/**
+ * vt_server_set_max_streams: (set-property max-streams)
+ * @self: a server
+ * @max: a number of streams, at least 1
+ *
+ * Sets how many streams each client may have at a time, for sessions that begin from now on.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_max_streams (VtServer *self, guint max)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (max > 0);
+
+  set_number (self, &self->max_streams, max, VT_SERVER_PROP_MAX_STREAMS);
+}
+
+/**
+ * vt_server_get_sessions: (get-property sessions)
+ * @self: a server
+ *
+ * Gets the clients that are connected.
+ *
+ * Returns: (transfer none): a list of [class@Vt.Session]
+ *
+ * Since: 1.0
+ */
+GListModel *
+vt_server_get_sessions (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), NULL);
+
+  return G_LIST_MODEL (self->sessions);
+}
