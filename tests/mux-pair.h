@@ -1,0 +1,76 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include "vt-mux-stream-private.h"
+
+/* One end of a session: a mux over a link in memory. Alone, or one of a pair. What it sends and
+ * what it hears is written down as text, a line each, until somebody looks. */
+typedef struct _Side Side;
+typedef struct _User User;
+
+struct _Side {
+  VtMux        *mux;
+  VtClock      *clock;   /* owned, a fake one; a pair has the same */
+  Side         *peer;    /* NULL: alone, and messages are written down */
+  GQueue        inbox;   /* owned GBytes, on their way to this side */
+  size_t        queued;  /* bytes on their way from it */
+  gboolean      was_high;
+  gboolean      endless; /* the link never tells of anything queued */
+  gboolean      reading;
+  unsigned int  n_pauses;
+  GString      *sent;
+  GString      *heard;
+  GPtrArray    *users; /* owned, of the streams that were opened, in their order */
+  gboolean      lazy;  /* users neither accept nor read by themselves */
+  gboolean      quiet; /* connections and refusals are not written down */
+  unsigned int  n_messages;
+  guint32       last_listen; /* the id of the last listen_requested */
+};
+
+/* Who uses a stream. */
+struct _User {
+  Side        *side;
+  VtMuxStream *stream; /* owned */
+  GByteArray  *received;
+  GString     *heard; /* the events: "o", "r", "w", "c" and "C" for closed with an error */
+  GError      *error;
+  gboolean     reads;
+  size_t       to_write;
+  size_t       written;
+  unsigned int seed;
+};
+
+Side *side_new (VtMuxRole role, VtClock *clock, const VtMuxConfig *config);
+void  side_free (Side *self);
+/* The owner lets go of the mux; streams go on. */
+void side_drop_mux (Side *self, const GError *error);
+/* Says a message to it. */
+void side_say (Side *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
+void side_say_data (Side *self, guint32 stream_id, size_t length);
+/* What was written down since the last look; `expected` has the lines, without the last "\n". */
+void side_expect_sent (Side *self, const char *expected);
+void side_expect_heard (Side *self, const char *expected);
+User *side_get_user (Side *self, unsigned int index);
+/* Opens a stream, and takes it. */
+User *side_open (Side *self, guint32 listen_id);
+
+void pair_join (Side *a, Side *b);
+/* At most `n` messages; gives how many. */
+unsigned int side_deliver (Side *self, unsigned int n);
+/* Until nothing moves; time goes on by a few microseconds only. */
+void pair_settle (Side *a, Side *b);
+/* A server with the port 8080 open as listen 1, and a client that knows. */
+void pair_new (Side **client, Side **server);
+void pair_free (Side *client, Side *server);
+
+void user_expect (User *self, const char *heard);
+void user_listen (User *self);
+void user_read_all (User *self);
+void user_write (User *self, size_t length);
+void user_expect_received (User *self, unsigned int seed, size_t length);
+/* Forgets the stream; the object stays for the test. */
+void user_release (User *self);
+/* The byte at a place of what the user with this seed writes. */
+uint8_t pattern_at (unsigned int seed, size_t offset);
