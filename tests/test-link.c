@@ -1,0 +1,174 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "link-end.h"
+
+/* Two links, one at each end of a pair of sockets. */
+typedef struct {
+  GIOStream *client_base;
+  GIOStream *server_base;
+  End client;
+  End server;
+} Pair;
+
+static void
+pair_setup (Pair *self, const void *data)
+{
+  gboolean gated = data == NULL;
+  int fd = -1;
+
+  self->client_base = ws_stream_to_fd (&fd);
+  self->server_base = ws_stream_for_fd (fd);
+  end_init (&self->client, self->client_base, FALSE, gated);
+  end_init (&self->server, self->server_base, TRUE, gated);
+}
+
+static void
+pair_teardown (Pair *self, const void *data)
+{
+  end_clear (&self->client);
+  end_clear (&self->server);
+  g_clear_object (&self->client_base);
+  g_clear_object (&self->server_base);
+}
+
+static void
+test_messages (Pair *self, const void *data)
+{
+  send_size (&self->client, 'a', 0, TRUE);
+  send_size (&self->client, 'b', 125, TRUE);
+  send_size (&self->client, 'c', 126, FALSE);
+  send_size (&self->server, 'd', 65535, TRUE);
+  send_size (&self->server, 'e', 65536, FALSE);
+  send_size (&self->server, 'f', MAX_MESSAGE, TRUE);
+  ws_wait (self->server.n_messages == 3 && self->client.n_messages == 3);
+  g_assert_cmpstr (self->server.messages->str, ==, "t0- t125b b126c ");
+  g_assert_cmpstr (self->client.messages->str, ==, "t65535d b65536e t262144f ");
+  g_assert_cmpuint (vt_link_get_queued (self->client.link), ==, 0);
+  g_assert_cmpuint (vt_link_get_queued (self->server.link), ==, 0);
+  g_assert_null (vt_link_get_subprotocol (self->client.link));
+  if (data == NULL)
+    g_assert_cmpuint (self->client.n_alive, >, 0);
+}
+
+/* The queue grows while the peer does not read, and `writable` comes once it does. */
+static void
+test_queue (Pair *self, const void *data)
+{
+  unsigned int n_sent = 0;
+  size_t queued = 0;
+
+  vt_link_set_reading (self->server.link, FALSE);
+  while (vt_link_get_queued (self->client.link) < VT_LINK_HIGH)
+    {
+      send_size (&self->client, 'x', 10000, TRUE);
+      n_sent++;
+      ws_turn (10);
+      g_assert_cmpuint (n_sent, <, 1000);
+    }
+  queued = vt_link_get_queued (self->client.link);
+  send_size (&self->client, 'y', 70000, TRUE);
+  g_assert_cmpuint (vt_link_get_queued (self->client.link), ==, queued + 70000 + 14);
+  ws_turn (100);
+  g_assert_cmpuint (self->server.n_messages, ==, 0);
+  g_assert_cmpuint (self->client.n_writable, ==, 0);
+
+  vt_link_set_reading (self->server.link, TRUE);
+  ws_wait (self->client.n_writable == 1);
+  g_assert_cmpuint (vt_link_get_queued (self->client.link), <, VT_LINK_LOW);
+  ws_wait (self->server.n_messages == n_sent + 1);
+  g_assert_cmpuint (vt_link_get_queued (self->client.link), ==, 0);
+  g_assert_cmpuint (self->client.n_writable, ==, 1);
+}
+
+static void
+expect_clean (End *self, unsigned int code, const char *reason)
+{
+  ws_wait (self->n_closed > 0);
+  g_assert_no_error (self->error);
+  g_assert_cmpuint (self->code, ==, code);
+  g_assert_cmpstr (self->reason, ==, reason);
+}
+
+static void
+test_close (Pair *self, const void *data)
+{
+  gint64 began = g_get_monotonic_time ();
+  End *first = GPOINTER_TO_INT (data) & 1 ? &self->client : &self->server;
+  End *second = first == &self->client ? &self->server : &self->client;
+
+  send_size (first, 'a', 200000, TRUE);
+  close_link (first, 4001, "replaced");
+  close_link (first, 1000, "again");
+  send_size (first, 'b', 1, TRUE);
+  expect_clean (second, 4001, "replaced");
+  expect_clean (first, 4001, "replaced");
+  g_assert_cmpstr (second->messages->str, ==, "t200000a ");
+  send_size (second, 'b', 1, TRUE);
+  close_link (second, 1000, "late");
+  ws_turn (100);
+  /* Nobody had to wait for a deadline. */
+  g_assert_cmpint (g_get_monotonic_time () - began, <, 1 * G_USEC_PER_SEC);
+}
+
+/* 1 makes the client the first to close; both have a gate. */
+static void
+pair_setup_gated (Pair *self, const void *data)
+{
+  pair_setup (self, NULL);
+}
+
+/* A reason that is too long ends between two characters, and the one who is not read closes too. */
+static void
+test_close_long_reason (Pair *self, const void *data)
+{
+  g_autofree char *reason = g_strdup_printf ("%0120d€uro", 0);
+
+  vt_link_set_reading (self->client.link, FALSE);
+  close_link (&self->client, 1001, reason);
+  expect_clean (&self->server, 1001,
+                "0000000000000000000000000000000000000000000000000000000000000"
+                "00000000000000000000000000000000000000000000000000000000000€");
+  ws_wait (self->client.n_closed == 1);
+}
+
+static const char *const free_events[] = { "message", "alive", "writable", "closed" };
+
+static void
+test_free (void)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (free_events); i++)
+    {
+      Pair pair = { 0 };
+
+      pair_setup (&pair, NULL);
+      pair.client.free_in = free_events[i];
+      for (unsigned int j = 0; j < 5; j++)
+        send_size (&pair.client, 'x', 100000, TRUE);
+      for (unsigned int j = 0; j < 50; j++)
+        send_size (&pair.server, 'y', 300, TRUE);
+      ws_turn (20);
+      if (i == 3)
+        close_link (&pair.client, 1000, NULL);
+      ws_wait (pair.client.link == NULL);
+      ws_wait (pair.server.n_closed == 1);
+      pair_teardown (&pair, NULL);
+    }
+}
+
+int
+main (int argc, char **argv)
+{
+  g_test_init (&argc, &argv, NULL);
+  ws_quiet ();
+#define ADD(path, data, setup, func) g_test_add (path, Pair, data, setup, func, pair_teardown)
+  ADD ("/link/messages/gate", NULL, pair_setup, test_messages);
+  ADD ("/link/messages/no-gate", "", pair_setup, test_messages);
+  ADD ("/link/queue/depth", NULL, pair_setup, test_queue);
+  ADD ("/link/close/by-client", GINT_TO_POINTER (1), pair_setup_gated, test_close);
+  ADD ("/link/close/by-server", GINT_TO_POINTER (2), pair_setup_gated, test_close);
+  ADD ("/link/close/long-reason", NULL, pair_setup, test_close_long_reason);
+#undef ADD
+  g_test_add_func ("/link/free/in-events", test_free);
+  return g_test_run ();
+}
