@@ -195,7 +195,7 @@ test_server_closes (ClientFixture *self, const void *data)
     {
       client_fixture_begin (self);
       raw_link_send_close (self->link, codes[i].code, "so\x01so");
-      RAW_WAIT (raw_link_is_ended (self->link));
+      g_assert_cmpuint (raw_link_read_close (self->link), ==, codes[i].code);
       g_clear_pointer (&self->link, raw_link_free);
       RAW_WAIT (vt_client_get_state (self->client) == VT_CLIENT_STATE_CLOSED);
       if (codes[i].error < 0)
@@ -272,6 +272,8 @@ test_drop_closing (ClientFixture *self, const void *data)
   client_fixture_begin (self);
   g_signal_connect (self->client, "notify::state", G_CALLBACK (drop_cb), self);
   raw_link_send_close (self->link, 1001, "");
+  g_assert_cmpuint (raw_link_read_close (self->link), ==, 1001);
+  g_clear_pointer (&self->link, raw_link_free);
   RAW_WAIT (self->client == NULL);
 }
 
