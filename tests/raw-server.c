@@ -156,6 +156,7 @@ raw_link_send (RawLink *self, const void *data, size_t length)
   GPollableOutputStream *output =
       G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (self->stream));
   const char *at = data;
+  gint64 deadline = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
 
   while (length > 0)
     {
@@ -170,6 +171,7 @@ raw_link_send (RawLink *self, const void *data, size_t length)
           continue;
         }
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
       raw_turn ();
     }
 }
