@@ -8,6 +8,7 @@
 #include <json-glib/json-glib.h>
 
 #include "vt-error-private.h"
+#include "vt-json-guard-private.h"
 
 static JsonNode *vectors;
 
@@ -183,8 +184,8 @@ test_refused_nul (void)
 static void
 test_refused_cut (void)
 {
-  static const char whole[] =
-      "{\"type\":\"data\",\"a\":[1.5e3,{\"b\":\"\\u00e9\\n\"}],\"stream_id\":12,\"data\":\"aGk=\"} ";
+  static const char whole[] = "{\"type\":\"data\",\"a\":[1.5e3,{\"b\":\"\\u00e9\\n\"}],"
+                              "\"stream_id\":12,\"data\":\"aGk=\"} ";
 
   for (size_t length = 0; length < strlen (whole) - 1; length++)
     {
@@ -278,29 +279,216 @@ test_data_alphabet (void)
       }
 }
 
+/* A space in front changes nothing in what a message means, but keeps it off the fast path. */
+static void
+check_both_ways (GBytes *text)
+{
+  size_t length;
+  const char *plain = g_bytes_get_data (text, &length);
+  char *spaced = g_malloc (length + 1);
+  g_autoptr(GBytes) other = g_bytes_new_take (spaced, length + 1);
+  g_auto(VtJsonMessage) decoded = { 0 };
+  g_auto(VtJsonMessage) expected = { 0 };
+
+  spaced[0] = ' ';
+  memcpy (spaced + 1, plain, length);
+  g_assert_cmpint (vt_codec_json_decode (text, &decoded, NULL), ==,
+                   vt_codec_json_decode (other, &expected, NULL));
+  assert_same (&decoded, &expected);
+  if (decoded.error != NULL)
+    g_assert_true (g_utf8_validate (decoded.error, -1, NULL));
+}
+
+static void
+test_ways_agree (void)
+{
+  static const char *const ids[] = {
+    "",           "0",
+    "1",          "01",
+    "-1",         "+1",
+    " 1",         "1 ",
+    "4294967295", "4294967296",
+    "8589934593", "1e1",
+    "1.0",        "1x",
+    "x",          "null",
+    "\"1\"",      "[1]",
+    "1,\"a\":2",  "0x10",
+    "1/**/",      "18446744073709551617",
+  };
+  static const char *const rest[] = {
+    ",\"data\":\"aGk=\"}",
+    ",\"data\":\"aGk=\"",
+    ",\"data\":\"aGk=}",
+    ",\"data\":\"aGk=\"}}",
+    ",\"data\":\"aGk=\"} ",
+    ",\"data\":\"aGk=\"},\"}",
+    ",\"data\":\"aGk=\",\"port\":1}",
+    ",\"data\":\"aGk=\",\"data\":\"aGk=\"}",
+    ",\"data\":\"aGk=\",\"data\":\"\"}",
+    ",\"data\":\"aGk=\",\"data\":\"AAA\"}",
+    ",\"data\":\"a\\u0047k=\"}",
+    ",\"data\":\"aGk=\\n\"}",
+    ",\"data\":\"aGk=\\\"}",
+    ",\"data\":\"aGk\"}",
+    ",\"data\":\"aG k\"}",
+    ",\"data\":\"\"}",
+    ",\"data\":\"}",
+    ",\"data\":\"=\"}",
+    ",\"data\":null}",
+    ",\"Data\":\"aGk=\"}",
+    ", \"data\":\"aGk=\"}",
+    "}",
+    "",
+  };
+
+  for (unsigned int i = 0; i < G_N_ELEMENTS (ids); i++)
+    for (unsigned int j = 0; j < G_N_ELEMENTS (rest); j++)
+      {
+        g_autofree char *message =
+            g_strdup_printf ("{\"type\":\"data\",\"stream_id\":%s%s", ids[i], rest[j]);
+        g_autoptr(GBytes) text = bytes_of (message);
+
+        g_test_message ("%s", message);
+        check_both_ways (text);
+      }
+}
+
 /* A message that was damaged at random is understood or refused, and never reads or writes where
- * it should not (which a sanitizer sees). */
+ * it should not (which a sanitizer sees), nor makes json-glib complain (which is fatal here). */
+static void
+check_damage (const char *whole)
+{
+  size_t size = strlen (whole) + 1;
+
+  for (unsigned int i = 0; i < 50000; i++)
+    {
+      size_t length =
+          g_test_rand_bit () ? size - 1 : (size_t) g_test_rand_int_range (1, (gint32) size);
+      char *damaged = g_memdup2 (whole, length);
+      g_autoptr(GBytes) text = g_bytes_new_take (damaged, length);
+
+      for (int n = g_test_rand_int_range (1, 4); n > 0; n--)
+        damaged[g_test_rand_int_range (0, (gint32) length)] =
+            g_test_rand_bit () ? whole[g_test_rand_int_range (0, (gint32) size - 1)]
+                               : (char) g_test_rand_int ();
+      check_both_ways (text);
+    }
+}
+
 static void
 test_random_damage (void)
 {
-  static const char whole[] =
-      "{\"type\":\"data\",\"stream_id\":12,\"data\":\"aGVs\\nbG8=\","
-      "\"x\":[{\"y\":\"\\ud83d\\ude00\"},-1.5e+3,null,true],\"error\":\"é\"}";
+  check_damage ("{\"type\":\"data\",\"stream_id\":12,\"data\":\"aGVs\\nbG8=\","
+                "\"x\":[{\"y\":\"\\ud83d\\ude00\"},-1.5e+3,null,true],\"error\":\"é\"}");
+  check_damage ("{\"type\":\"data\",\"stream_id\":4294967295,\"data\":\"aGVsbG8=\"}");
+}
 
-  for (unsigned int i = 0; i < 100000; i++)
+/* What json-glib would take, in a value. The guard alone is asked: what it lets pass here that is
+ * no JSON either, json-glib refuses. */
+static const struct {
+  const char *value;
+  gboolean good;
+} guard_values[] = {
+  { "0", TRUE },
+  { "-0", TRUE },
+  { "10", TRUE },
+  { "999999999999999999", TRUE },
+  { "-999999999999999999", TRUE },
+  { "1000000000000000000", FALSE },
+  { "0.5", TRUE },
+  { "1.25e+10", TRUE },
+  { "1E-5", TRUE },
+  { "0.1234567890123456789012", TRUE },
+  { "00", FALSE },
+  { "017", FALSE },
+  { "-01", FALSE },
+  { "0x1f", FALSE },
+  { "0b1", FALSE },
+  { "$1f", FALSE },
+  { "+1", FALSE },
+  { "- 1", FALSE },
+  { "-", FALSE },
+  { ".5", FALSE },
+  { "1.", FALSE },
+  { "1.e5", FALSE },
+  { "1e", FALSE },
+  { "1e+", FALSE },
+  { "1_0", FALSE },
+  { "NaN", FALSE },
+  { "Infinity", FALSE },
+  { "-Infinity", FALSE },
+  { "True", FALSE },
+  { "nul", FALSE },
+  { "var", FALSE },
+  { "'a'", FALSE },
+  { "// a\n1", FALSE },
+  { "/* a */ 1", FALSE },
+  { "# a\n1", FALSE },
+  { "1;", FALSE },
+  { "1\f", FALSE },
+  { "\302\2401", FALSE },
+  { "\"\\\"\\\\\\/\\b\\f\\n\\r\\t\\u00e9\"", TRUE },
+  { "\"//'/*\177\303\251\"", TRUE },
+  { "\"\\ud83d\\ude00\"", TRUE },
+  { "\"\\uD800\\uDC00\\uDBFF\\uDFFF\\uD7FF\\uE000\"", TRUE },
+  { "\"\\ud83d\"", FALSE },
+  { "\"\\ude00\\ud83d\"", FALSE },
+  { "\"\\ud83d\\n\"", FALSE },
+  { "\"\\ud83d\\u0041\"", FALSE },
+  { "\"\\u0000\"", FALSE },
+  { "\"\\u00g0\"", FALSE },
+  { "\"\\u00\"", FALSE },
+  { "\"\\U00e9\"", FALSE },
+  { "\"\\0\"", FALSE },
+  { "\"\\x41\"", FALSE },
+  { "\"\\'\"", FALSE },
+  { "\"\t\"", FALSE },
+  { "\"\n\"", FALSE },
+  { "\"\001\"", FALSE },
+};
+
+static void
+test_guard_values (void)
+{
+  for (unsigned int i = 0; i < G_N_ELEMENTS (guard_values); i++)
     {
-      size_t length = (size_t) g_test_rand_int_range (1, sizeof whole);
-      char *damaged = g_memdup2 (whole, length);
-      g_autoptr(GBytes) text = g_bytes_new_take (damaged, length);
-      g_auto(VtJsonMessage) decoded = { 0 };
+      g_autofree char *text = g_strdup_printf ("{\"a\":[%s]}", guard_values[i].value);
 
-      for (int n = g_test_rand_int_range (1, 4); n > 0; n--)
-        damaged[g_test_rand_int_range (0, (int) length)] =
-            g_test_rand_bit () ? whole[g_test_rand_int_range (0, sizeof whole - 1)]
-                               : (char) g_test_rand_int ();
-      if (vt_codec_json_decode (text, &decoded, NULL) && decoded.error != NULL)
-        g_assert_true (g_utf8_validate (decoded.error, -1, NULL));
+      g_test_message ("%s", guard_values[i].value);
+      g_assert_cmpint (vt_json_guard_find_problem (text, strlen (text)) == NULL, ==,
+                       guard_values[i].good);
     }
+}
+
+static void
+test_guard_whole (void)
+{
+  static const char *const refused[] = {
+    "var a = {}", "var a = {};", "{};", "{}{}", "{},", "{}]", "\357\273\277{}", "}", "]{", "-{}",
+  };
+
+  for (unsigned int i = 0; i < G_N_ELEMENTS (refused); i++)
+    g_assert_nonnull (vt_json_guard_find_problem (refused[i], strlen (refused[i])));
+}
+
+/* json-glib takes a time that grows with the square of the number of members. */
+static void
+test_guard_many (void)
+{
+  g_autoptr(GString) many = g_string_new ("{\"type\":\"ping\"");
+  g_autoptr(GBytes) text = NULL, more = NULL;
+  g_auto(VtJsonMessage) decoded = { 0 };
+
+  for (unsigned int i = 0; i < VT_JSON_MAX_COMMAS; i++)
+    g_string_append_printf (many, ",\"%u\":\",,\"", i / 2);
+  g_string_append_c (many, '}');
+  text = g_bytes_new (many->str, many->len);
+  g_assert_true (vt_codec_json_decode (text, &decoded, NULL));
+  g_assert_cmpint (decoded.type, ==, VT_JSON_PING);
+
+  g_string_insert (many, 1, "\"a\":1,");
+  more = g_bytes_new (many->str, many->len);
+  check_refused (more);
 }
 
 static void
@@ -346,7 +534,11 @@ main (int argc, char *argv[])
   g_test_add_func ("/codec-json/error/mended", test_error_mended);
   g_test_add_func ("/codec-json/data/lengths", test_data_lengths);
   g_test_add_func ("/codec-json/data/alphabet", test_data_alphabet);
+  g_test_add_func ("/codec-json/ways/agree", test_ways_agree);
   g_test_add_func ("/codec-json/random/damage", test_random_damage);
+  g_test_add_func ("/codec-json/guard/values", test_guard_values);
+  g_test_add_func ("/codec-json/guard/whole", test_guard_whole);
+  g_test_add_func ("/codec-json/guard/many", test_guard_many);
   g_test_add_func ("/codec-json/speed", test_speed);
   status = g_test_run ();
 

@@ -33,8 +33,9 @@ typedef struct {
 #define VT_JSON_MAX_DATA (32 * 1024)
 
 /* FALSE with VT_ERROR_PROTOCOL for what is not one JSON object, is nested too deeply, or holds a
- * known key with a value of a wrong type or range. Unknown keys and null are ignored, an unknown
- * or missing type gives VT_JSON_UNKNOWN. */
+ * known key with a value of a wrong type or range, and for the JSON that json-glib cannot be given
+ * (vt-json-guard-private.h). Unknown keys and null are ignored, an unknown or missing type gives
+ * VT_JSON_UNKNOWN. Of keys that are spelled alike the last one counts. */
 gboolean vt_codec_json_decode (GBytes *message, VtJsonMessage *decoded, GError **error);
 void     vt_json_message_clear (VtJsonMessage *self);
 

@@ -5,9 +5,11 @@
 
 #include <string.h>
 
+#include <json-glib/json-glib.h>
+
 #include "vt-base64-private.h"
 #include "vt-error-private.h"
-#include "vt-json-reader-private.h"
+#include "vt-json-guard-private.h"
 
 static const char *const type_names[] = {
   [VT_JSON_UNKNOWN] = "",
@@ -23,48 +25,55 @@ static const char *const type_names[] = {
 };
 
 static gboolean
-read_text (VtJsonReader *reader, VtJsonString *string)
+refuse (GError **error, const char *problem)
 {
-  if (vt_json_reader_peek (reader) != '"')
-    return vt_json_reader_stop (reader, "A value is of a wrong type");
-  return vt_json_reader_read_string (reader, string);
-}
-
-typedef int (*Compare) (const char *a, const char *b, size_t length);
-
-static gboolean
-equals (const VtJsonString *string, const char *name, Compare compare)
-{
-  g_autoptr(GString) plain = NULL;
-
-  if (!string->escaped)
-    return string->length == strlen (name) && compare (string->text, name, string->length) == 0;
-
-  plain = vt_json_string_unescape (string);
-  return plain->len == strlen (name) && compare (plain->str, name, plain->len) == 0;
+  /* Nobody but a log reads this. */
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_PROTOCOL, problem);
+  return FALSE;
 }
 
 static gboolean
-read_type (VtJsonReader *reader, VtJsonMessage *message)
+read_text (JsonNode *node, const char **text, GError **error)
 {
-  VtJsonString name;
+  if (json_node_get_value_type (node) != G_TYPE_STRING)
+    return refuse (error, "A value is of a wrong type");
 
-  if (!read_text (reader, &name))
+  *text = json_node_get_string (node);
+  return TRUE;
+}
+
+/* A number with a fraction or an exponent is none of these, even if its value is whole. */
+static gboolean
+read_integer (JsonNode *node, gint64 max, gint64 *value, GError **error)
+{
+  if (json_node_get_value_type (node) != G_TYPE_INT64)
+    return refuse (error, "A value is of a wrong type");
+
+  *value = json_node_get_int (node);
+  return (*value >= 0 && *value <= max) || refuse (error, "A number is out of range");
+}
+
+static gboolean
+read_type (JsonNode *node, VtJsonMessage *message, GError **error)
+{
+  const char *name;
+
+  if (!read_text (node, &name, error))
     return FALSE;
 
   message->type = VT_JSON_UNKNOWN;
   for (unsigned int i = 0; i < G_N_ELEMENTS (type_names); i++)
-    if (equals (&name, type_names[i], strncmp))
+    if (g_str_equal (name, type_names[i]))
       message->type = (VtJsonType) i;
   return TRUE;
 }
 
 static gboolean
-read_port (VtJsonReader *reader, VtJsonMessage *message)
+read_port (JsonNode *node, VtJsonMessage *message, GError **error)
 {
-  guint64 port;
+  gint64 port;
 
-  if (!vt_json_reader_read_integer (reader, G_MAXUINT16, &port))
+  if (!read_integer (node, G_MAXUINT16, &port, error))
     return FALSE;
 
   message->port = (guint16) port;
@@ -72,42 +81,42 @@ read_port (VtJsonReader *reader, VtJsonMessage *message)
 }
 
 static gboolean
-read_stream_id (VtJsonReader *reader, VtJsonMessage *message)
+read_stream_id (JsonNode *node, VtJsonMessage *message, GError **error)
 {
-  guint64 id;
+  gint64 id;
 
-  if (!vt_json_reader_read_integer (reader, G_MAXUINT32, &id))
+  if (!read_integer (node, G_MAXUINT32, &id, error))
     return FALSE;
 
   message->stream_id = (guint32) id;
   return TRUE;
 }
 
-/* Line ends can only be there escaped, and are no part of the base64. */
+/* Line ends are no part of the base64. */
 static GBytes *
-decode_escaped (const VtJsonString *raw)
+decode_data (const char *text)
 {
-  g_autoptr(GString) text = vt_json_string_unescape (raw);
-  size_t kept = 0;
+  g_autofree char *base64 = g_malloc (strlen (text) + 1);
+  size_t length = 0;
 
-  for (size_t i = 0; i < text->len; i++)
-    if (text->str[i] != '\r' && text->str[i] != '\n')
-      text->str[kept++] = text->str[i];
-  return vt_base64_decode (text->str, kept);
+  for (; *text != '\0'; text++)
+    if (*text != '\r' && *text != '\n')
+      base64[length++] = *text;
+  return vt_base64_decode (base64, length);
 }
 
 static gboolean
-read_data (VtJsonReader *reader, VtJsonMessage *message)
+read_data (JsonNode *node, VtJsonMessage *message, GError **error)
 {
-  VtJsonString raw;
+  const char *text;
 
-  if (!read_text (reader, &raw))
+  if (!read_text (node, &text, error))
     return FALSE;
 
   g_clear_pointer (&message->data, g_bytes_unref);
-  message->data = raw.escaped ? decode_escaped (&raw) : vt_base64_decode (raw.text, raw.length);
+  message->data = decode_data (text);
   if (message->data == NULL)
-    return vt_json_reader_stop (reader, "The data is not base64");
+    return refuse (error, "The data is not base64");
 
   if (g_bytes_get_size (message->data) == 0)
     g_clear_pointer (&message->data, g_bytes_unref);
@@ -115,83 +124,133 @@ read_data (VtJsonReader *reader, VtJsonMessage *message)
 }
 
 static gboolean
-read_error (VtJsonReader *reader, VtJsonMessage *message)
+read_error (JsonNode *node, VtJsonMessage *message, GError **error)
 {
-  VtJsonString raw;
-  g_autoptr(GString) text = NULL;
+  const char *text;
 
-  if (!read_text (reader, &raw))
+  if (!read_text (node, &text, error))
     return FALSE;
 
-  text = vt_json_string_unescape (&raw);
   g_clear_pointer (&message->error, g_free);
-  if (text->len > 0)
-    message->error = g_utf8_make_valid (text->str, (gssize) text->len);
+  message->error = *text == '\0' ? NULL : g_strdup (text);
   return TRUE;
 }
 
 static gboolean
-read_member (VtJsonReader *reader, VtJsonMessage *message)
+read_member (const char *key, JsonNode *node, VtJsonMessage *message, GError **error)
 {
   static const struct {
     const char *name;
-    gboolean (*read) (VtJsonReader *reader, VtJsonMessage *message);
+    gboolean (*read) (JsonNode *node, VtJsonMessage *message, GError **error);
   } members[] = {
     { "type", read_type }, { "port", read_port },   { "stream_id", read_stream_id },
     { "data", read_data }, { "error", read_error },
   };
-  VtJsonString key;
 
-  if (!vt_json_reader_read_string (reader, &key))
-    return FALSE;
-  if (!vt_json_reader_take (reader, ':'))
-    return vt_json_reader_stop_syntax (reader);
-  if (vt_json_reader_peek (reader) == 'n')
-    return vt_json_reader_take_word (reader, "null");
+  if (JSON_NODE_HOLDS_NULL (node))
+    return TRUE;
 
   for (unsigned int i = 0; i < G_N_ELEMENTS (members); i++)
-    if (equals (&key, members[i].name, g_ascii_strncasecmp))
-      return members[i].read (reader, message);
-  return vt_json_reader_skip_value (reader, 1, VT_JSON_MAX_DEPTH);
+    if (g_ascii_strcasecmp (key, members[i].name) == 0)
+      return members[i].read (node, message, error);
+  return TRUE;
 }
 
 static gboolean
-read_message (VtJsonReader *reader, VtJsonMessage *message)
+read_object (JsonObject *object, VtJsonMessage *message, GError **error)
 {
-  if (!vt_json_reader_take (reader, '{'))
-    return vt_json_reader_stop (reader, "It is no JSON object");
+  JsonObjectIter iter;
+  const char *key;
+  JsonNode *node;
 
-  if (!vt_json_reader_take (reader, '}'))
+  json_object_iter_init_ordered (&iter, object);
+  while (json_object_iter_next_ordered (&iter, &key, &node))
+    if (!read_member (key, node, message, error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+read_message (const char *text, size_t length, VtJsonMessage *message, GError **error)
+{
+  const char *problem = vt_json_guard_find_problem (text, length);
+  g_autoptr(JsonParser) parser = NULL;
+  g_autofree char *mended = NULL;
+
+  if (problem != NULL)
+    return refuse (error, problem);
+
+  /* libsoup has looked at text, but a message of bytes may hold anything. */
+  if (!g_utf8_validate_len (text, length, NULL))
     {
-      do
-        if (!read_member (reader, message))
-          return FALSE;
-      while (vt_json_reader_take (reader, ','));
-
-      if (!vt_json_reader_take (reader, '}'))
-        return vt_json_reader_stop_syntax (reader);
+      text = mended = g_utf8_make_valid (text, (gssize) length);
+      length = strlen (text);
     }
 
-  vt_json_reader_peek (reader);
-  return reader->at == reader->end
-         || vt_json_reader_stop (reader, "Something follows the JSON object");
+  parser = json_parser_new_immutable ();
+  if (!json_parser_load_from_data (parser, text, (gssize) length, NULL))
+    return refuse (error, "It is not JSON");
+
+  return read_object (json_node_get_object (json_parser_get_root (parser)), message, error);
+}
+
+static gboolean
+take (const char **at, const char *end, const char *expected)
+{
+  size_t length = strlen (expected);
+
+  if ((size_t) (end - *at) < length || memcmp (*at, expected, length) != 0)
+    return FALSE;
+
+  *at += length;
+  return TRUE;
+}
+
+static gboolean
+take_id (const char **at, const char *end, guint32 *id)
+{
+  const char *start = *at;
+  guint64 value = 0;
+
+  for (; *at < end && g_ascii_isdigit (**at) && value <= G_MAXUINT32; (*at)++)
+    value = value * 10 + (guint64) (**at - '0');
+  *id = (guint32) value;
+  return value > 0 && value <= G_MAXUINT32 && *start != '0';
+}
+
+/* Data written as everybody writes it, which is nearly all there is to read. FALSE for anything
+ * else, be it good or bad: what is base64 to its end has no escape and no quote in it. */
+static gboolean
+read_plain_data (const char *text, size_t length, VtJsonMessage *message)
+{
+  const char *end = text + length;
+  guint32 id;
+
+  if (!take (&text, end, "{\"type\":\"data\",\"stream_id\":") || !take_id (&text, end, &id)
+      || !take (&text, end, ",\"data\":\"") || end - text <= 2 || memcmp (end - 2, "\"}", 2) != 0)
+    return FALSE;
+
+  message->data = vt_base64_decode (text, (size_t) (end - 2 - text));
+  if (message->data == NULL)
+    return FALSE;
+
+  message->type = VT_JSON_DATA;
+  message->stream_id = id;
+  return TRUE;
 }
 
 gboolean
 vt_codec_json_decode (GBytes *message, VtJsonMessage *decoded, GError **error)
 {
-  size_t size;
-  const char *text = g_bytes_get_data (message, &size);
-  VtJsonReader reader = { .at = text, .end = text == NULL ? NULL : text + size };
+  size_t length;
+  const char *data = g_bytes_get_data (message, &length);
+  const char *text = data == NULL ? "" : data;
 
   *decoded = (VtJsonMessage){ 0 };
-  if (read_message (&reader, decoded))
+  if (read_plain_data (text, length, decoded) || read_message (text, length, decoded, error))
     return TRUE;
 
   vt_json_message_clear (decoded);
-  /* Nobody but a log reads this. */
-  g_set_error (error, VT_ERROR, VT_ERROR_PROTOCOL, "%s (at byte %zu)", reader.problem,
-               (size_t) (reader.at - text));
   return FALSE;
 }
 

@@ -195,6 +195,8 @@ class Target:
                 self.results.put(error)
 
     def close(self):
+        # Wakes the thread that accepts, which would take one more connection otherwise.
+        self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()
 
 

@@ -42,7 +42,7 @@ class Proxy:
 
 
 class HttpProxy(Proxy):
-    """CONNECT (RFC 9110, 9.3.6)."""
+    """CONNECT (RFC 9110, 9.3.6), and GET of an absolute URI, which libsoup uses without TLS."""
 
     @property
     def uri(self):
@@ -52,15 +52,20 @@ class HttpProxy(Proxy):
         head = b''
         while not head.endswith(b'\r\n\r\n'):
             head += sock.recv(1)
-        method, where, _ = head.split(b' ', 2)
-        if method != b'CONNECT':
-            sock.sendall(b'HTTP/1.1 405 Only CONNECT\r\n\r\n')
-            sock.close()
-            return
-        host, port = where.decode().rsplit(':', 1)
-        other = socket.create_connection((host.strip('[]'), int(port)))
-        sock.sendall(b'HTTP/1.1 200 Connected\r\n\r\n')
+        method, where, rest = head.split(b' ', 2)
+        if method == b'CONNECT':
+            other = self.connect(where)
+            sock.sendall(b'HTTP/1.1 200 Connected\r\n\r\n')
+        else:
+            _, _, authority, path = where.split(b'/', 3)
+            other = self.connect(authority)
+            other.sendall(b'%s /%s %s' % (method, path, rest))
         splice(sock, other)
+
+    @staticmethod
+    def connect(authority):
+        host, port = authority.decode().rsplit(':', 1)
+        return socket.create_connection((host.strip('[]'), int(port)))
 
 
 class SocksProxy(Proxy):

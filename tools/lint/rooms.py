@@ -19,7 +19,7 @@ def rooms_of_files(folder):
     text = (folder / 'meson.build').read_text(encoding='utf-8')
     room_of = {}
     for room in ROOMS:
-        sources = re.search(room + r"_sources = files\((.*?)^?\)\n", text, re.S)
+        sources = re.search(room + r"_sources = files\((.*?\n?)\)\n", text, re.S)
         if not sources:
             sys.exit(f'vtunnel/meson.build has no list {room}_sources')
         for stem in re.findall(r"'([\w-]+)\.c'", sources[1]):
