@@ -235,7 +235,7 @@ compute_accept (const char *head)
   g_autoptr(GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA1);
   g_autofree char *key = NULL;
   uint8_t digest[20];
-  gsize length = sizeof digest;
+  size_t length = sizeof digest;
 
   g_assert_nonnull (field);
   field += strlen ("Sec-WebSocket-Key: ");

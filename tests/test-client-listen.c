@@ -192,7 +192,11 @@ test_dropped (ClientFixture *self, const void *data)
 }
 
 static void
-take_back_cb (GListModel *model, guint position, guint removed, guint added, gpointer user_data)
+take_back_cb (GListModel *model,
+              unsigned int position,
+              unsigned int removed,
+              unsigned int added,
+              gpointer user_data)
 {
   ClientFixture *self = user_data;
 

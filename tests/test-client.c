@@ -363,7 +363,7 @@ static void
 test_properties (ClientFixture *self, const void *data)
 {
   g_autoptr(SoupSession) session = soup_session_new ();
-  guint n_notified = 0;
+  unsigned int n_notified = 0;
 
   g_assert_cmpuint (vt_client_get_ping_interval (self->client), ==, 30);
   g_assert_cmpuint (vt_client_get_ping_timeout (self->client), ==, 15);

@@ -31,7 +31,7 @@ typedef struct {
   GCancellable *outer;            /* owned, the caller's, may be NULL */
   VtTimer *deadline;              /* owned */
   SoupWebsocketConnection *first; /* owned, libsoup's own connection, inert */
-  gulong outer_id;
+  unsigned long outer_id;
   unsigned int refused_status; /* the answer that settles it, 0 while there is none */
   gboolean upgrade_over;       /* the emission that libsoup upgrades in is over */
   gboolean timed_out;
@@ -57,7 +57,8 @@ drop_first_connection (void *connection)
   g_main_context_pop_thread_default (context);
 }
 
-/* The socket that libsoup's stream wraps, where nothing else (TLS, a proxy's framing) is between. */
+/* The socket that libsoup's stream wraps, where nothing else (TLS, a proxy's framing) is between.
+ * */
 static GIOStream *
 find_bare_socket (GIOStream *stream)
 {
