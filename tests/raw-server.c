@@ -3,19 +3,20 @@
 
 #include "raw-server.h"
 
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 
 struct _RawServer {
-  GSocket         *socket;      /* owned */
+  GSocket *socket;              /* owned */
   GTlsCertificate *certificate; /* owned, may be NULL */
 };
 
 struct _RawLink {
-  GSocket    *socket; /* owned */
-  GIOStream  *stream; /* owned */
-  GByteArray *input;  /* owned, what came and was not taken */
-  gboolean    ended;
+  GSocket *socket;   /* owned */
+  GIOStream *stream; /* owned */
+  GByteArray *input; /* owned, what came and was not taken */
+  gboolean ended;
 };
 
 #define OPCODE_TEXT 1
@@ -74,8 +75,8 @@ raw_server_new (GTlsCertificate *certificate)
   RawServer *self = g_new0 (RawServer, 1);
 
   g_set_object (&self->certificate, certificate);
-  self->socket = g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP,
-                               &error);
+  self->socket =
+      g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, &error);
   g_assert_no_error (error);
   g_socket_set_blocking (self->socket, FALSE);
   g_socket_bind (self->socket, address, FALSE, &error);
@@ -152,14 +153,16 @@ raw_link_reset (RawLink *self)
 void
 raw_link_send (RawLink *self, const void *data, size_t length)
 {
-  GPollableOutputStream *output
-      = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (self->stream));
+  GPollableOutputStream *output =
+      G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (self->stream));
   const char *at = data;
+  gint64 deadline = g_get_monotonic_time () + 20 * G_USEC_PER_SEC;
 
   while (length > 0)
     {
       g_autoptr(GError) error = NULL;
-      gssize n_bytes = g_pollable_output_stream_write_nonblocking (output, at, length, NULL, &error);
+      gssize n_bytes =
+          g_pollable_output_stream_write_nonblocking (output, at, length, NULL, &error);
 
       if (n_bytes > 0)
         {
@@ -168,6 +171,7 @@ raw_link_send (RawLink *self, const void *data, size_t length)
           continue;
         }
       g_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+      g_assert_cmpint (g_get_monotonic_time (), <, deadline);
       raw_turn ();
     }
 }
@@ -176,15 +180,16 @@ raw_link_send (RawLink *self, const void *data, size_t length)
 static void
 fill (RawLink *self)
 {
-  GPollableInputStream *input
-      = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (self->stream));
+  GPollableInputStream *input =
+      G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (self->stream));
   g_autoptr(GError) error = NULL;
   char buffer[4096];
   gssize n_bytes;
 
   while (!self->ended)
     {
-      n_bytes = g_pollable_input_stream_read_nonblocking (input, buffer, sizeof buffer, NULL, &error);
+      n_bytes =
+          g_pollable_input_stream_read_nonblocking (input, buffer, sizeof buffer, NULL, &error);
       if (n_bytes > 0)
         g_byte_array_append (self->input, (uint8_t *) buffer, n_bytes);
       else if (g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
@@ -205,7 +210,8 @@ static gboolean
 has_head (RawLink *self)
 {
   fill (self);
-  return g_strstr_len ((char *) self->input->data, self->input->len, "\r\n\r\n") != NULL;
+  return self->input->len > 0
+         && g_strstr_len ((char *) self->input->data, self->input->len, "\r\n\r\n") != NULL;
 }
 
 char *
@@ -229,7 +235,7 @@ compute_accept (const char *head)
   g_autoptr(GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA1);
   g_autofree char *key = NULL;
   uint8_t digest[20];
-  gsize length = sizeof digest;
+  size_t length = sizeof digest;
 
   g_assert_nonnull (field);
   field += strlen ("Sec-WebSocket-Key: ");
@@ -245,10 +251,10 @@ raw_link_upgrade (RawLink *self, const char *head, GBytes *tail)
 {
   g_autofree char *accept = compute_accept (head);
   g_autoptr(GByteArray) answer = g_byte_array_new ();
-  g_autofree char *text
-      = g_strdup_printf ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                         "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                         accept);
+  g_autofree char *text =
+      g_strdup_printf ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
+                       accept);
 
   g_byte_array_append (answer, (uint8_t *) text, strlen (text));
   if (tail != NULL)

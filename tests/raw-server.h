@@ -5,8 +5,8 @@
 
 #include <gio/gio.h>
 
-/* A server that writes its bytes by hand, in the process and the main context of its client. Whoever
- * waits drives the context; a wait that takes too long fails the test. */
+/* A server that writes its bytes by hand, in the process and the main context of its client.
+ * Whoever waits drives the context; a wait that takes too long fails the test. */
 typedef struct _RawServer RawServer;
 typedef struct _RawLink   RawLink;
 

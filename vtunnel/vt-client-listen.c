@@ -169,8 +169,8 @@ find_obstacle (VtClient *self, VtForward *forward)
  * Asks the server to open the port of a forward.
  *
  * This may come before the client is opened: the forward waits in the state
- * %VT_FORWARD_STATE_PENDING, and the server is asked once there is a tunnel. Listening does not keep
- * the client alive; when the client goes, or is closed, or cannot be opened, the call fails.
+ * %VT_FORWARD_STATE_PENDING, and the server is asked once there is a tunnel. Listening does not
+ * keep the client alive; when the client goes, or is closed, or cannot be opened, the call fails.
  *
  * A server of the first generation of programs never answers; there the forward counts as listening
  * after a grace of a few seconds.
@@ -252,8 +252,8 @@ vt_client_listen_finish (VtClient *self, GAsyncResult *result, GError **error)
  *
  * Takes a forward back: the server closes its port, and no new streams come.
  *
- * Streams that are open go on. The forward is free again, and can be given to this or another client.
- * A [method@Client.listen_async] that is not answered yet fails with %VT_ERROR_CANCELLED.
+ * Streams that are open go on. The forward is free again, and can be given to this or another
+ * client. A [method@Client.listen_async] that is not answered yet fails with %VT_ERROR_CANCELLED.
  *
  * With version 1 of the protocol the server does not answer, so this completes at once.
  *
@@ -297,8 +297,8 @@ vt_client_unlisten_async (VtClient *self,
  *
  * Finishes [method@Client.unlisten_async].
  *
- * Returns: %TRUE if the forward was taken back; %FALSE with %VT_ERROR_INVALID_ARGUMENT if it was not
- *   this client's, or with `G_IO_ERROR_CANCELLED`
+ * Returns: %TRUE if the forward was taken back; %FALSE with %VT_ERROR_INVALID_ARGUMENT if it was
+ *   not this client's, or with `G_IO_ERROR_CANCELLED`
  *
  * Since: 1.0
  */

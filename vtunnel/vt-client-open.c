@@ -314,9 +314,9 @@ destroy_source (gpointer source)
  *
  * Connects to the server.
  *
- * What [method@Client.listen_async] was called for before is asked for as soon as the tunnel is open.
- * If it cannot be opened, those calls fail as well. Connecting takes 30 seconds at most, and keeps
- * the client alive.
+ * What [method@Client.listen_async] was called for before is asked for as soon as the tunnel is
+ * open. If it cannot be opened, those calls fail as well. Connecting takes 30 seconds at most, and
+ * keeps the client alive.
  *
  * A client that is closed can be opened again.
  *
@@ -369,9 +369,9 @@ vt_client_open_async (VtClient *self,
  *
  * The error is one of [error@Error]: %VT_ERROR_NOT_AUTHORISED, %VT_ERROR_NOT_A_TUNNEL if something
  * else answers there, %VT_ERROR_TLS, %VT_ERROR_TIMED_OUT, %VT_ERROR_INVALID_ARGUMENT for an address
- * that is none, and for a secret that would travel unencrypted, %VT_ERROR_CANCELLED if the client was
- * closed meanwhile, or %VT_ERROR_FAILED. A cancelled call fails with `G_IO_ERROR_CANCELLED`, one for
- * a client that is not closed with `G_IO_ERROR_PENDING`.
+ * that is none, and for a secret that would travel unencrypted, %VT_ERROR_CANCELLED if the client
+ * was closed meanwhile, or %VT_ERROR_FAILED. A cancelled call fails with `G_IO_ERROR_CANCELLED`,
+ * one for a client that is not closed with `G_IO_ERROR_PENDING`.
  *
  * Returns: %TRUE if the client is open, %FALSE with @error set if not
  *
@@ -396,8 +396,8 @@ vt_client_open_finish (VtClient *self, GAsyncResult *result, GError **error)
  * Closes the client: its streams end, and the server is told.
  *
  * This takes a few seconds at most, whatever the server does, and keeps the client alive meanwhile.
- * Closing a client that is connecting gives that up; closing one that is closed does nothing. Giving
- * up waiting does not keep the tunnel open.
+ * Closing a client that is connecting gives that up; closing one that is closed does nothing.
+ * Giving up waiting does not keep the tunnel open.
  *
  * All forwards are set free; after opening the client anew, the application listens anew.
  *
@@ -437,7 +437,8 @@ vt_client_close_async (VtClient *self,
  *
  * Finishes [method@Client.close_async].
  *
- * Returns: %TRUE if the client is closed; %FALSE with `G_IO_ERROR_CANCELLED` if the call was cancelled
+ * Returns: %TRUE if the client is closed; %FALSE with `G_IO_ERROR_CANCELLED` if the call was
+ *   cancelled
  *
  * Since: 1.0
  */

@@ -63,8 +63,8 @@ vt_client_get_state (VtClient *self)
  *
  * Gets why the client is closed.
  *
- * Returns: (nullable) (transfer none): an error of [error@Error], valid until the state changes; %NULL
- *   while the client is not closed, if it never was open, and if it was closed in order
+ * Returns: (nullable) (transfer none): an error of [error@Error], valid until the state changes;
+ *   %NULL while the client is not closed, if it never was open, and if it was closed in order
  *
  * Since: 1.0
  */
@@ -86,7 +86,7 @@ vt_client_get_error (VtClient *self)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_client_get_ping_interval (VtClient *self)
 {
   g_return_val_if_fail (VT_IS_CLIENT (self), 0);
@@ -99,13 +99,13 @@ vt_client_get_ping_interval (VtClient *self)
  * @self: a client
  * @seconds: seconds, at most 65535; 0 turns it off
  *
- * Sets how often the client makes sure that the server is still there. It takes effect when the client
- * is next opened.
+ * Sets how often the client makes sure that the server is still there. It takes effect when the
+ * client is next opened.
  *
  * Since: 1.0
  */
 void
-vt_client_set_ping_interval (VtClient *self, guint seconds)
+vt_client_set_ping_interval (VtClient *self, unsigned int seconds)
 {
   g_return_if_fail (VT_IS_CLIENT (self));
   g_return_if_fail (seconds <= G_MAXUINT16);
@@ -126,7 +126,7 @@ vt_client_set_ping_interval (VtClient *self, guint seconds)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_client_get_ping_timeout (VtClient *self)
 {
   g_return_val_if_fail (VT_IS_CLIENT (self), 0);
@@ -139,13 +139,13 @@ vt_client_get_ping_timeout (VtClient *self)
  * @self: a client
  * @seconds: seconds, 1 to 65535
  *
- * Sets how long the server may take to show any sign of life. It takes effect when the client is next
- * opened.
+ * Sets how long the server may take to show any sign of life. It takes effect when the client is
+ * next opened.
  *
  * Since: 1.0
  */
 void
-vt_client_set_ping_timeout (VtClient *self, guint seconds)
+vt_client_set_ping_timeout (VtClient *self, unsigned int seconds)
 {
   g_return_if_fail (VT_IS_CLIENT (self));
   g_return_if_fail (seconds >= 1 && seconds <= G_MAXUINT16);
@@ -162,7 +162,8 @@ vt_client_set_ping_timeout (VtClient *self, guint seconds)
  *
  * Gets what the client connects through.
  *
- * Returns: (nullable) (transfer none): the session that was set, or %NULL if the client uses its own
+ * Returns: (nullable) (transfer none): the session that was set, or %NULL if the client uses its
+ *   own
  *
  * Since: 1.0
  */
@@ -179,8 +180,8 @@ vt_client_get_soup_session (VtClient *self)
  * @self: a client
  * @session: (nullable): a session of this thread, or %NULL to let the client use its own
  *
- * Sets what the client connects through: a session with a proxy, a TLS database, credentials, cookies
- * or a logger of the application's. It takes effect when the client is next opened.
+ * Sets what the client connects through: a session with a proxy, a TLS database, credentials,
+ * cookies or a logger of the application's. It takes effect when the client is next opened.
  *
  * Since: 1.0
  */
@@ -224,8 +225,8 @@ vt_client_set_token (VtClient *self, const char *token)
  * Sets a header of the request that opens the tunnel, for a proxy or a gateway before the server.
  *
  * To pass what is no header, as a name with a space or a value with a line break, is an error of
- * the program. So are those that the WebSocket itself needs: `Connection`, `Content-Length`, `Host`,
- * `Transfer-Encoding`, `Upgrade`, and whatever begins with `Sec-WebSocket-`. A
+ * the program. So are those that the WebSocket itself needs: `Connection`, `Content-Length`,
+ * `Host`, `Transfer-Encoding`, `Upgrade`, and whatever begins with `Sec-WebSocket-`. A
  * [method@Client.set_token] overrides `Authorization`.
  *
  * It takes effect when the client is next opened.
@@ -252,7 +253,7 @@ vt_client_set_header (VtClient *self, const char *name, const char *value)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_client_get_protocol (VtClient *self)
 {
   g_return_val_if_fail (VT_IS_CLIENT (self), 0);

@@ -13,8 +13,8 @@
 typedef struct _VtClientTunnel VtClientTunnel;
 
 typedef struct {
-  /* The server's answer to a listen. A forward with an error is forgotten. The forward's state is the owner's
-   * to set. `port` is what was opened. */
+  /* The server's answer to a listen. A forward with an error is forgotten. The forward's state is
+   * the owner's to set. `port` is what was opened. */
   void (*listened) (VtForward *forward, guint16 port, const GError *error, void *user_data);
   void (*stream_opened) (VtStream *stream, void *user_data);
   void (*stream_closed) (VtStream *stream, const GError *error, void *user_data);

@@ -28,13 +28,13 @@
  *
  * ## Lifetime
  *
- * Whoever holds a reference keeps the client alive, and so does a call to open or to close it that is
- * under way. When the client goes, all that it does ends at once: close it first to end in
+ * Whoever holds a reference keeps the client alive, and so does a call to open or to close it that
+ * is under way. When the client goes, all that it does ends at once: close it first to end in
  * order.
  *
  * A client owns the forwards that it was given, until it is closed or they are taken back. Streams
- * that a target serves live as long as they last; a stream that was handed to the application is the
- * application's alone.
+ * that a target serves live as long as they last; a stream that was handed to the application is
+ * the application's alone.
  *
  * ## Threads
  *
@@ -88,7 +88,7 @@ vt_client_emit_stream_closed (VtClient *self, VtStream *stream, const GError *er
 }
 
 static void
-vt_client_get_property (GObject *object, guint property_id, GValue *value, GParamSpec *pspec)
+vt_client_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtClient *self = VT_CLIENT (object);
 
@@ -134,7 +134,10 @@ vt_client_get_property (GObject *object, guint property_id, GValue *value, GPara
 }
 
 static void
-vt_client_set_property (GObject *object, guint property_id, const GValue *value, GParamSpec *pspec)
+vt_client_set_property (GObject *object,
+                        unsigned int property_id,
+                        const GValue *value,
+                        GParamSpec *pspec)
 {
   VtClient *self = VT_CLIENT (object);
 
@@ -206,8 +209,8 @@ install_settings (void)
   /**
    * VtClient:ping-interval: (getter get_ping_interval) (setter set_ping_interval)
    *
-   * How often the client makes sure that the server is still there, in seconds; 0 turns that off. It
-   * takes effect when the client is next opened.
+   * How often the client makes sure that the server is still there, in seconds; 0 turns that off.
+   * It takes effect when the client is next opened.
    *
    * Since: 1.0
    */
@@ -217,8 +220,8 @@ install_settings (void)
   /**
    * VtClient:ping-timeout: (getter get_ping_timeout) (setter set_ping_timeout)
    *
-   * How long the server may take to show any sign of life after it was asked for one, in seconds. It
-   * takes effect when the client is next opened.
+   * How long the server may take to show any sign of life after it was asked for one, in seconds.
+   * It takes effect when the client is next opened.
    *
    * Since: 1.0
    */
@@ -229,8 +232,8 @@ install_settings (void)
    * VtClient:soup-session: (getter get_soup_session) (setter set_soup_session)
    *
    * What the client connects through: it brings the proxy, the TLS database, cookies, credentials
-   * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with libsoup's
-   * defaults. It takes effect when the client is next opened.
+   * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with
+   * libsoup's defaults. It takes effect when the client is next opened.
    *
    * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets are
    * never reached through its proxy.
@@ -268,8 +271,8 @@ install_status (void)
   /**
    * VtClient:error: (getter get_error)
    *
-   * Why the client is closed: an error of [error@Error]. %NULL while it is not, if it never was open,
-   * and if it was closed in order by either side.
+   * Why the client is closed: an error of [error@Error]. %NULL while it is not, if it never was
+   * open, and if it was closed in order by either side.
    *
    * Since: 1.0
    */
@@ -297,13 +300,20 @@ install_status (void)
   /**
    * VtClient:last-seen: (getter get_last_seen)
    *
-   * When anything came from the server, in microseconds as of [func@GLib.get_monotonic_time]; 0 while
-   * the client is not open. It does not notify.
+   * When anything came from the server, in microseconds as of [func@GLib.get_monotonic_time]; 0
+   * while the client is not open. It does not notify.
    *
    * Since: 1.0
    */
   vt_client_props[VT_CLIENT_PROP_LAST_SEEN] =
       g_param_spec_int64 ("last-seen", NULL, NULL, 0, G_MAXINT64, 0, flags);
+}
+
+static void
+install_lists (void)
+{
+  const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
   /**
    * VtClient:forwards: (getter get_forwards)
    *
@@ -368,6 +378,7 @@ vt_client_class_init (VtClientClass *klass)
 
   install_settings ();
   install_status ();
+  install_lists ();
   g_object_class_install_properties (object_class, G_N_ELEMENTS (vt_client_props), vt_client_props);
   install_signals ();
 }

@@ -33,13 +33,13 @@ VtClientState vt_client_get_state (VtClient *self);
 VT_EXTERN
 const GError *vt_client_get_error (VtClient *self);
 VT_EXTERN
-guint vt_client_get_ping_interval (VtClient *self);
+unsigned int vt_client_get_ping_interval (VtClient *self);
 VT_EXTERN
-void vt_client_set_ping_interval (VtClient *self, guint seconds);
+void vt_client_set_ping_interval (VtClient *self, unsigned int seconds);
 VT_EXTERN
-guint vt_client_get_ping_timeout (VtClient *self);
+unsigned int vt_client_get_ping_timeout (VtClient *self);
 VT_EXTERN
-void vt_client_set_ping_timeout (VtClient *self, guint seconds);
+void vt_client_set_ping_timeout (VtClient *self, unsigned int seconds);
 VT_EXTERN
 SoupSession *vt_client_get_soup_session (VtClient *self);
 VT_EXTERN
@@ -49,7 +49,7 @@ void vt_client_set_token (VtClient *self, const char *token);
 VT_EXTERN
 void vt_client_set_header (VtClient *self, const char *name, const char *value);
 VT_EXTERN
-guint vt_client_get_protocol (VtClient *self);
+unsigned int vt_client_get_protocol (VtClient *self);
 VT_EXTERN
 gint64 vt_client_get_rtt (VtClient *self);
 VT_EXTERN

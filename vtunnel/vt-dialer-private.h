@@ -20,7 +20,8 @@ void vt_dialer_dial_async (const VtDialRequest *request,
                            GAsyncReadyCallback  callback,
                            void                *user_data);
 /* TRUE and both out parameters (transfer full), or FALSE with VT_ERROR: NOT_AUTHORISED (401, 403),
- * NOT_A_TUNNEL (no WebSocket there, a redirect), TLS, INVALID_ARGUMENT (the URI), TIMED_OUT, FAILED. */
+ * NOT_A_TUNNEL (no WebSocket there, a redirect), TLS, INVALID_ARGUMENT (the URI), TIMED_OUT,
+ * FAILED. */
 gboolean vt_dialer_dial_finish (GAsyncResult             *result,
                                 SoupWebsocketConnection **connection,
                                 VtGate                  **gate,

@@ -10,6 +10,7 @@
 #include "vt-clock-private.h"
 #include "vt-dialer-error-private.h"
 #include "vt-error-private.h"
+#include "vt-loopback-private.h"
 
 /* How the gate gets under the WebSocket.
  *
@@ -30,7 +31,7 @@ typedef struct {
   GCancellable *outer;            /* owned, the caller's, may be NULL */
   VtTimer *deadline;              /* owned */
   SoupWebsocketConnection *first; /* owned, libsoup's own connection, inert */
-  gulong outer_id;
+  unsigned long outer_id;
   unsigned int refused_status; /* the answer that settles it, 0 while there is none */
   gboolean upgrade_over;       /* the emission that libsoup upgrades in is over */
   gboolean timed_out;
@@ -56,7 +57,8 @@ drop_first_connection (void *connection)
   g_main_context_pop_thread_default (context);
 }
 
-/* The socket that libsoup's stream wraps, where nothing else (TLS, a proxy's framing) is between. */
+/* The socket that libsoup's stream wraps, where nothing else (TLS, a proxy's framing) is between.
+ * */
 static GIOStream *
 find_bare_socket (GIOStream *stream)
 {
@@ -246,16 +248,6 @@ has_secret (GUri *uri, const GPtrArray *headers)
   return FALSE;
 }
 
-static gboolean
-is_loopback (const char *host)
-{
-  g_autoptr(GInetAddress) address = g_inet_address_new_from_string (host);
-
-  if (address != NULL)
-    return g_inet_address_get_is_loopback (address);
-  return g_ascii_strcasecmp (host, "localhost") == 0;
-}
-
 static SoupMessage *
 new_message (const VtDialRequest *request, GError **error)
 {
@@ -266,7 +258,7 @@ new_message (const VtDialRequest *request, GError **error)
   if (uri == NULL)
     return NULL;
   if (g_str_equal (g_uri_get_scheme (uri), "ws") && has_secret (uri, request->headers)
-      && !is_loopback (g_uri_get_host (uri)))
+      && !vt_loopback_is_address (g_uri_get_host (uri)))
     {
       g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
                            _ ("A token or password must not travel unencrypted: use wss://"));
