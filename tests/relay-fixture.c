@@ -39,7 +39,8 @@ stream_opened_cb (VtMuxStream *stream, void *user_data)
   RelayFixture *self = user_data;
   g_autoptr(VtStream) object = vt_stream_new (stream, self->forward, NULL);
 
-  g_ptr_array_add (self->target_relays, vt_relay_new_for_target (object, NULL, target_finished_cb, self));
+  g_ptr_array_add (self->target_relays,
+                   vt_relay_new_for_target (object, NULL, target_finished_cb, self));
 }
 
 static void

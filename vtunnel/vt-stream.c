@@ -163,7 +163,7 @@ vt_stream_finalize (GObject *object)
 }
 
 static void
-vt_stream_get_property (GObject *object, guint property_id, GValue *value, GParamSpec *pspec)
+vt_stream_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtStream *self = VT_STREAM (object);
 
@@ -359,7 +359,7 @@ vt_stream_set_finished_func (VtStream *self, VtStreamFinishedFunc func, void *us
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_stream_get_id (VtStream *self)
 {
   g_return_val_if_fail (VT_IS_STREAM (self), 0);
