@@ -28,6 +28,8 @@ typedef struct {
 
   /* A call of the link is under way: no event may come. */
   gboolean calling;
+  /* So many messages of 10 KB are sent when one comes. */
+  unsigned int echo;
   /* Frees the link within this event. */
   const char *free_in;
 } End;
@@ -42,6 +44,17 @@ told (End *self, const char *what)
     g_clear_pointer (&self->link, vt_link_free);
 }
 
+static inline void
+send_size (End *self, char letter, size_t size, gboolean text)
+{
+  g_autofree char *data = g_strnfill (size, letter);
+  g_autoptr(GBytes) bytes = g_bytes_new (data, size);
+
+  self->calling = TRUE;
+  vt_link_send (self->link, bytes, text);
+  self->calling = FALSE;
+}
+
 static void
 message_cb (gboolean text, GBytes *message, void *user_data)
 {
@@ -52,6 +65,8 @@ message_cb (gboolean text, GBytes *message, void *user_data)
   self->n_messages++;
   g_string_append_printf (self->messages, "%s%zu%c ", text ? "t" : "b", size,
                           size > 0 ? *data : '-');
+  for (unsigned int i = 0; i < self->echo; i++)
+    send_size (self, 'e', 10000, TRUE);
   told (self, "message");
 }
 
@@ -114,17 +129,6 @@ end_clear (End *self)
   g_string_free (self->messages, TRUE);
   g_clear_error (&self->error);
   g_free (self->reason);
-}
-
-static inline void
-send_size (End *self, char letter, size_t size, gboolean text)
-{
-  g_autofree char *data = g_strnfill (size, letter);
-  g_autoptr(GBytes) bytes = g_bytes_new (data, size);
-
-  self->calling = TRUE;
-  vt_link_send (self->link, bytes, text);
-  self->calling = FALSE;
 }
 
 static inline void

@@ -9,7 +9,7 @@
 
 /* Sockets on the loopback for tests, and waiting without sleeping. All sockets are non-blocking. */
 
-/* Drives the thread-default main context until `condition` holds; fails the test at the deadline. */
+/* Drives the thread-default main context until `condition` holds; fails the test at a deadline. */
 #define RUN_UNTIL(condition)                                                                       \
   G_STMT_START                                                                                     \
   {                                                                                                \
@@ -24,7 +24,7 @@
   }                                                                                                \
   G_STMT_END
 
-/* One turn of the thread-default main context, which ends after a tenth of a second at the latest. */
+/* One turn of the thread-default main context, which takes a tenth of a second at most. */
 void loopback_iterate (void);
 
 void loopback_pair (int fds[2]);

@@ -54,6 +54,8 @@ listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed,
 
   g_string_append_printf (self->heard, "listen_ok %u %u %s\n", id, port,
                           confirmed ? "confirmed" : "unconfirmed");
+  if (self->takes_back)
+    vt_mux_unlisten (self->mux, id);
 }
 
 static void
@@ -64,6 +66,8 @@ listen_failed_cb (guint32 id, const GError *error, void *user_data)
   g_assert_true (error->domain == VT_ERROR);
   g_string_append_printf (self->heard, "listen_failed %u %s\n", id,
                           vt_error_code_to_word (error->code));
+  if (self->asks_again != 0)
+    vt_mux_listen (self->mux, self->asks_again++, &(VtMuxListen){ .port = 8080 });
 }
 
 static User *
@@ -305,12 +309,16 @@ pair_settle (Side *a, Side *b)
 }
 
 void
-pair_new (Side **client, Side **server)
+pair_new_with_buffer (Side **client, Side **server, size_t max_buffer)
 {
   g_autoptr(VtClock) clock = vt_clock_new_fake ();
+  VtMuxConfig config;
 
-  *client = side_new (VT_MUX_CLIENT, clock, NULL);
-  *server = side_new (VT_MUX_SERVER, clock, NULL);
+  vt_mux_config_init (&config, VT_MUX_CLIENT);
+  config.max_buffer = max_buffer;
+  *client = side_new (VT_MUX_CLIENT, clock, &config);
+  config.role = VT_MUX_SERVER;
+  *server = side_new (VT_MUX_SERVER, clock, &config);
   pair_join (*client, *server);
   vt_mux_listen ((*client)->mux, 1, &(VtMuxListen){ .port = 8080 });
   pair_settle (*client, *server);
@@ -318,6 +326,12 @@ pair_new (Side **client, Side **server)
   pair_settle (*client, *server);
   side_expect_heard (*server, "listen_requested 1 8080");
   side_expect_heard (*client, "listen_ok 1 8080 confirmed");
+}
+
+void
+pair_new (Side **client, Side **server)
+{
+  pair_new_with_buffer (client, server, 128 * 1024 * 1024);
 }
 
 void

@@ -25,6 +25,8 @@ struct _Side {
   GPtrArray    *users; /* owned, of the streams that were opened, in their order */
   gboolean      lazy;  /* users neither accept nor read by themselves */
   gboolean      quiet; /* connections and refusals are not written down */
+  guint32       asks_again; /* the id with which a refused port is asked for again, 0: it is not */
+  gboolean      takes_back; /* a port as soon as it is open */
   unsigned int  n_messages;
   guint32       last_listen; /* the id of the last listen_requested */
 };
@@ -63,6 +65,7 @@ unsigned int side_deliver (Side *self, unsigned int n);
 void pair_settle (Side *a, Side *b);
 /* A server with the port 8080 open as listen 1, and a client that knows. */
 void pair_new (Side **client, Side **server);
+void pair_new_with_buffer (Side **client, Side **server, size_t max_buffer);
 void pair_free (Side *client, Side *server);
 
 void user_expect (User *self, const char *heard);

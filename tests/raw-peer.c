@@ -58,7 +58,7 @@ readable_cb (int fd, GIOCondition condition, void *user_data)
 {
   RawPeer *self = user_data;
   guint8 buffer[65536];
-  ssize_t n = recv (fd, buffer, sizeof buffer, MSG_DONTWAIT);
+  ssize_t n = recv (fd, buffer, self->piece, MSG_DONTWAIT);
 
   if (n < 0 && errno == EAGAIN)
     return G_SOURCE_CONTINUE;
@@ -86,6 +86,7 @@ raw_peer_new (guint16 port)
   g_assert_cmpint (self->fd, >=, 0);
   g_assert_no_errno (connect (self->fd, (struct sockaddr *) &address, sizeof address));
   self->input = g_byte_array_new ();
+  self->piece = 65536;
   self->source = g_unix_fd_source_new (self->fd, G_IO_IN);
   g_source_set_callback (self->source, G_SOURCE_FUNC (readable_cb), self, NULL);
   g_source_attach (self->source, NULL);

@@ -11,6 +11,7 @@ typedef struct {
   int         fd;
   GByteArray *input; /* owned: what came and was not taken, with a NUL behind it */
   GSource    *source; /* owned */
+  size_t      piece; /* how much it reads at a time: little makes it slow */
   gboolean    ended; /* by the other side, in whichever way */
   gboolean    reset; /* not in order */
 } RawPeer;

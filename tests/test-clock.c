@@ -64,7 +64,7 @@ actor_init (Actor *actor, Story *story, char letter)
 
 /* Drives the default context until the story is as long as expected. */
 static void
-run_until_length (Story *story, gsize length)
+run_until_length (Story *story, size_t length)
 {
   gint64 end = g_get_monotonic_time () + DEADLINE;
 

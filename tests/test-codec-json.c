@@ -257,6 +257,30 @@ test_data_lengths (void)
     check_data (data, length);
 }
 
+/* Each character by itself at each place of a string, as it stands there and behind a backslash. */
+static void
+test_string_characters (void)
+{
+  for (unsigned int place = 0; place < 20; place++)
+    for (unsigned int c = 1; c < 256; c++)
+      {
+        char string[] = "xxxxxxxxxxxxxxxxxxxx";
+        g_autofree char *plain = NULL, *escaped = NULL;
+        g_autoptr(GBytes) plain_text = NULL, escaped_text = NULL;
+        g_auto(VtJsonMessage) decoded = { 0 };
+
+        string[place] = (char) c;
+        plain = g_strdup_printf ("{\"a\":\"%s\"}", string);
+        plain_text = bytes_of (plain);
+        g_assert_cmpint (vt_codec_json_decode (plain_text, &decoded, NULL), ==,
+                         c >= 0x20 && c != '"' && c != '\\');
+        escaped = g_strdup_printf ("{\"a\":\"%.*s\\%s\"}", (int) place, string, string + place);
+        escaped_text = bytes_of (escaped);
+        g_assert_cmpint (vt_codec_json_decode (escaped_text, &decoded, NULL), ==,
+                         strchr ("\"\\/bfnrt", (int) c) != NULL);
+      }
+}
+
 /* Each character that is not of the alphabet is refused at each place of the last groups. */
 static void
 test_data_alphabet (void)
@@ -531,6 +555,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/codec-json/refused/nul", test_refused_nul);
   g_test_add_func ("/codec-json/refused/cut", test_refused_cut);
   g_test_add_func ("/codec-json/refused/deep", test_refused_deep);
+  g_test_add_func ("/codec-json/string/characters", test_string_characters);
   g_test_add_func ("/codec-json/error/mended", test_error_mended);
   g_test_add_func ("/codec-json/data/lengths", test_data_lengths);
   g_test_add_func ("/codec-json/data/alphabet", test_data_alphabet);

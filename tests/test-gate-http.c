@@ -9,7 +9,7 @@
 static const VtFrameLimits limits = { .max_message = 1024 * 1024, .max_control_rate = 1000 };
 static const VtGateEvents no_events = { 0 };
 
-/* A SoupServer that takes one connection over a gate, and makes a WebSocket of what asks for /ws. */
+/* A SoupServer that takes one connection over a gate, and makes a WebSocket of it under /ws. */
 typedef struct {
   SoupServer *server;
   GIOStream *base;

@@ -272,6 +272,43 @@ test_pause (void)
   close (fd);
 }
 
+static void
+slow_message_cb (SoupWebsocketConnection *connection, int type, GBytes *message, void *user_data)
+{
+  gint64 end = g_get_monotonic_time () + G_TIME_SPAN_MILLISECOND;
+
+  while (g_get_monotonic_time () < end)
+    continue;
+}
+
+/* What was read in one piece is handed on in several turns, if it makes work. */
+static void
+test_turn (void)
+{
+  Heard heard = { 0 };
+  int fd = -1;
+  g_autoptr(GIOStream) base = ws_stream_to_fd (&fd);
+  g_autoptr(GByteArray) frames = g_byte_array_new ();
+  g_autofree char *payload = g_strnfill (9000, 'x');
+  VtGate *gate = vt_gate_new (base);
+  SoupWebsocketConnection *server = websocket_over (gate, TRUE, &heard);
+
+  g_signal_connect (server, "message", G_CALLBACK (slow_message_cb), NULL);
+  for (unsigned int i = 0; i < 20; i++)
+    ws_add_frame (frames, 0x81, payload, 9000);
+  g_assert_cmpint (send (fd, frames->data, frames->len, MSG_NOSIGNAL), ==, frames->len);
+  while (heard.n_messages < 20)
+    {
+      unsigned int before = heard.n_messages;
+
+      g_main_context_iteration (NULL, TRUE);
+      g_assert_cmpuint (heard.n_messages - before, <=, 4);
+    }
+  g_assert_cmpuint (heard.n_alive, ==, 1);
+  finish (&server, &gate);
+  close (fd);
+}
+
 static void *
 flood_thread (void *data)
 {
@@ -462,6 +499,7 @@ main (int argc, char **argv)
   g_test_add_func ("/gate/exchange/pipes", test_exchange_pipes);
   g_test_add_func ("/gate/output/gather", test_gather);
   g_test_add_func ("/gate/input/pause", test_pause);
+  g_test_add_func ("/gate/input/turn", test_turn);
   g_test_add_func ("/gate/input/budget", test_budget);
   g_test_add_func ("/gate/guard/pings", test_pings);
   g_test_add_func ("/gate/guard/fragments", test_fragments);

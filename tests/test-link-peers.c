@@ -99,12 +99,53 @@ test_goodbye (Peer *self, const void *data)
   expect_goodbye (self, 1001);
 }
 
+/* What was gathered in the dispatch of the goodbye arrives before the answer to it, although the
+ * kernel takes little at a time. */
+static void
+test_goodbye_after_much (Peer *self, const void *data)
+{
+  g_autoptr(GSocket) socket = vt_gate_find_socket (self->base);
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  int small = 4096;
+
+  setsockopt (g_socket_get_fd (socket), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  self->end.echo = 6;
+  ws_add_frame (bytes, 0x81, "much", 4);
+  ws_add_frame (bytes, 0x88, "\x03\xe8", 2);
+  ws_write_all (self->fd, bytes->data, bytes->len);
+  ws_wait (is_cut (self));
+  g_assert_cmpuint (self->got->len, ==, 6 * 10004 + 4);
+  ws_wait (self->end.n_closed == 1);
+}
+
 static void
 test_goodbye_without_code (Peer *self, const void *data)
 {
   say (self, 0x88, "", 0);
   expect_closed (self, 0, -1);
   g_assert_null (self->end.reason);
+}
+
+/* As a client, where a server waits for the client to end the connection first. */
+static void
+test_goodbye_from_server (void)
+{
+  Peer self = { 0 };
+
+  self.base = ws_stream_to_fd (&self.fd);
+  self.got = g_byte_array_new ();
+  end_init (&self.end, self.base, FALSE, TRUE);
+  ws_write_all (self.fd, "\x88\x02\x03\xe8", 4);
+  ws_wait (is_cut (&self));
+  g_assert_cmpuint (self.got->data[0], ==, 0x88);
+  g_assert_cmpuint (self.end.n_closed, ==, 0);
+  vt_link_set_reading (self.end.link, FALSE);
+  close (self.fd);
+  self.fd = -1;
+  ws_wait (self.end.n_closed == 1);
+  g_assert_no_error (self.end.error);
+  g_assert_cmpuint (self.end.code, ==, 1000);
+  teardown (&self, NULL);
 }
 
 /* Nothing comes back: the deadline is ours. */
@@ -193,6 +234,8 @@ test_protocol_errors (void)
 static void
 test_protocol_error_blocked (Peer *self, const void *data)
 {
+  g_autofree char *payload = g_malloc0 (160000);
+  g_autoptr(GByteArray) more = g_byte_array_new ();
   unsigned int turns = 0;
 
   while (vt_link_get_queued (self->end.link) < VT_LINK_HIGH)
@@ -201,7 +244,8 @@ test_protocol_error_blocked (Peer *self, const void *data)
       ws_turn (2);
     }
   ws_write_all (self->fd, "\x81\x05hello", 7);
-  send (self->fd, "\x81\x05hello", 7, MSG_NOSIGNAL);
+  ws_add_frame (more, 0x81, payload, 160000);
+  g_assert_cmpint (send (self->fd, more->data, more->len, MSG_NOSIGNAL), ==, more->len);
   while (self->end.n_closed == 0)
     {
       g_main_context_iteration (NULL, TRUE);
@@ -209,6 +253,27 @@ test_protocol_error_blocked (Peer *self, const void *data)
     }
   g_assert_error (self->end.error, VT_ERROR, VT_ERROR_PROTOCOL);
   g_assert_cmpuint (turns, <, 100);
+}
+
+/* libsoup writes what is queued when more is given to it: `writable` must not come within. */
+static void
+test_writable (Peer *self, const void *data)
+{
+  for (unsigned int i = 0; i < 10; i++)
+    send_size (&self->end, 'x', 60000, TRUE);
+  while (self->end.n_writable == 0)
+    {
+      size_t length = 0;
+
+      do
+        {
+          length = self->got->len;
+          g_assert_true (ws_read_some (self->fd, self->got));
+        }
+      while (self->got->len > length);
+      g_main_context_iteration (NULL, FALSE);
+      send_size (&self->end, 'y', 1, TRUE);
+    }
 }
 
 /* The peer stops reading, and then is gone: no critical, one end. */
@@ -269,6 +334,7 @@ main (int argc, char **argv)
   ADD ("/link/peer/vanish/blocked/no-gate", "", test_vanish_blocked);
   ADD ("/link/peer/goodbye", NULL, test_goodbye);
   ADD ("/link/peer/goodbye/no-gate", "", test_goodbye);
+  ADD ("/link/peer/goodbye/after-much", NULL, test_goodbye_after_much);
   ADD ("/link/peer/goodbye/without-code", NULL, test_goodbye_without_code);
   ADD ("/link/peer/no-answer", NULL, test_no_answer);
   ADD ("/link/peer/no-answer/no-gate", "", test_no_answer);
@@ -276,10 +342,12 @@ main (int argc, char **argv)
   ADD ("/link/peer/large-message", NULL, test_large_message);
   ADD ("/link/peer/pings", NULL, test_pings);
   ADD ("/link/peer/protocol-error/blocked", NULL, test_protocol_error_blocked);
+  ADD ("/link/queue/writable", NULL, test_writable);
   ADD ("/link/free/blocked", NULL, test_free);
   ADD ("/link/free/blocked/no-gate", "", test_free);
 #undef ADD
   g_test_add_func ("/link/peer/protocol-error/each", test_protocol_errors);
+  g_test_add_func ("/link/peer/goodbye/from-server", test_goodbye_from_server);
   g_test_add_func ("/link/new/dead", test_dead);
   return g_test_run ();
 }

@@ -323,7 +323,7 @@ set_limit (rlim_t n)
 static int n_messages;
 
 static GLogWriterOutput
-count_messages (GLogLevelFlags level, const GLogField *fields, gsize n_fields, gpointer user_data)
+count_messages (GLogLevelFlags level, const GLogField *fields, size_t n_fields, gpointer user_data)
 {
   if (level == G_LOG_LEVEL_MESSAGE)
     n_messages++;

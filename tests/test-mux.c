@@ -46,6 +46,9 @@ test_open_data_close (void)
   user_expect_received (b, 7, 101000);
   g_assert_true (vt_mux_stream_at_end (b->stream));
   g_assert_cmpuint (vt_mux_get_n_streams (client->mux), ==, 0);
+  user_listen (a);
+  pair_settle (client, server);
+  user_expect (a, "rc");
   pair_free (client, server);
 }
 
@@ -86,6 +89,24 @@ test_close_echo (void)
   side_expect_sent (client, "");
   g_assert_cmpuint (user->received->len, ==, 3);
   side_free (client);
+}
+
+/* Events come in their order, even where the peer is quicker than the main loop. */
+static void
+test_order (void)
+{
+  g_autoptr(VtClock) clock = vt_clock_new_fake ();
+  Side *server = side_new (VT_MUX_SERVER, clock, NULL);
+  User *user;
+
+  side_say (server, "{\"type\":\"listen\",\"port\":8080}");
+  vt_mux_listen_accept (server->mux, 1, NULL, 8080);
+  user = side_open (server, 1);
+  side_say_data (server, 1, 5);
+  user_expect (user, "");
+  vt_clock_advance (clock, 1);
+  user_expect (user, "or");
+  side_free (server);
 }
 
 static void
@@ -219,6 +240,8 @@ test_early_reset (void)
   user_listen (user);
   user_write (user, 100);
   vt_mux_stream_reset (user->stream, error);
+  vt_clock_advance (clock, 10);
+  user_expect (user, "");
   vt_mux_stream_reset (user->stream, error);
   vt_mux_stream_accept (user->stream);
   side_expect_sent (client, "{\"type\":\"close\",\"stream_id\":5}");
@@ -319,6 +342,59 @@ test_turns_cancel (void)
   vt_mux_stream_end_write (other->stream, 0);
   g_assert_cmpuint (server->n_messages, ==, 0);
   pair_free (client, server);
+}
+
+/* Streams that end while they wait in line leave it. */
+static void
+test_turns_end (void)
+{
+  Side *client, *server;
+  User *users[4];
+
+  pair_new (&client, &server);
+  for (unsigned int i = 0; i < 4; i++)
+    users[i] = side_open (server, 1);
+  pair_settle (client, server);
+  for (unsigned int i = 0; i < 4; i++)
+    user_write (users[i], 512 * 1024);
+  vt_mux_stream_reset (users[1]->stream, NULL);
+  user_release (users[1]);
+  vt_mux_stream_shutdown (users[2]->stream);
+  pair_settle (client, server);
+  g_assert_cmpuint (users[0]->written, ==, 512 * 1024);
+  g_assert_cmpuint (users[1]->written, ==, 0);
+  g_assert_cmpuint (users[3]->written, ==, 512 * 1024);
+  user_expect (users[2], "orc");
+  pair_free (client, server);
+}
+
+/* A link that is never full does not keep the main loop for itself. */
+static void
+test_turns_budget (void)
+{
+  static const size_t much = 8 * 1024 * 1024;
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+  Side *client = client_with_port (clock);
+  unsigned int n_dispatches = 0;
+  User *users[2];
+
+  client->lazy = TRUE;
+  for (unsigned int i = 0; i < 2; i++)
+    {
+      side_say (client, "{\"type\":\"connect\",\"port\":8080,\"stream_id\":%u}", i + 1);
+      users[i] = side_get_user (client, i);
+      user_listen (users[i]);
+      user_write (users[i], much);
+      vt_mux_stream_accept (users[i]->stream);
+    }
+  while (users[0]->written < much || users[1]->written < much)
+    {
+      g_assert_cmpint (ABS ((gssize) (users[0]->written - users[1]->written)), <=, 32 * 1024);
+      g_main_context_iteration (NULL, TRUE);
+      n_dispatches++;
+    }
+  g_assert_cmpuint (n_dispatches, >, 5);
+  side_free (client);
 }
 
 static void
@@ -483,6 +559,7 @@ main (int argc, char *argv[])
   g_log_set_writer_func (log_writer, NULL, NULL);
   g_test_add_func ("/mux/stream/open-data-close", test_open_data_close);
   g_test_add_func ("/mux/stream/close-echo", test_close_echo);
+  g_test_add_func ("/mux/stream/order", test_order);
   g_test_add_func ("/mux/stream/own-close", test_own_close);
   g_test_add_func ("/mux/stream/unknown", test_unknown);
   g_test_add_func ("/mux/stream/same-number", test_same_number);
@@ -491,6 +568,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux/stream/late-listener", test_late_listener);
   g_test_add_func ("/mux/turns/fair", test_turns_are_fair);
   g_test_add_func ("/mux/turns/cancel", test_turns_cancel);
+  g_test_add_func ("/mux/turns/end", test_turns_end);
+  g_test_add_func ("/mux/turns/budget", test_turns_budget);
   g_test_add_func ("/mux/limits/streams", test_limits);
   g_test_add_func ("/mux/limits/unread-answers", test_unread_answers);
   g_test_add_func ("/mux/garbage", test_garbage);

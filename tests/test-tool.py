@@ -236,6 +236,16 @@ def secrets_stay_secret():
         assert web.server.requests[-1]['Authorization'] == 'Bearer t0ken', web.server.requests[-1]
         assert web.server.requests[-1]['X-Key'] == 'h1dden', web.server.requests[-1]
 
+    server = Tool.server('--verbose')
+    client = Tool('client', '--json', '--verbose', '--forward', FORWARD, '--server',
+                  f'ws://anna:pa55@127.0.0.1:{server.port}/?key=s3cret')
+    assert client.event('session-opened')['url'] == f'ws://127.0.0.1:{server.port}/'
+    client.forward_port()
+    client.stop()
+    server.stop()
+    for line in client.errors + server.errors:
+        assert 'pa55' not in line and 's3cret' not in line, line
+
 
 @test
 def tls():
@@ -339,7 +349,7 @@ def a_dead_target_is_an_error_of_its_stream():
 def a_refused_forward():
     target = Target(echo)
     listener, port = taken_port()
-    server = Tool.server('--allowed-ports', '0,10000-65535')
+    server = Tool.server('--allowed-ports', '10000-65535')
     client = Tool.client(server.port, f'{port}={target.spec}')
     assert client.wait() == 3, client.errors
     check_line(client.errors[0] + '\n', str(port))
@@ -412,7 +422,7 @@ def a_second_signal_ends_it_at_once():
     web = websocket.WebSocket.connect('127.0.0.1', server.port)
     server.event('session-opened')
     server.process.send_signal(signal.SIGINT)
-    while web.receive_frame()[1] != websocket.CLOSE:
+    while web.receive_frame()[0] != websocket.CLOSE:
         pass
     server.process.send_signal(signal.SIGINT)
     server.process.wait(3)
@@ -444,8 +454,7 @@ def demo_once():
     assert 'through a tunnel' in output and '<b>1</b>' in output
     assert not re.search('@[A-Z_]+@', output)
     assert 'vtunnel-tool:' not in errors, errors
-    assert run('demo', '--once', '--quiet') [2] == ''
-    assert run('demo', '--once', http_proxy='http://127.0.0.1:1/')[0] == 0
+    assert run('demo', '--once', '--quiet')[2] == ''
 
 
 @test
@@ -478,7 +487,7 @@ def german():
     language = {'LANGUAGE': 'de', 'LC_ALL': 'C.UTF-8', 'VT_LOCALEDIR': os.environ['VT_LOCALEDIR']}
     assert 'Befehle:' in run('--help', **language)[1]
     assert 'Beispiele:' in run('client', '--help', **language)[1]
-    fails(2, 'Meinten Sie "server"?', 'sevrer', **language)
+    fails(2, 'Es gibt keinen Befehl "sevrer"', 'sevrer', **language)
     status, output, _ = run('demo', '--once', **language)
     assert status == 0 and '<html lang="de">' in output and 'Tunnel' in output, output
 

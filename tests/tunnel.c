@@ -169,12 +169,20 @@ tunnel_new (VtClock *clock)
 }
 
 void
+tunnel_break (Tunnel *self, const GError *error)
+{
+  if (self->carrier == NULL)
+    return;
+  g_source_destroy (self->carrier);
+  g_clear_pointer (&self->carrier, g_source_unref);
+  vt_mux_free (self->client.mux, error);
+  vt_mux_free (self->server.mux, error);
+}
+
+void
 tunnel_free (Tunnel *self)
 {
-  g_source_destroy (self->carrier);
-  g_source_unref (self->carrier);
-  vt_mux_free (self->client.mux, NULL);
-  vt_mux_free (self->server.mux, NULL);
+  tunnel_break (self, NULL);
   g_queue_clear_full (&self->client.sent, (GDestroyNotify) g_bytes_unref);
   g_queue_clear_full (&self->server.sent, (GDestroyNotify) g_bytes_unref);
   vt_clock_unref (self->clock);

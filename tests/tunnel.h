@@ -31,6 +31,8 @@ struct _Tunnel {
 /* `clock` NULL: the main context's. */
 Tunnel *tunnel_new (VtClock *clock);
 void    tunnel_free (Tunnel *self);
+/* Both muxes go. */
+void tunnel_break (Tunnel *self, const GError *error);
 
 /* Opens a stream at the server; the mux's reference. */
 VtMuxStream *tunnel_open_stream (Tunnel *self);

@@ -271,6 +271,7 @@ static gboolean
 set_authorities (VtToolClientOptions *self, VtClient *client, GError **error)
 {
   g_autoptr(GTlsDatabase) database = NULL;
+  g_autoptr(SoupSession) session = NULL;
 
   if (self->tls_ca == NULL)
     return TRUE;
@@ -282,7 +283,9 @@ set_authorities (VtToolClientOptions *self, VtClient *client, GError **error)
       g_prefix_error (error, _ ("No certificates in --tls-ca %s: "), self->tls_ca);
       return FALSE;
     }
-  soup_session_set_tls_database (vt_client_get_soup_session (client), database);
+  session = soup_session_new_with_options ("user-agent", "vtunnel-tool/" VT_VERSION_STRING,
+                                           "tls-database", database, NULL);
+  vt_client_set_soup_session (client, session);
   return TRUE;
 }
 

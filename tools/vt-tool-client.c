@@ -12,14 +12,13 @@
 #include "vt-tool-stream.h"
 
 typedef struct {
-  VtClient *client;          /* owned */
-  VtToolRun *run;            /* owned */
-  GCancellable *cancellable; /* owned */
-  GPtrArray *forwards;       /* borrowed, of VtForward */
-  char *url;                 /* owned; the server's, without what may be a secret */
-  char *host;                /* owned; of the server */
+  VtClient *client;    /* owned */
+  VtToolRun *run;      /* owned */
+  GPtrArray *forwards; /* borrowed, of VtForward */
+  char *url;           /* owned; the server's, without what may be a secret */
+  char *host;          /* owned; of the server */
   gboolean keep_going;
-  gboolean opening;
+  gboolean is_open;
 } Client;
 
 /* Asking for one of the forwards. */
@@ -119,8 +118,7 @@ listen_all (Client *self)
 
       request->client = self;
       request->forward = g_object_ref (self->forwards->pdata[i]);
-      vt_client_listen_async (self->client, request->forward, self->cancellable, listened_cb,
-                              request);
+      vt_client_listen_async (self->client, request->forward, NULL, listened_cb, request);
     }
 }
 
@@ -154,43 +152,29 @@ add_advice (GError **error)
   (*error)->message = g_strdup_printf ("%s; %s", message, advice);
 }
 
+/* Once: closing tells it, and so does the state, whichever comes first. */
 static void
-opened_cb (GObject *source, GAsyncResult *result, void *user_data)
+tell_closed (Client *self)
 {
-  Client *self = user_data;
-  g_autoptr(GError) error = NULL;
-  gboolean opened = vt_client_open_finish (self->client, result, &error);
+  JsonBuilder *event = NULL;
 
-  self->opening = FALSE;
-  if (vt_tool_run_is_ending (self->run))
-    {
-      vt_tool_run_finish (self->run);
-      return;
-    }
-  if (!opened)
-    {
-      g_prefix_error (&error, _ ("Cannot connect to the server: "));
-      add_advice (&error);
-      vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
-      return;
-    }
-  tell_opened (self);
-  listen_all (self);
+  if (!self->is_open)
+    return;
+  self->is_open = FALSE;
+  event = vt_tool_event_begin ("session-closed");
+  vt_tool_event_add_error (event, vt_client_get_error (self->client));
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
 static void
 state_changed_cb (VtClient *client, GParamSpec *pspec, Client *self)
 {
   const GError *reason = vt_client_get_error (client);
-  JsonBuilder *event = NULL;
   g_autoptr(GError) error = NULL;
 
-  if (self->opening || vt_client_get_state (client) != VT_CLIENT_STATE_CLOSED)
+  if (!self->is_open || vt_client_get_state (client) != VT_CLIENT_STATE_CLOSED)
     return;
-  event = vt_tool_event_begin ("session-closed");
-  vt_tool_event_add_error (event, reason);
-  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
-
+  tell_closed (self);
   if (reason != NULL)
     {
       error = g_error_copy (reason);
@@ -200,6 +184,52 @@ state_changed_cb (VtClient *client, GParamSpec *pspec, Client *self)
     error = g_error_new (VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server %s closed the tunnel"),
                          self->url);
   vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
+}
+
+static void
+closed_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  Client *self = user_data;
+  g_autoptr(GError) error = NULL;
+
+  if (!vt_client_close_finish (self->client, result, &error))
+    g_debug ("Closing the client: %s", error->message);
+  tell_closed (self);
+  vt_tool_run_finish (self->run);
+}
+
+static void
+end_cb (void *user_data)
+{
+  Client *self = user_data;
+
+  if (vt_client_get_state (self->client) == VT_CLIENT_STATE_CLOSED)
+    vt_tool_run_finish (self->run);
+  else
+    vt_client_close_async (self->client, NULL, closed_cb, self);
+}
+
+static void
+opened_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  Client *self = user_data;
+  g_autoptr(GError) error = NULL;
+  gboolean opened = vt_client_open_finish (self->client, result, &error);
+
+  if (vt_tool_run_is_ending (self->run))
+    return;
+  if (!opened)
+    {
+      g_prefix_error (&error, _ ("Cannot connect to the server: "));
+      add_advice (&error);
+      vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
+      return;
+    }
+  self->is_open = TRUE;
+  tell_opened (self);
+  listen_all (self);
+  /* It may be over already. */
+  state_changed_cb (self->client, NULL, self);
 }
 
 static void
@@ -215,35 +245,10 @@ stream_closed_cb (VtClient *client, VtStream *stream, const GError *error, Clien
 }
 
 static void
-closed_cb (GObject *source, GAsyncResult *result, void *user_data)
-{
-  Client *self = user_data;
-  g_autoptr(GError) error = NULL;
-
-  if (!vt_client_close_finish (self->client, result, &error))
-    g_debug ("Closing the client: %s", error->message);
-  vt_tool_run_finish (self->run);
-}
-
-static void
-end_cb (void *user_data)
-{
-  Client *self = user_data;
-
-  if (self->opening)
-    g_cancellable_cancel (self->cancellable);
-  else if (vt_client_get_state (self->client) == VT_CLIENT_STATE_CLOSED)
-    vt_tool_run_finish (self->run);
-  else
-    vt_client_close_async (self->client, NULL, closed_cb, self);
-}
-
-static void
 client_init (Client *self, const VtToolClientOptions *options)
 {
   g_autoptr(GUri) uri = g_uri_parse (options->server, SOUP_HTTP_URI_FLAGS, NULL);
 
-  self->cancellable = g_cancellable_new ();
   self->forwards = options->parsed;
   self->keep_going = options->keep_going;
   self->host = g_strdup (g_uri_get_host (uri));
@@ -260,7 +265,6 @@ client_clear (Client *self)
 {
   g_signal_handlers_disconnect_by_data (self->client, self);
   g_object_unref (self->client);
-  g_object_unref (self->cancellable);
   vt_tool_run_free (self->run);
   g_free (self->host);
   g_free (self->url);
@@ -283,8 +287,7 @@ vt_tool_client (char **argv)
     return vt_tool_fail (options.common.json, error);
 
   client_init (&self, &options);
-  self.opening = TRUE;
-  vt_client_open_async (self.client, self.cancellable, opened_cb, &self);
+  vt_client_open_async (self.client, NULL, opened_cb, &self);
   status = vt_tool_run_main (self.run);
   client_clear (&self);
   return status;

@@ -32,7 +32,7 @@ tell_listening (Server *self, const VtToolServerOptions *options)
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
-/* The library says why; the line says what was asked for, and what else would do. */
+/* The library says what is wrong; what else would do is only known here. */
 static gboolean
 listen_somewhere (Server *self, const VtToolServerOptions *options, GError **error)
 {
@@ -41,12 +41,10 @@ listen_somewhere (Server *self, const VtToolServerOptions *options, GError **err
   if (vt_server_listen (self->server, options->listen, options->port_number, &reason))
     return TRUE;
   if (g_error_matches (reason, VT_ERROR, VT_ERROR_ADDRESS_IN_USE))
-    g_set_error (error, VT_ERROR, reason->code,
-                 _ ("Port %u of %s is taken by another program; --port 0 finds a free one"),
-                 options->port_number, options->listen);
+    g_set_error (error, reason->domain, reason->code, _ ("%s; --port 0 finds a free one"),
+                 reason->message);
   else
-    g_set_error (error, reason->domain, reason->code, _ ("Cannot listen on port %u of %s: %s"),
-                 options->port_number, options->listen, reason->message);
+    g_propagate_error (error, g_steal_pointer (&reason));
   return FALSE;
 }
 

@@ -23,6 +23,8 @@ struct _VtToolSessions {
   GHashTable *clients;  /* owned, of VtSession and Client */
 };
 
+/* The log shows the first eight characters of an id, which are enough to tell sessions apart;
+ * events have all of it. */
 static JsonBuilder *
 begin_event (const char *name, VtSession *session)
 {
@@ -49,11 +51,11 @@ tell_forward (Client *self, VtForward *forward, gboolean opened)
 
   if (opened)
     {
-      g_message (_ ("Session %s: port %u is open"), id, port);
+      g_message (_ ("Session %.8s: port %u is open"), id, port);
       vt_tool_event_add_text (event, "address", vt_forward_get_listen_address (forward));
     }
   else
-    g_message (_ ("Session %s: port %u is closed"), id, port);
+    g_message (_ ("Session %.8s: port %u is closed"), id, port);
   vt_tool_event_add_number (event, "port", port);
   vt_tool_events_send (self->owner->events, event);
 }
@@ -97,7 +99,7 @@ session_opened_cb (VtServer *server, VtSession *session, VtToolSessions *self)
   JsonBuilder *event = begin_event ("session-opened", session);
   Client *client = g_new0 (Client, 1);
 
-  g_message (_ ("Session %s: opened by %s"), vt_session_get_id (session), from);
+  g_message (_ ("Session %.8s: opened by %s"), vt_session_get_id (session), from);
   vt_tool_event_add_address (event, "address", "port", address);
   vt_tool_event_add_number (event, "protocol", vt_session_get_protocol (session));
   vt_tool_events_send (self->events, event);
@@ -117,9 +119,9 @@ session_closed_cb (VtServer *server, VtSession *session, const GError *error, Vt
   const char *id = vt_session_get_id (session);
 
   if (error != NULL)
-    g_message (_ ("Session %s: ended: %s"), id, error->message);
+    g_message (_ ("Session %.8s: ended: %s"), id, error->message);
   else
-    g_message (_ ("Session %s: closed"), id);
+    g_message (_ ("Session %.8s: closed"), id);
   vt_tool_event_add_error (event, error);
   vt_tool_events_send (self->events, event);
   g_hash_table_remove (self->clients, session);

@@ -160,6 +160,17 @@ tunnel_gone_cb (VtClientTunnel *tunnel, void *user_data)
   g_ptr_array_remove (self->ending_tunnels, tunnel);
 }
 
+static SoupSession *
+get_session (VtClient *self)
+{
+  if (self->session != NULL)
+    return self->session;
+  if (self->own_session == NULL)
+    self->own_session =
+        soup_session_new_with_options ("user-agent", "libvtunnel/" VT_VERSION_STRING, NULL);
+  return self->own_session;
+}
+
 static VtClientTunnel *
 new_tunnel (VtClient *self, SoupWebsocketConnection *connection, VtGate *gate)
 {
@@ -176,7 +187,8 @@ new_tunnel (VtClient *self, SoupWebsocketConnection *connection, VtGate *gate)
   vt_mux_config_init (&config, VT_MUX_CLIENT);
   config.ping_interval = (gint64) self->ping_interval * G_USEC_PER_SEC;
   config.ping_timeout = (gint64) self->ping_timeout * G_USEC_PER_SEC;
-  return vt_client_tunnel_new (connection, gate, &config, &handlers, self);
+  return vt_client_tunnel_new (connection, gate, soup_session_get_tls_database (get_session (self)),
+                               &config, &handlers, self);
 }
 
 static void
@@ -235,17 +247,6 @@ open_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   become_closed (self, NULL);
   g_task_return_error_if_cancelled (task);
   return G_SOURCE_REMOVE;
-}
-
-static SoupSession *
-get_session (VtClient *self)
-{
-  if (self->session != NULL)
-    return self->session;
-  if (self->own_session == NULL)
-    self->own_session =
-        soup_session_new_with_options ("user-agent", "libvtunnel/" VT_VERSION_STRING, NULL);
-  return self->own_session;
 }
 
 static void

@@ -25,9 +25,11 @@ typedef struct {
   void (*gone) (VtClientTunnel *self, void *user_data);
 } VtClientTunnelHandlers;
 
-/* Takes both references. */
+/* Takes the references of the first two. TLS targets are verified with `trust`, or with what the
+ * system trusts if that is NULL. */
 VtClientTunnel *vt_client_tunnel_new (SoupWebsocketConnection      *connection,
                                       VtGate                       *gate,
+                                      GTlsDatabase                 *trust,
                                       const VtMuxConfig            *config,
                                       const VtClientTunnelHandlers *handlers,
                                       void                         *user_data);

@@ -16,6 +16,7 @@ struct _VtClientTunnel {
   VtClientTunnelHandlers handlers;
   void *user_data;
   VtTrunk *trunk;       /* owned, NULL once it is closed */
+  GTlsDatabase *trust;  /* owned, may be NULL */
   GHashTable *forwards; /* owned, from listen id to owned VtForward */
   GHashTable *ids;      /* owned, from VtForward, borrowed, to its listen id */
   GHashTable *relays;   /* owned, from owned VtRelay to its owned VtStream */
@@ -29,6 +30,7 @@ clear (void *data)
 {
   VtClientTunnel *self = data;
 
+  g_clear_object (&self->trust);
   g_hash_table_unref (self->forwards);
   g_hash_table_unref (self->ids);
   g_hash_table_unref (self->relays);
@@ -103,7 +105,7 @@ serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
   vt_forward_add_stream (forward, stream);
   if (has_target)
     {
-      relay = vt_relay_new_for_target (stream, relay_finished_cb, self);
+      relay = vt_relay_new_for_target (stream, self->trust, relay_finished_cb, self);
       g_hash_table_insert (self->relays, relay, g_object_ref (stream));
     }
   self->handlers.stream_opened (stream, self->user_data);
@@ -187,6 +189,7 @@ closed_cb (const GError *error, void *user_data)
 VtClientTunnel *
 vt_client_tunnel_new (SoupWebsocketConnection *connection,
                       VtGate *gate,
+                      GTlsDatabase *trust,
                       const VtMuxConfig *config,
                       const VtClientTunnelHandlers *handlers,
                       void *user_data)
@@ -202,6 +205,7 @@ vt_client_tunnel_new (SoupWebsocketConnection *connection,
 
   self->handlers = *handlers;
   self->user_data = user_data;
+  g_set_object (&self->trust, trust);
   self->forwards = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
   self->ids = g_hash_table_new (NULL, NULL);
   self->relays = g_hash_table_new (NULL, NULL);

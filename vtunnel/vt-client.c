@@ -235,6 +235,9 @@ install_settings (void)
    * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with
    * libsoup's defaults. It takes effect when the client is next opened.
    *
+   * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets are
+   * never reached through its proxy.
+   *
    * Since: 1.0
    */
   vt_client_props[VT_CLIENT_PROP_SOUP_SESSION] =

@@ -24,7 +24,8 @@ void          vt_frame_guard_free (VtFrameGuard *self);
 
 /* Looks at the next `length` bytes at time `now` (microseconds). Returns how many of them may be
  * handed on: all of them, or as many as stand before the frame that breaks a limit; then
- * `close_code` (1008, 1009) and `reason` (static) are set, and nothing after it may be handed on. */
+ * `close_code` (1008, 1009) and `reason` (static) are set, and nothing after it may be handed
+ * on. */
 size_t vt_frame_guard_inspect (VtFrameGuard  *self,
                                const uint8_t *data,
                                size_t         length,

@@ -14,7 +14,7 @@ typedef struct _VtFront VtFront;
 typedef struct {
   const char        *path;            /* "/" accepts any path */
   const char *const *allowed_origins; /* NULL: no request with an Origin is taken */
-  gboolean           allow_anonymous; /* FALSE: only loopback Host, nothing that a proxy forwarded */
+  gboolean           allow_anonymous; /* FALSE: only loopback Host, nothing forwarded by a proxy */
   GTlsCertificate   *tls_certificate; /* NULL: no TLS */
 } VtFrontPolicy;
 
@@ -36,6 +36,6 @@ gboolean vt_front_listen (VtFront *self, const char *address, guint16 port, GErr
 GArray  *vt_front_get_ports (VtFront *self); /* of guint16, borrowed */
 /* Upgrade requests for exactly this path are taken; all else stays with the application. */
 void     vt_front_attach (VtFront *self, SoupServer *server, const char *path);
-/* Closes the ports and what has not become a WebSocket, and leaves the application's servers. It can
- * listen and attach again afterwards. */
+/* Closes the ports and what has not become a WebSocket, and leaves the application's servers. It
+ * can listen and attach again afterwards. */
 void vt_front_stop (VtFront *self);

@@ -28,9 +28,9 @@
  * way keep it, and see that the front is gone. */
 typedef struct {
   VtFront *front;     /* borrowed, NULL once the door is shut */
-  SoupServer *server; /* owned */
+  SoupServer *server; /* owned, NULL once the door is shut */
   char *path;         /* owned; NULL for our own, where the policy says which */
-  gulong started;
+  unsigned long started;
 } Door;
 
 /* A refused connection whose peer may still be sending. */
@@ -68,8 +68,7 @@ door_clear (void *data)
 {
   Door *door = data;
 
-  g_clear_object (&door->server);
-  g_clear_pointer (&door->path, g_free);
+  g_free (door->path);
 }
 
 static void
@@ -88,6 +87,7 @@ static void
 door_shut (Door *door)
 {
   g_signal_handler_disconnect (door->server, door->started);
+  g_clear_object (&door->server);
   door->front = NULL;
   door_unref (door);
 }
@@ -137,7 +137,7 @@ refuse_body (VtFront *self, SoupServerMessage *message, const VtUpgradeVerdict *
   vt_gate_set_paused (lingering->gate, TRUE);
 
   stolen = soup_server_message_steal_connection (message);
-  /* Nothing was written before, so that the few bytes fit the socket; if not, the peer gets none. */
+  /* Nothing was written before, so that the few bytes fit the socket. If not, so be it. */
   output = g_io_stream_get_output_stream (G_IO_STREAM (lingering->gate));
   g_pollable_output_stream_write_nonblocking (G_POLLABLE_OUTPUT_STREAM (output), answer,
                                               strlen (answer), NULL, NULL);
@@ -243,11 +243,13 @@ static void
 serve (VtFront *self, GIOStream *stream, GSocketAddress *local, GSocketAddress *remote)
 {
   g_autoptr(VtGate) gate = vt_gate_new (stream);
+  /* A whole request can be there already, and what comes of it may be the end of the front. */
+  g_autoptr(SoupServer) server = g_object_ref (self->own->server);
   g_autoptr(GError) error = NULL;
 
   vt_gate_guard_http (gate, MAX_HEAD, HEAD_DEADLINE);
   g_object_set_qdata_full (G_OBJECT (remote), gate_quark (), g_object_ref (gate), g_object_unref);
-  if (!soup_server_accept_iostream (self->own->server, G_IO_STREAM (gate), local, remote, &error))
+  if (!soup_server_accept_iostream (server, G_IO_STREAM (gate), local, remote, &error))
     g_message ("A connection could not be served: %s", error->message);
 }
 

@@ -216,7 +216,7 @@ is_turn_over (VtGateInput *self)
 static gssize
 vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
                                 void *buffer,
-                                gsize count,
+                                size_t count,
                                 GError **error)
 {
   VtGateInput *self = VT_GATE_INPUT (pollable);
@@ -257,7 +257,7 @@ vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
 static gssize
 vt_gate_input_read (GInputStream *stream,
                     void *buffer,
-                    gsize count,
+                    size_t count,
                     GCancellable *cancellable,
                     GError **error)
 {

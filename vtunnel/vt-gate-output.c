@@ -165,7 +165,7 @@ gather (VtGateOutput *self, const uint8_t *data, size_t length)
 static gssize
 vt_gate_output_write_nonblocking (GPollableOutputStream *pollable,
                                   const void *data,
-                                  gsize length,
+                                  size_t length,
                                   GError **error)
 {
   VtGateOutput *self = VT_GATE_OUTPUT (pollable);
@@ -208,7 +208,7 @@ vt_gate_output_write_nonblocking (GPollableOutputStream *pollable,
 static gssize
 vt_gate_output_write (GOutputStream *stream,
                       const void *data,
-                      gsize length,
+                      size_t length,
                       GCancellable *cancellable,
                       GError **error)
 {

@@ -47,7 +47,8 @@ void vt_link_set_reading (VtLink *self, gboolean reading);
 /* WebSocket pings; 0 turns them off. */
 void vt_link_set_ping_interval (VtLink *self, unsigned int seconds);
 
-/* A closing handshake, after which no message comes any more; whatever the peer does, `closed` comes within VT_LINK_CLOSE_DEADLINE. */
+/* A closing handshake. No message comes after this call; whatever the peer does, `closed` comes
+ * within VT_LINK_CLOSE_DEADLINE. */
 #define VT_LINK_CLOSE_DEADLINE (5 * G_USEC_PER_SEC)
 void vt_link_close (VtLink *self, unsigned int code, const char *reason);
 

@@ -46,6 +46,8 @@ struct _VtLink {
   /* What went wrong first, or NULL. Owned. */
   GError *error;
   gboolean reading;
+  /* One side has said goodbye. */
+  gboolean leaving;
   /* vt_link_close () was called. */
   gboolean closing;
   /* `closed` was told. */
@@ -58,7 +60,7 @@ update_paused (VtLink *self)
   gboolean paused = !self->reading;
 
   /* The goodbye of the peer has to be read. What it sent wrongly, libsoup would read for ever. */
-  if (self->closing)
+  if (self->leaving)
     paused = FALSE;
   if (self->error != NULL)
     paused = TRUE;
@@ -117,7 +119,8 @@ fail (VtLink *self, GError *error)
   else
     g_error_free (error);
   update_paused (self);
-  vt_timer_start (self->deadline, LINGER);
+  if (!vt_timer_is_running (self->deadline))
+    vt_timer_start (self->deadline, LINGER);
 }
 
 static void
@@ -157,6 +160,8 @@ closing_cb (SoupWebsocketConnection *connection, void *user_data)
 {
   VtLink *self = user_data;
 
+  self->leaving = TRUE;
+  update_paused (self);
   if (!vt_timer_is_running (self->deadline))
     vt_timer_start (self->deadline, VT_LINK_CLOSE_DEADLINE);
 }
@@ -167,8 +172,8 @@ closed_cb (SoupWebsocketConnection *connection, void *user_data)
   end (user_data);
 }
 
-/* libsoup's client ends its side after the closing handshake, but only where it knows the socket;
- * it tells of nothing else in this state. */
+/* libsoup's client ends its side after the closing handshake, but only where it knows the socket.
+ * It tells of nothing else between the peer's goodbye and the end. */
 static void
 state_cb (SoupWebsocketConnection *connection, GParamSpec *pspec, void *user_data)
 {
@@ -177,7 +182,6 @@ state_cb (SoupWebsocketConnection *connection, GParamSpec *pspec, void *user_dat
   if (self->gate != NULL
       && soup_websocket_connection_get_connection_type (connection)
              == SOUP_WEBSOCKET_CONNECTION_CLIENT
-      && soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_CLOSING
       && soup_websocket_connection_get_close_code (connection) != 0)
     vt_gate_shutdown_output (self->gate);
 }
@@ -379,7 +383,6 @@ vt_link_close (VtLink *self, unsigned int code, const char *reason)
   if (soup_websocket_connection_get_state (self->connection) == SOUP_WEBSOCKET_STATE_OPEN)
     soup_websocket_connection_close (self->connection, code, shortened);
   self->closing = TRUE;
-  update_paused (self);
   closing_cb (self->connection, self);
 }
 

@@ -12,9 +12,9 @@ typedef struct _VtLocalEnd VtLocalEnd;
 
 typedef void (*VtLocalEndFunc) (GIOCondition condition, void *user_data);
 
-/* Takes `fd`. `owner` (may be NULL, transfer full) is an object that closes `fd` when it goes, such as
- * a GSocketConnection; without one, `fd` is closed by the local end. NULL with `error`, having closed
- * it, if it cannot be watched. */
+/* Takes `fd`. `owner` (may be NULL, transfer full) is an object that closes `fd` when it goes, such
+ * as a GSocketConnection; without one, `fd` is closed by the local end. NULL with `error`, having
+ * closed it, if it cannot be watched. */
 VtLocalEnd *vt_local_end_new_for_fd (int fd, GObject *owner, VtLocalEndFunc func, void *user_data,
                                      GError **error);
 VtLocalEnd *vt_local_end_new_for_stream (GIOStream *stream, VtLocalEndFunc func, void *user_data);

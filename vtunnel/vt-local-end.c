@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-local-end-kind-private.h"
+#include "vt-local-end-private.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "vt-local-end-kind-private.h"
 #include "vt-poller-private.h"
 
 /* What one dispatch reads and drops at most of an end that is closed. */

@@ -56,11 +56,9 @@ struct _VtMux {
   size_t   buffered; /* what members hold, at its cost */
   size_t   orphaned; /* what those hold that nobody will wait for any more; not in `buffered` */
   gboolean paused;
-  gint64   paused_since;
   VtTimer *stall_timer; /* owned */
 
   gint64   last_seen;
-  gint64   alive_since; /* the last sign of life, or the end of a pause */
   VtTimer *dead_timer;  /* owned */
   VtTimer *ping_timer;  /* owned */
   guint64  n_pings;
@@ -99,7 +97,7 @@ struct _VtMuxStream {
   VtByteQueue received;
   size_t      accounted; /* of the cost of `received`, what the mux counts */
   gboolean    orphaned;
-  gint64      consumed_at; /* during a pause */
+  gint64      consumed_at; /* the last time during a pause */
 
   guint64  bytes_sent;
   guint64  bytes_received;

@@ -20,7 +20,7 @@ static void
 dead_cb (void *user_data)
 {
   VtMux *self = user_data;
-  gint64 silence = vt_clock_get_time (self->clock) - self->alive_since;
+  gint64 silence = vt_clock_get_time (self->clock) - self->last_seen;
 
   if (silence < get_patience (self))
     vt_timer_start (self->dead_timer, get_patience (self) - silence);
@@ -49,7 +49,7 @@ void
 vt_mux_keepalive_start (VtMux *self)
 {
   self->rtt = -1;
-  self->last_seen = self->alive_since = vt_clock_get_time (self->clock);
+  self->last_seen = vt_clock_get_time (self->clock);
   self->dead_timer = vt_timer_new (self->clock, "mux dead peer", dead_cb, self);
   self->ping_timer = vt_timer_new (self->clock, "mux ping", ping_cb, self);
   if (self->config.ping_interval == 0)
@@ -68,10 +68,10 @@ vt_mux_keepalive_pause (VtMux *self)
   vt_timer_stop (self->dead_timer);
 }
 
+/* The whole patience again, whatever the last sign of life: dead_cb () looks at that only then. */
 void
 vt_mux_keepalive_resume (VtMux *self)
 {
-  self->alive_since = vt_clock_get_time (self->clock);
   if (self->config.ping_interval != 0)
     vt_timer_start (self->dead_timer, get_patience (self));
 }
@@ -102,7 +102,7 @@ vt_mux_note_pong (VtMux *self)
 void
 vt_mux_note_alive (VtMux *self)
 {
-  self->last_seen = self->alive_since = vt_clock_get_time (self->clock);
+  self->last_seen = vt_clock_get_time (self->clock);
 }
 
 gint64

@@ -52,18 +52,18 @@ vt_mux_pause_if_full (VtMux *self)
     return;
 
   self->paused = TRUE;
-  self->paused_since = vt_clock_get_time (self->clock);
   vt_mux_keepalive_pause (self);
   if (self->config.stall_timeout > 0)
     vt_timer_start (self->stall_timer, self->config.stall_timeout);
   self->handlers.set_reading (FALSE, self->user_data);
 }
 
-/* When a stream will have held the pause for too long, if nothing is taken from it until then. */
+/* When a stream will have held the pause for too long, if nothing is taken from it until then. The
+ * pause itself has lasted that long when somebody asks. */
 static gint64
 get_deadline (VtMux *self, VtMuxStream *stream)
 {
-  return MAX (stream->consumed_at, self->paused_since) + self->config.stall_timeout;
+  return stream->consumed_at + self->config.stall_timeout;
 }
 
 /* Of those that have held it for too long, the one that holds most. */

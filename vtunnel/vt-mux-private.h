@@ -51,13 +51,14 @@ typedef struct {
   /* The callee takes a reference, sets the events, now or later, and accepts or resets it. */
   void (*stream_opened) (VtMuxStream *stream, guint32 listen_id, void *user_data);
 
-  /* Upwards, server: answered by vt_mux_listen_accept () or vt_mux_listen_refuse (), now or later. */
+  /* Upwards, server: answered by vt_mux_listen_accept () or vt_mux_listen_refuse (), now or
+   * later. */
   void (*listen_requested) (guint32 id, const VtMuxListen *listen, void *user_data);
   /* The port is to be closed; its streams go on. */
   void (*unlistened) (guint32 id, void *user_data);
 
-  /* Upwards, both. The session cannot go on: PROTOCOL, TIMED_OUT, LIMIT. Nothing more is handed out;
-   * the owner closes the link and frees the mux. */
+  /* Upwards, both. The session cannot go on: PROTOCOL, TIMED_OUT, LIMIT. Nothing more is handed
+   * out; the owner closes the link and frees the mux. */
   void (*failed) (const GError *error, void *user_data);
   /* A new round-trip time, in microseconds. */
   void (*rtt_measured) (gint64 rtt, void *user_data);

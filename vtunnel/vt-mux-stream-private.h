@@ -15,7 +15,7 @@
  * message that will leave, or NULL when it is not this stream's turn (the link is full, the window
  * is used up, others wait); then `writable` comes once, when it is. */
 typedef struct {
-  /* The other side has accepted: a client's target answered. v1 has no such message: comes at once. */
+  /* Server: the client has accepted, its target answered. v1 has no such message: comes at once. */
   void (*opened) (VtMuxStream *stream, void *user_data);
   /* There is something new to peek at, or the end. */
   void (*readable) (VtMuxStream *stream, void *user_data);

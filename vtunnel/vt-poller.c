@@ -305,7 +305,7 @@ vt_watch_new (VtPoller *poller,
       return NULL;
     }
 
-  if ((guint) fd >= poller->watches->len)
+  if ((unsigned int) fd >= poller->watches->len)
     g_ptr_array_set_size (poller->watches, fd + 1);
   g_ptr_array_index (poller->watches, fd) = self;
   return self;

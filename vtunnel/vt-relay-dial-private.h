@@ -5,16 +5,17 @@
 
 #include <vtunnel/vt-target.h>
 
-/* One attempt to reach a target: name look-up, TCP or a Unix socket, what is to be said first, TLS. */
+/* One attempt to reach a target: name look-up, TCP or a Unix socket, what is said first, TLS. */
 typedef struct _VtRelayDial VtRelayDial;
 
 /* Once, from a later dispatch; the dial is to be freed in it or later. Exactly one of the two is
  * given: `connection` is a GSocketConnection or a GTlsConnection, `error` is of VT_ERROR. */
 typedef void (*VtRelayDialFunc) (GIOStream *connection, const GError *error, void *user_data);
 
-/* `preamble` (may be NULL) goes out as soon as the connection stands, before TLS. Gives up after
- * 30 s. */
+/* `trust` is what a TLS target is verified with, NULL for the system's own. `preamble` (may be NULL)
+ * goes out as soon as the connection stands, before TLS. Gives up after 30 s. */
 VtRelayDial *vt_relay_dial_new (VtTarget       *target,
+                                GTlsDatabase   *trust,
                                 GBytes         *preamble,
                                 VtRelayDialFunc func,
                                 void           *user_data);

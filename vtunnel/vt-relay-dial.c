@@ -16,6 +16,7 @@
 
 struct _VtRelayDial {
   VtTarget *target;              /* owned */
+  GTlsDatabase *trust;           /* owned, nullable */
   GBytes *preamble;              /* owned, nullable */
   GSocketConnection *connection; /* owned; NULL until it stands */
   GIOStream *tls;                /* owned; NULL until there is TLS */
@@ -37,6 +38,7 @@ dial_destroy (VtRelayDial *self)
   /* By itself and first: TLS that is disposed of would try to say goodbye, and block. */
   if (self->connection != NULL && !self->handed_over)
     g_socket_close (g_socket_connection_get_socket (self->connection), NULL);
+  g_clear_object (&self->trust);
   g_clear_pointer (&self->preamble, g_bytes_unref);
   g_clear_object (&self->tls);
   g_clear_object (&self->connection);
@@ -123,6 +125,8 @@ start_tls (VtRelayDial *self)
       return;
     }
 
+  if (self->trust != NULL)
+    g_tls_connection_set_database (G_TLS_CONNECTION (self->tls), self->trust);
   /* Many servers end without TLS's own goodbye. What travels here says itself how long it is. */
   g_tls_connection_set_require_close_notify (G_TLS_CONNECTION (self->tls), FALSE);
   self->pending = TRUE;
@@ -229,12 +233,17 @@ timer_cb (void *user_data)
 }
 
 VtRelayDial *
-vt_relay_dial_new (VtTarget *target, GBytes *preamble, VtRelayDialFunc func, void *user_data)
+vt_relay_dial_new (VtTarget *target,
+                   GTlsDatabase *trust,
+                   GBytes *preamble,
+                   VtRelayDialFunc func,
+                   void *user_data)
 {
   VtRelayDial *self = g_new0 (VtRelayDial, 1);
   g_autoptr(VtClock) clock = vt_clock_get (NULL);
 
   self->target = vt_target_ref (target);
+  g_set_object (&self->trust, trust);
   self->preamble = preamble != NULL ? g_bytes_ref (preamble) : NULL;
   self->cancellable = g_cancellable_new ();
   self->timer = vt_timer_new (clock, "target dial", timer_cb, self);

@@ -15,8 +15,12 @@ typedef void (*VtRelayFunc) (VtRelay *relay, const GError *error, void *user_dat
 /* Server: `fd` is the user's connection, and is taken. */
 VtRelay *vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *user_data);
 
-/* Client: dials the target of the stream's forward, within 30 s. */
-VtRelay *vt_relay_new_for_target (VtStream *stream, VtRelayFunc finished, void *user_data);
+/* Client: dials the target of the stream's forward, within 30 s. A TLS target is verified with
+ * `trust`, or with what the system trusts if that is NULL. */
+VtRelay *vt_relay_new_for_target (VtStream     *stream,
+                                  GTlsDatabase *trust,
+                                  VtRelayFunc   finished,
+                                  void         *user_data);
 
 /* Resets what is not over; `finished` does not come. vt_stream_finish () is called with `error`
  * (VT_ERROR_CANCELLED if NULL) unless it was before. */

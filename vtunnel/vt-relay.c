@@ -23,8 +23,8 @@
 /* After the tunnel's side has ended: how long the local side may take nothing of the rest. */
 #define REST_TIMEOUT (60 * G_TIME_SPAN_SECOND)
 
-/* There are thousands of these: no buffers here. Bytes go from a socket straight into a message, and
- * from a message straight into a socket. */
+/* There are thousands of these: no buffers here. Bytes go from a socket straight into a message,
+ * and from a message straight into a socket. */
 struct _VtRelay {
   VtStream *stream;         /* owned */
   VtMuxStream *mux;         /* owned; NULL once it is over and drained */
@@ -535,7 +535,10 @@ vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *use
 }
 
 VtRelay *
-vt_relay_new_for_target (VtStream *stream, VtRelayFunc finished, void *user_data)
+vt_relay_new_for_target (VtStream *stream,
+                         GTlsDatabase *trust,
+                         VtRelayFunc finished,
+                         void *user_data)
 {
   VtRelay *self = relay_new (stream, finished, user_data);
   VtForward *forward = vt_stream_get_forward (stream);
@@ -553,7 +556,7 @@ vt_relay_new_for_target (VtStream *stream, VtRelayFunc finished, void *user_data
   /* The wire does not say which address the user connected to. */
   if (version != 0)
     header = vt_proxy_header_new (version, vt_stream_get_user_address (stream), NULL);
-  self->dial = vt_relay_dial_new (target, header, dialled_cb, self);
+  self->dial = vt_relay_dial_new (target, trust, header, dialled_cb, self);
   return self;
 }
 

@@ -6,7 +6,7 @@
 GParamSpec *vt_server_props[N_VT_SERVER_PROPS];
 
 static void
-vt_server_get_property (GObject *object, guint property_id, GValue *value, GParamSpec *pspec)
+vt_server_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtServer *self = VT_SERVER (object);
 
@@ -55,7 +55,10 @@ vt_server_get_property (GObject *object, guint property_id, GValue *value, GPara
 }
 
 static void
-vt_server_set_property (GObject *object, guint property_id, const GValue *value, GParamSpec *pspec)
+vt_server_set_property (GObject *object,
+                        unsigned int property_id,
+                        const GValue *value,
+                        GParamSpec *pspec)
 {
   VtServer *self = VT_SERVER (object);
 
@@ -99,9 +102,9 @@ vt_server_set_property (GObject *object, guint property_id, const GValue *value,
 #define READABLE (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY)
 #define WRITABLE (G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY)
 
-/* Where the server is to be found, and who may come. */
+/* Where the server is to be found, and what it opens. */
 static void
-define_policy (void)
+define_places (void)
 {
   /**
    * VtServer:path: (getter get_path) (setter set_path)
@@ -138,7 +141,12 @@ define_policy (void)
    */
   vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
       g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+}
 
+/* Who may come. */
+static void
+define_admission (void)
+{
   /**
    * VtServer:allowed-origins: (getter get_allowed_origins) (setter set_allowed_origins)
    *
@@ -177,7 +185,7 @@ define_policy (void)
 }
 
 static void
-define_limits (void)
+define_keepalive (void)
 {
   /**
    * VtServer:ping-interval: (getter get_ping_interval) (setter set_ping_interval)
@@ -200,7 +208,11 @@ define_limits (void)
    */
   vt_server_props[VT_SERVER_PROP_PING_TIMEOUT] =
       g_param_spec_uint ("ping-timeout", NULL, NULL, 1, G_MAXUINT, 15, WRITABLE);
+}
 
+static void
+define_limits (void)
+{
   /**
    * VtServer:max-sessions: (getter get_max_sessions) (setter set_max_sessions)
    *
@@ -249,7 +261,9 @@ vt_server_install_properties (GObjectClass *klass)
 {
   klass->get_property = vt_server_get_property;
   klass->set_property = vt_server_set_property;
-  define_policy ();
+  define_places ();
+  define_admission ();
+  define_keepalive ();
   define_limits ();
   g_object_class_install_properties (klass, N_VT_SERVER_PROPS, vt_server_props);
 }

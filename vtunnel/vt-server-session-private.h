@@ -29,6 +29,7 @@ typedef struct {
   VtMuxConfig  mux;
 } VtServerSessionConfig;
 
+/* Takes the references to the connection and to the gate, which may be NULL. */
 VtServerSession *vt_server_session_new (SoupWebsocketConnection       *connection,
                                         VtGate                        *gate,
                                         GSocketAddress                *client,

@@ -316,7 +316,7 @@ vt_server_set_tls_certificate (VtServer *self, GTlsCertificate *certificate)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_server_get_ping_interval (VtServer *self)
 {
   g_return_val_if_fail (VT_IS_SERVER (self), 0);
@@ -335,7 +335,7 @@ vt_server_get_ping_interval (VtServer *self)
  * Since: 1.0
  */
 void
-vt_server_set_ping_interval (VtServer *self, guint seconds)
+vt_server_set_ping_interval (VtServer *self, unsigned int seconds)
 {
   g_return_if_fail (VT_IS_SERVER (self));
 
@@ -352,7 +352,7 @@ vt_server_set_ping_interval (VtServer *self, guint seconds)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_server_get_ping_timeout (VtServer *self)
 {
   g_return_val_if_fail (VT_IS_SERVER (self), 0);
@@ -370,7 +370,7 @@ vt_server_get_ping_timeout (VtServer *self)
  * Since: 1.0
  */
 void
-vt_server_set_ping_timeout (VtServer *self, guint seconds)
+vt_server_set_ping_timeout (VtServer *self, unsigned int seconds)
 {
   g_return_if_fail (VT_IS_SERVER (self));
   g_return_if_fail (seconds > 0);
@@ -388,7 +388,7 @@ vt_server_set_ping_timeout (VtServer *self, guint seconds)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_server_get_max_sessions (VtServer *self)
 {
   g_return_val_if_fail (VT_IS_SERVER (self), 0);
@@ -406,7 +406,7 @@ vt_server_get_max_sessions (VtServer *self)
  * Since: 1.0
  */
 void
-vt_server_set_max_sessions (VtServer *self, guint max)
+vt_server_set_max_sessions (VtServer *self, unsigned int max)
 {
   g_return_if_fail (VT_IS_SERVER (self));
 
@@ -423,7 +423,7 @@ vt_server_set_max_sessions (VtServer *self, guint max)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_server_get_max_forwards (VtServer *self)
 {
   g_return_val_if_fail (VT_IS_SERVER (self), 0);
@@ -441,7 +441,7 @@ vt_server_get_max_forwards (VtServer *self)
  * Since: 1.0
  */
 void
-vt_server_set_max_forwards (VtServer *self, guint max)
+vt_server_set_max_forwards (VtServer *self, unsigned int max)
 {
   g_return_if_fail (VT_IS_SERVER (self));
 
@@ -458,7 +458,7 @@ vt_server_set_max_forwards (VtServer *self, guint max)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_server_get_max_streams (VtServer *self)
 {
   g_return_val_if_fail (VT_IS_SERVER (self), 0);
@@ -476,7 +476,7 @@ vt_server_get_max_streams (VtServer *self)
  * Since: 1.0
  */
 void
-vt_server_set_max_streams (VtServer *self, guint max)
+vt_server_set_max_streams (VtServer *self, unsigned int max)
 {
   g_return_if_fail (VT_IS_SERVER (self));
   g_return_if_fail (max > 0);

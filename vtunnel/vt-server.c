@@ -22,13 +22,14 @@
  *
  * The side of the tunnel that users can reach: takes clients, and opens ports for them.
  *
- * Clients come in on ports that the server opens itself, by [method@Vt.Server.listen], or through a
- * [class@Soup.Server] that the application has anyway, by [method@Vt.Server.attach]. Each client is a
- * [class@Vt.Session], each port that it asks for a [class@Vt.Forward], each connection that comes to
- * such a port a [class@Vt.Stream]; the server makes all of these by itself, and tells by signals.
+ * Clients come in on ports that the server opens itself, by [method@Vt.Server.listen], or through
+ * a [class@Soup.Server] that the application has anyway, by [method@Vt.Server.attach]. Each
+ * client is a [class@Vt.Session], each port that it asks for a [class@Vt.Forward], each
+ * connection that comes to such a port a [class@Vt.Stream]; the server makes all of these by
+ * itself, and tells by signals.
  *
- * A new server is safe rather than useful to everybody: it listens on loopback addresses only, and so
- * do the ports that it opens for its clients. See [property@Vt.Server:allow-anonymous],
+ * A new server is safe rather than useful to everybody: it listens on loopback addresses only,
+ * and so do the ports that it opens for its clients. See [property@Vt.Server:allow-anonymous],
  * [property@Vt.Server:bind-address], [property@Vt.Server:allowed-ports] and
  * [signal@Vt.Server::listen-requested].
  *
@@ -58,7 +59,7 @@ enum {
   N_SIGNALS,
 };
 
-static guint signals[N_SIGNALS];
+static unsigned int signals[N_SIGNALS];
 
 G_DEFINE_FINAL_TYPE (VtServer, vt_server, G_TYPE_OBJECT)
 
@@ -160,7 +161,7 @@ session_closed_cb (VtServerSession *work, const GError *error, void *user_data)
   complete_closes (self);
 }
 
-/* `gate` is NULL for a connection that the application made. */
+/* Takes both references; `gate` is NULL for a connection that the application made. */
 static void
 open_session (VtServer *self,
               SoupWebsocketConnection *connection,
@@ -217,9 +218,6 @@ connected_cb (SoupWebsocketConnection *connection,
               GSocketAddress *client,
               void *user_data)
 {
-  g_autoptr(SoupWebsocketConnection) kept_connection = connection;
-  g_autoptr(VtGate) kept_gate = gate;
-
   open_session (user_data, connection, gate, client);
 }
 
@@ -296,9 +294,9 @@ define_session_signals (GType type)
    * @session: the client's session
    * @forward: what it asks for
    *
-   * A client asks for a port, which the server's settings allow. The port is not open yet. The first
-   * handler decides; without any, every request is granted. A handler that throws an exception, in a
-   * language that has them, denies the request.
+   * A client asks for a port, which the server's settings allow. The port is not open yet. The
+   * first handler decides; without any, every request is granted. A handler that throws an
+   * exception, in a language that has them, denies the request.
    *
    * Returns: %TRUE to open the port, %FALSE to refuse it with %VT_ERROR_PERMISSION_DENIED
    *
@@ -458,9 +456,9 @@ vt_server_get_ports (VtServer *self, size_t *n_ports)
  *
  * Takes clients through an HTTP server that the application has anyway.
  *
- * Requests for exactly @path that ask for a WebSocket are clients', unless @server has answered them
- * when their headers had come, by an authentication or an early handler; all other requests stay with
- * @server. It should have no WebSocket handler of its own at @path.
+ * Requests for exactly @path that ask for a WebSocket are clients', unless @server has answered
+ * them when their headers had come, by an authentication or an early handler; all other requests
+ * stay with @server. It should have no WebSocket handler of its own at @path.
  *
  * What [property@Vt.Server:allow-anonymous] and [property@Vt.Server:allowed-origins] say holds here
  * too. How slow and how large requests may be is up to @server.
@@ -520,7 +518,7 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
   stream = soup_websocket_connection_get_io_stream (connection);
   if (G_IS_SOCKET_CONNECTION (stream))
     client = g_socket_connection_get_remote_address (G_SOCKET_CONNECTION (stream), NULL);
-  open_session (self, connection, NULL, client);
+  open_session (self, g_object_ref (connection), NULL, client);
 }
 
 /**
@@ -532,9 +530,9 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
  *
  * Closes the server's ports, leaves the HTTP servers that it is attached to, and ends all sessions.
  *
- * Clients are told that the server shuts down; those that do not answer are cut off after 5 seconds.
- * Afterwards the server can listen again. Cancelling does not stop the closing, and does not end the
- * operation sooner.
+ * Clients are told that the server shuts down; those that do not answer are cut off after 5
+ * seconds. Afterwards the server can listen again. Cancelling does not stop the closing, and does
+ * not end the operation sooner.
  *
  * Since: 1.0
  */

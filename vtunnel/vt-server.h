@@ -53,25 +53,25 @@ GTlsCertificate *vt_server_get_tls_certificate (VtServer *self);
 VT_EXTERN
 void vt_server_set_tls_certificate (VtServer *self, GTlsCertificate *certificate);
 VT_EXTERN
-guint vt_server_get_ping_interval (VtServer *self);
+unsigned int vt_server_get_ping_interval (VtServer *self);
 VT_EXTERN
-void vt_server_set_ping_interval (VtServer *self, guint seconds);
+void vt_server_set_ping_interval (VtServer *self, unsigned int seconds);
 VT_EXTERN
-guint vt_server_get_ping_timeout (VtServer *self);
+unsigned int vt_server_get_ping_timeout (VtServer *self);
 VT_EXTERN
-void vt_server_set_ping_timeout (VtServer *self, guint seconds);
+void vt_server_set_ping_timeout (VtServer *self, unsigned int seconds);
 VT_EXTERN
-guint vt_server_get_max_sessions (VtServer *self);
+unsigned int vt_server_get_max_sessions (VtServer *self);
 VT_EXTERN
-void vt_server_set_max_sessions (VtServer *self, guint max);
+void vt_server_set_max_sessions (VtServer *self, unsigned int max);
 VT_EXTERN
-guint vt_server_get_max_forwards (VtServer *self);
+unsigned int vt_server_get_max_forwards (VtServer *self);
 VT_EXTERN
-void vt_server_set_max_forwards (VtServer *self, guint max);
+void vt_server_set_max_forwards (VtServer *self, unsigned int max);
 VT_EXTERN
-guint vt_server_get_max_streams (VtServer *self);
+unsigned int vt_server_get_max_streams (VtServer *self);
 VT_EXTERN
-void vt_server_set_max_streams (VtServer *self, guint max);
+void vt_server_set_max_streams (VtServer *self, unsigned int max);
 VT_EXTERN
 GListModel *vt_server_get_sessions (VtServer *self);
 

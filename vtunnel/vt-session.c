@@ -83,7 +83,10 @@ create_id (void)
 }
 
 static void
-vt_session_get_property (GObject *object, guint property_id, GValue *value, GParamSpec *pspec)
+vt_session_get_property (GObject *object,
+                         unsigned int property_id,
+                         GValue *value,
+                         GParamSpec *pspec)
 {
   VtSession *self = VT_SESSION (object);
 
@@ -128,15 +131,12 @@ vt_session_finalize (GObject *object)
   G_OBJECT_CLASS (vt_session_parent_class)->finalize (object);
 }
 
+#define READABLE (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY)
+
+/* What is settled when the session begins. */
 static void
-vt_session_class_init (VtSessionClass *klass)
+define_client (void)
 {
-  const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
-  GObjectClass *object_class = G_OBJECT_CLASS (klass);
-
-  object_class->get_property = vt_session_get_property;
-  object_class->finalize = vt_session_finalize;
-
   /**
    * VtSession:id: (getter get_id)
    *
@@ -144,7 +144,7 @@ vt_session_class_init (VtSessionClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_ID] = g_param_spec_string ("id", NULL, NULL, NULL, readable);
+  props[PROP_ID] = g_param_spec_string ("id", NULL, NULL, NULL, READABLE);
 
   /**
    * VtSession:user: (getter get_user)
@@ -153,7 +153,7 @@ vt_session_class_init (VtSessionClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_USER] = g_param_spec_string ("user", NULL, NULL, NULL, readable);
+  props[PROP_USER] = g_param_spec_string ("user", NULL, NULL, NULL, READABLE);
 
   /**
    * VtSession:client-address: (getter get_client_address)
@@ -164,7 +164,7 @@ vt_session_class_init (VtSessionClass *klass)
    * Since: 1.0
    */
   props[PROP_CLIENT_ADDRESS] =
-      g_param_spec_object ("client-address", NULL, NULL, G_TYPE_SOCKET_ADDRESS, readable);
+      g_param_spec_object ("client-address", NULL, NULL, G_TYPE_SOCKET_ADDRESS, READABLE);
 
   /**
    * VtSession:protocol: (getter get_protocol)
@@ -173,8 +173,12 @@ vt_session_class_init (VtSessionClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_PROTOCOL] = g_param_spec_uint ("protocol", NULL, NULL, 0, G_MAXUINT, 0, readable);
+  props[PROP_PROTOCOL] = g_param_spec_uint ("protocol", NULL, NULL, 0, G_MAXUINT, 0, READABLE);
+}
 
+static void
+define_state (void)
+{
   /**
    * VtSession:rtt: (getter get_rtt)
    *
@@ -182,7 +186,7 @@ vt_session_class_init (VtSessionClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_RTT] = g_param_spec_int64 ("rtt", NULL, NULL, -1, G_MAXINT64, -1, readable);
+  props[PROP_RTT] = g_param_spec_int64 ("rtt", NULL, NULL, -1, G_MAXINT64, -1, READABLE);
 
   /**
    * VtSession:forwards: (getter get_forwards)
@@ -191,7 +195,7 @@ vt_session_class_init (VtSessionClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_FORWARDS] = g_param_spec_object ("forwards", NULL, NULL, G_TYPE_LIST_MODEL, readable);
+  props[PROP_FORWARDS] = g_param_spec_object ("forwards", NULL, NULL, G_TYPE_LIST_MODEL, READABLE);
 
   /**
    * VtSession:streams: (getter get_streams)
@@ -200,8 +204,18 @@ vt_session_class_init (VtSessionClass *klass)
    *
    * Since: 1.0
    */
-  props[PROP_STREAMS] = g_param_spec_object ("streams", NULL, NULL, G_TYPE_LIST_MODEL, readable);
+  props[PROP_STREAMS] = g_param_spec_object ("streams", NULL, NULL, G_TYPE_LIST_MODEL, READABLE);
+}
 
+static void
+vt_session_class_init (VtSessionClass *klass)
+{
+  GObjectClass *object_class = G_OBJECT_CLASS (klass);
+
+  object_class->get_property = vt_session_get_property;
+  object_class->finalize = vt_session_finalize;
+  define_client ();
+  define_state ();
   g_object_class_install_properties (object_class, G_N_ELEMENTS (props), props);
 }
 
@@ -322,7 +336,7 @@ vt_session_get_client_address (VtSession *self)
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_session_get_protocol (VtSession *self)
 {
   g_return_val_if_fail (VT_IS_SESSION (self), 0);
@@ -390,8 +404,8 @@ vt_session_get_streams (VtSession *self)
  *
  * Ends the session: its streams end, and the client is told.
  *
- * [signal@Vt.Server::session-closed] follows when it is done, at the latest after 5 seconds. Nothing
- * happens if the session is over already.
+ * [signal@Vt.Server::session-closed] follows when it is done, at the latest after 5 seconds.
+ * Nothing happens if the session is over already.
  *
  * Since: 1.0
  */

@@ -23,7 +23,7 @@ const char *vt_session_get_user (VtSession *self);
 VT_EXTERN
 GSocketAddress *vt_session_get_client_address (VtSession *self);
 VT_EXTERN
-guint vt_session_get_protocol (VtSession *self);
+unsigned int vt_session_get_protocol (VtSession *self);
 VT_EXTERN
 gint64 vt_session_get_rtt (VtSession *self);
 VT_EXTERN

@@ -22,7 +22,7 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VtStreamInput,
 static gssize
 vt_stream_input_read (GInputStream *stream,
                       void *buffer,
-                      gsize size,
+                      size_t size,
                       GCancellable *cancellable,
                       GError **error)
 {
@@ -81,7 +81,7 @@ vt_stream_input_create_source (GPollableInputStream *stream, GCancellable *cance
 static gssize
 vt_stream_input_read_nonblocking (GPollableInputStream *stream,
                                   void *buffer,
-                                  gsize size,
+                                  size_t size,
                                   GError **error)
 {
   return vt_stream_half_transfer (&VT_STREAM_INPUT (stream)->half, buffer, size, error);

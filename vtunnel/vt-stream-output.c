@@ -22,7 +22,7 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VtStreamOutput,
 static gssize
 vt_stream_output_write (GOutputStream *stream,
                         const void *data,
-                        gsize size,
+                        size_t size,
                         GCancellable *cancellable,
                         GError **error)
 {
@@ -82,7 +82,7 @@ vt_stream_output_create_source (GPollableOutputStream *stream, GCancellable *can
 static gssize
 vt_stream_output_write_nonblocking (GPollableOutputStream *stream,
                                     const void *data,
-                                    gsize size,
+                                    size_t size,
                                     GError **error)
 {
   return vt_stream_half_transfer (&VT_STREAM_OUTPUT (stream)->half, (void *) data, size, error);

@@ -11,8 +11,8 @@
  * nobody's yet: a relay claims it with vt_stream_lend (), or an application reads and writes it. */
 VtStream *vt_stream_new (VtMuxStream *stream, VtForward *forward, GSocketAddress *user);
 
-/* For a relay: from now on the mux's stream is the relay's to drive, by its events, and the GIO side
- * of the VtStream gives G_IO_ERROR_BUSY. The relay tells the end with vt_stream_finish (). */
+/* For a relay: from now on the mux's stream is the relay's to drive, by its events, and the GIO
+ * side of the VtStream gives G_IO_ERROR_BUSY. The relay tells the end with vt_stream_finish (). */
 VtMuxStream *vt_stream_lend (VtStream *self);
 
 /* The stream is over: sets `error` (copied, NULL if it ended in order), keeps the final counters,

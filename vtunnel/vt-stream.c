@@ -16,8 +16,8 @@
  * `VtStream` is then there to be looked at, and reading or writing it fails with
  * `G_IO_ERROR_BUSY`. Where it has none, [signal@Forward::incoming] hands the stream to the
  * application, which uses it as any [class@Gio.IOStream], or passes it on to something that takes
- * one, such as `soup_server_accept_iostream ()`. By returning %TRUE from that signal the application
- * accepts the stream; nothing can be written before.
+ * one, such as `soup_server_accept_iostream ()`. By returning %TRUE from that signal the
+ * application accepts the stream; what it writes before that leaves then.
  *
  * ```c
  * static gboolean
@@ -39,9 +39,9 @@
  *
  * Closing ([method@Gio.IOStream.close]) never blocks and is graceful: what was written before has
  * been taken over by the tunnel and is delivered, also when the object goes away right after it.
- * Closing the output stream alone ends that direction. Version 1 of the tunnel's protocol cannot say
- * that one direction ends: there it ends both, and what the other side had sent until then can
- * still be read.
+ * Closing the output stream alone ends that direction. Version 1 of the tunnel's protocol cannot
+ * say that one direction ends: there it ends both, and what the other side had sent until then
+ * can still be read.
  *
  * A stream that broke fails with `G_IO_ERROR_CONNECTION_CLOSED`; [property@Stream:error] says why,
  * in the words of [error@Error].
@@ -49,8 +49,8 @@
  * ## Threads
  *
  * A stream belongs to the main context it was made in. Its asynchronous and its pollable functions
- * never block and use no thread, and are to be called from there. The synchronous ones may be called
- * from other threads too, and wait there while that main context runs; in the stream's own thread
+ * never block and use no thread, and are to be called from there. The synchronous ones may be
+ * called from other threads too, and wait there while that main context runs; in the stream's own thread
  * they fail with `G_IO_ERROR_WOULD_BLOCK` where they would have to wait for the main context, which
  * they keep from running.
  *
@@ -163,7 +163,7 @@ vt_stream_finalize (GObject *object)
 }
 
 static void
-vt_stream_get_property (GObject *object, guint property_id, GValue *value, GParamSpec *pspec)
+vt_stream_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtStream *self = VT_STREAM (object);
 
@@ -195,11 +195,11 @@ vt_stream_get_property (GObject *object, guint property_id, GValue *value, GPara
     }
 }
 
-static void
-install_properties (GObjectClass *object_class)
-{
-  const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+#define PROP_FLAGS (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY)
 
+static void
+describe_origin (void)
+{
   /**
    * VtStream:id: (getter get_id)
    *
@@ -207,7 +207,7 @@ install_properties (GObjectClass *object_class)
    *
    * Since: 1.0
    */
-  props[PROP_ID] = g_param_spec_uint ("id", NULL, NULL, 0, G_MAXUINT32, 0, flags);
+  props[PROP_ID] = g_param_spec_uint ("id", NULL, NULL, 0, G_MAXUINT32, 0, PROP_FLAGS);
   /**
    * VtStream:forward: (getter get_forward)
    *
@@ -215,7 +215,7 @@ install_properties (GObjectClass *object_class)
    *
    * Since: 1.0
    */
-  props[PROP_FORWARD] = g_param_spec_object ("forward", NULL, NULL, VT_TYPE_FORWARD, flags);
+  props[PROP_FORWARD] = g_param_spec_object ("forward", NULL, NULL, VT_TYPE_FORWARD, PROP_FLAGS);
   /**
    * VtStream:user-address: (getter get_user_address)
    *
@@ -225,7 +225,7 @@ install_properties (GObjectClass *object_class)
    * Since: 1.0
    */
   props[PROP_USER_ADDRESS] =
-      g_param_spec_object ("user-address", NULL, NULL, G_TYPE_SOCKET_ADDRESS, flags);
+      g_param_spec_object ("user-address", NULL, NULL, G_TYPE_SOCKET_ADDRESS, PROP_FLAGS);
   /**
    * VtStream:opened-at: (getter get_opened_at)
    *
@@ -233,7 +233,13 @@ install_properties (GObjectClass *object_class)
    *
    * Since: 1.0
    */
-  props[PROP_OPENED_AT] = g_param_spec_boxed ("opened-at", NULL, NULL, G_TYPE_DATE_TIME, flags);
+  props[PROP_OPENED_AT] =
+      g_param_spec_boxed ("opened-at", NULL, NULL, G_TYPE_DATE_TIME, PROP_FLAGS);
+}
+
+static void
+describe_state (void)
+{
   /**
    * VtStream:bytes-sent: (getter get_bytes_sent)
    *
@@ -241,7 +247,8 @@ install_properties (GObjectClass *object_class)
    *
    * Since: 1.0
    */
-  props[PROP_BYTES_SENT] = g_param_spec_uint64 ("bytes-sent", NULL, NULL, 0, G_MAXUINT64, 0, flags);
+  props[PROP_BYTES_SENT] =
+      g_param_spec_uint64 ("bytes-sent", NULL, NULL, 0, G_MAXUINT64, 0, PROP_FLAGS);
   /**
    * VtStream:bytes-received: (getter get_bytes_received)
    *
@@ -250,7 +257,7 @@ install_properties (GObjectClass *object_class)
    * Since: 1.0
    */
   props[PROP_BYTES_RECEIVED] =
-      g_param_spec_uint64 ("bytes-received", NULL, NULL, 0, G_MAXUINT64, 0, flags);
+      g_param_spec_uint64 ("bytes-received", NULL, NULL, 0, G_MAXUINT64, 0, PROP_FLAGS);
   /**
    * VtStream:error: (getter get_error)
    *
@@ -258,8 +265,7 @@ install_properties (GObjectClass *object_class)
    *
    * Since: 1.0
    */
-  props[PROP_ERROR] = g_param_spec_boxed ("error", NULL, NULL, G_TYPE_ERROR, flags);
-  g_object_class_install_properties (object_class, G_N_ELEMENTS (props), props);
+  props[PROP_ERROR] = g_param_spec_boxed ("error", NULL, NULL, G_TYPE_ERROR, PROP_FLAGS);
 }
 
 static void
@@ -271,11 +277,13 @@ vt_stream_class_init (VtStreamClass *klass)
   object_class->dispose = vt_stream_dispose;
   object_class->finalize = vt_stream_finalize;
   object_class->get_property = vt_stream_get_property;
-  /* close_async () is GIO's own: it closes the two halves, which both can do so without a thread. */
+  /* close_async () is GIO's own: it closes the two halves, which need no thread for that. */
   io_class->get_input_stream = vt_stream_get_input_stream;
   io_class->get_output_stream = vt_stream_get_output_stream;
   io_class->close_fn = vt_stream_close;
-  install_properties (object_class);
+  describe_origin ();
+  describe_state ();
+  g_object_class_install_properties (object_class, G_N_ELEMENTS (props), props);
 }
 
 static void
@@ -351,7 +359,7 @@ vt_stream_set_finished_func (VtStream *self, VtStreamFinishedFunc func, void *us
  *
  * Since: 1.0
  */
-guint
+unsigned int
 vt_stream_get_id (VtStream *self)
 {
   g_return_val_if_fail (VT_IS_STREAM (self), 0);

@@ -17,7 +17,7 @@ VT_EXTERN
 G_DECLARE_FINAL_TYPE (VtStream, vt_stream, VT, STREAM, GIOStream)
 
 VT_EXTERN
-guint vt_stream_get_id (VtStream *self);
+unsigned int vt_stream_get_id (VtStream *self);
 VT_EXTERN
 VtForward *vt_stream_get_forward (VtStream *self);
 VT_EXTERN

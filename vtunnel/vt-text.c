@@ -28,8 +28,8 @@ is_plain (gunichar c)
 }
 
 /* Writes the first character of `text`, or an escape for it, and returns its length in bytes. */
-static gsize
-take_character (const char *text, gsize length, GString *piece)
+static size_t
+take_character (const char *text, size_t length, GString *piece)
 {
   unsigned char byte = (unsigned char) *text;
   gunichar c = byte < 0x80 ? byte : g_utf8_get_char_validated (text, (gssize) length);
@@ -55,7 +55,7 @@ take_character (const char *text, gsize length, GString *piece)
     g_string_append_printf (piece, "\\x%02x", byte);
   else
     g_string_append_printf (piece, "\\u{%04x}", c);
-  return (gsize) g_unichar_to_utf8 (c, NULL);
+  return (size_t) g_unichar_to_utf8 (c, NULL);
 }
 
 char *
@@ -63,16 +63,16 @@ vt_text_escape (const char *text, gssize length)
 {
   g_autoptr(GString) result = g_string_new (NULL);
   g_autoptr(GString) piece = g_string_new (NULL);
-  glong n_characters = 0;
-  gsize left;
+  long n_characters = 0;
+  size_t left;
 
   if (text == NULL)
     return g_strdup ("(none)");
 
-  left = length < 0 ? strlen (text) : (gsize) length;
+  left = length < 0 ? strlen (text) : (size_t) length;
   while (left > 0)
     {
-      gsize taken = take_character (text, left, piece);
+      size_t taken = take_character (text, left, piece);
 
       n_characters += g_utf8_strlen (piece->str, (gssize) piece->len);
       if (n_characters > MAX_CHARACTERS)

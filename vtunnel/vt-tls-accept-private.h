@@ -5,8 +5,8 @@
 
 #include <gio/gio.h>
 
-/* The server's side of a TLS handshake, which must be over within `deadline` microseconds. What comes
- * out is a pollable GIOStream. A failure closes `base`. */
+/* The server's side of a TLS handshake, which must be over within `deadline` microseconds. What
+ * comes out is a pollable GIOStream. A failure closes `base`. */
 void       vt_tls_accept_async (GIOStream           *base,
                                 GTlsCertificate     *certificate,
                                 gint64               deadline,

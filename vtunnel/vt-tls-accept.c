@@ -15,7 +15,7 @@ typedef struct {
   VtTimer *timer;         /* owned: the deadline */
   GCancellable *deadline; /* owned: ends the handshake, for the timer and for the caller */
   GCancellable *outer;    /* owned, nullable: the caller's */
-  gulong chained;         /* the handler on `outer` */
+  unsigned long chained;  /* the handler on `outer` */
   gboolean late;
 } Handshake;
 

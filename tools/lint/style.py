@@ -16,7 +16,7 @@ SUFFIXES = {'.c', '.h', '.py', '.js', '.sh', '.build'}
 
 # What may not stand in a C file, and what to write instead.
 FORBIDDEN_C = [
-    (r'\bg(char|int|uint|long|ulong|short|ushort|float|double|size|pointer_t)\b(?!:)',
+    (r'\bg(char|int|uint|long|ulong|short|ushort|float|double|size)\b',
      'C has a type of its own for this'),
     (r'\bg_(timeout|idle)_add(_full|_seconds|_once)?\b',
      'a VtTimer, or a named GSource on the thread-default context'),
@@ -27,8 +27,6 @@ FORBIDDEN_C = [
     (r'G_DECLARE_DERIVABLE_TYPE', 'final types, or a written reason'),
     (r'g_param_spec_\w+ \("[^"]+", "', 'no nick and no blurb'),
 ]
-# gsize, gssize, guint8 and the like carry a width or a sign that C89 lacked: GLib's own signatures
-# ask for them where pointers are passed.
 MARKS = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b')
 IN_TESTS = re.compile(r'time\.sleep|g_usleep|\bsleep [0-9.]+\b')
 

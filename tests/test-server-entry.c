@@ -1,0 +1,435 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include <string.h>
+
+#include <libsoup/soup.h>
+#include <vtunnel/vtunnel.h>
+
+#include "raw-peer.h"
+
+/* For localhost, signed by itself, good for a hundred years. */
+static const char certificate_pem[] =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBmTCCAT+gAwIBAgIUOqtf8HIf9pJh+pdckrp8OVhleSEwCgYIKoZIzj0EAwIw\n"
+    "FDESMBAGA1UEAwwJbG9jYWxob3N0MB4XDTI2MTEyMzAzMDMxOVoXDTI2MTIyMzAz\n"
+    "MDMxOVowFDESMBAGA1UEAwwJbG9jYWxob3N0MFkwEwYHKoZIzj0CAQYIKoZIzj0D\n"
+    "AQcDQgAEA4QVv+aw84MbE8Ga4zvCa5ItwITN0K2y3/Ek7PMy37YYlB/OKWJzbNNf\n"
+    "zzuNaWg9448g8nVQaNxjJRC5ZUsz9KNvMG0wHQYDVR0OBBYEFMUTGlXw/0bE5rRC\n"
+    "n5UdcmRSMb/GMB8GA1UdIwQYMBaAFMUTGlXw/0bE5rRCn5UdcmRSMb/GMA8GA1Ud\n"
+    "EwEB/wQFMAMBAf8wGgYDVR0RBBMwEYIJbG9jYWxob3N0hwR/AAABMAoGCCqGSM49\n"
+    "BAMCA0gAMEUCIBO5Kg38Nc4HoDvEUOMVizIa5vZfrwm6kMOPT2gwQG0uAiEAxeCf\n"
+    "3wCHhMIrCMyB5zX4Kn5sAYSj8WgdjHZHVFGDid8=\n"
+    "-----END CERTIFICATE-----\n"
+    "-----BEGIN PRIVATE KEY-----\n"
+    "MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQgEtHVcxhWbtNPr71g\n"
+    "VTNvrq8GH5jTp3rCkfBCKFi/LXqhRANCAAQDhBW/5rDzgxsTwZrjO8Jrki3AhM3Q\n"
+    "rbLf8STs8zLfthiUH84pYnNs01/PO41paD3jjyDydVBo3GMlELllSzP0\n"
+    "-----END PRIVATE KEY-----\n";
+
+static guint16
+listen_anywhere (VtServer *server)
+{
+  g_autoptr(GError) error = NULL;
+  g_autofree guint16 *ports = NULL;
+  size_t n_ports;
+
+  vt_server_listen (server, NULL, 0, &error);
+  g_assert_no_error (error);
+  ports = vt_server_get_ports (server, &n_ports);
+  return ports[n_ports - 1];
+}
+
+static guint16
+listen_locally (SoupServer *server)
+{
+  g_autoptr(GError) error = NULL;
+  GSList *uris;
+  guint16 port;
+
+  soup_server_listen_local (server, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, &error);
+  g_assert_no_error (error);
+  uris = soup_server_get_uris (server);
+  port = g_uri_get_port (uris->data);
+  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
+  return port;
+}
+
+/* Asks for any port; the server must open one. */
+static guint16
+listen_for (RawPeer *client)
+{
+  g_autofree char *answer = NULL;
+  const char *start = "{\"type\":\"listen_ok\",\"port\":";
+
+  raw_peer_send_message (client, "{\"type\":\"listen\"}");
+  answer = raw_peer_read_message (client);
+  g_assert_true (g_str_has_prefix (answer, start));
+  return (guint16) g_ascii_strtoull (answer + strlen (start), NULL, 10);
+}
+
+static gboolean
+has_no_sessions (void *user_data)
+{
+  return g_list_model_get_n_items (vt_server_get_sessions (user_data)) == 0;
+}
+
+static void
+hello_cb (SoupServer *soup,
+          SoupServerMessage *message,
+          const char *path,
+          GHashTable *query,
+          void *user_data)
+{
+  soup_server_message_set_status (message, SOUP_STATUS_OK, NULL);
+  soup_server_message_set_response (message, "text/plain", SOUP_MEMORY_STATIC, "hello", 5);
+}
+
+static void
+expect_answer (guint16 port, const char *request, const char *start)
+{
+  g_autoptr(RawPeer) peer = raw_peer_new (port);
+  const char *answer;
+
+  raw_peer_send_text (peer, request);
+  answer = raw_peer_wait_end (peer);
+  if (!g_str_has_prefix (answer, start))
+    g_error ("%s", answer);
+}
+
+static void
+test_attach (void)
+{
+  g_autoptr(SoupServer) soup = soup_server_new (NULL, NULL);
+  g_autoptr(VtServer) server = vt_server_new ();
+  guint16 port = listen_locally (soup);
+  RawPeer *client;
+
+  soup_server_add_handler (soup, "/", hello_cb, NULL, NULL);
+  vt_server_attach (server, soup, "/tunnel");
+
+  client = raw_peer_new_websocket (port, "/tunnel");
+  g_assert_cmpuint (listen_for (client), !=, 0);
+  g_assert_cmpuint (g_list_model_get_n_items (vt_server_get_sessions (server)), ==, 1);
+  raw_peer_free (client);
+  raw_wait (has_no_sessions, server);
+
+  /* What is no client's stays with the application. */
+  expect_answer (port, "GET /tunnel HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                 "HTTP/1.1 200 ");
+  expect_answer (port, "GET /health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n",
+                 "HTTP/1.1 200 ");
+  /* What is a client's is checked. */
+  expect_answer (port,
+                 "GET /tunnel HTTP/1.1\r\nHost: example.com\r\nConnection: Upgrade\r\n"
+                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                 "HTTP/1.1 403 ");
+
+  g_clear_object (&server);
+  expect_answer (port,
+                 "GET /tunnel HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade, close\r\n"
+                 "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                 "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
+                 "HTTP/1.1 200 ");
+  soup_server_disconnect (soup);
+}
+
+static void
+websocket_cb (SoupServer *soup,
+              SoupServerMessage *message,
+              const char *path,
+              SoupWebsocketConnection *connection,
+              void *user_data)
+{
+  vt_server_handle_connection (user_data, connection);
+}
+
+static void
+test_handle_connection (void)
+{
+  g_autoptr(SoupServer) soup = soup_server_new (NULL, NULL);
+  g_autoptr(VtServer) server = vt_server_new ();
+  guint16 port = listen_locally (soup);
+  RawPeer *client;
+  RawPeer *user;
+  RawPeer *second;
+  g_autofree char *message = NULL;
+
+  soup_server_add_websocket_handler (soup, "/w", NULL, NULL, websocket_cb, server, NULL);
+  vt_server_set_max_sessions (server, 1);
+  client = raw_peer_new_websocket (port, "/w");
+  user = raw_peer_new (listen_for (client));
+  message = raw_peer_read_message (client);
+  g_assert_nonnull (strstr (message, "connect"));
+  raw_peer_send_message (client, "{\"type\":\"data\",\"stream_id\":1,\"data\":\"d29ybGQ=\"}");
+  g_assert_cmpstr (raw_peer_wait_input (user, 5), ==, "world");
+
+  second = raw_peer_new_websocket (port, "/w");
+  g_assert_cmpuint (raw_peer_read_close (second), ==, 1008);
+  raw_peer_free (second);
+  raw_peer_free (client);
+  raw_peer_wait_end (user);
+  raw_peer_free (user);
+  raw_wait (has_no_sessions, server);
+  soup_server_disconnect (soup);
+}
+
+static void
+got_body_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  GBytes **body = user_data;
+  g_autoptr(GError) error = NULL;
+
+  *body = soup_session_send_and_read_finish (SOUP_SESSION (source), result, &error);
+  g_assert_no_error (error);
+}
+
+static void
+got_websocket_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  SoupWebsocketConnection **connection = user_data;
+  g_autoptr(GError) error = NULL;
+
+  *connection = soup_session_websocket_connect_finish (SOUP_SESSION (source), result, &error);
+  g_assert_no_error (error);
+}
+
+static gboolean
+is_there (void *user_data)
+{
+  return *(void **) user_data != NULL;
+}
+
+static gboolean
+accept_certificate_cb (SoupMessage *message,
+                       GTlsCertificate *certificate,
+                       GTlsCertificateFlags errors,
+                       void *user_data)
+{
+  return TRUE;
+}
+
+static SoupMessage *
+create_request (const char *scheme, guint16 port, const char *path)
+{
+  g_autofree char *uri = g_strdup_printf ("%s://localhost:%u%s", scheme, port, path);
+  SoupMessage *message = soup_message_new ("GET", uri);
+
+  g_signal_connect (message, "accept-certificate", G_CALLBACK (accept_certificate_cb), NULL);
+  return message;
+}
+
+static void
+test_tls (void)
+{
+  g_autoptr(GError) error = NULL;
+  g_autoptr(GTlsCertificate) certificate =
+      g_tls_certificate_new_from_pem (certificate_pem, -1, &error);
+  g_autoptr(VtServer) server = vt_server_new ();
+  g_autoptr(SoupSession) session = soup_session_new ();
+  g_autoptr(SoupMessage) health = NULL;
+  g_autoptr(SoupMessage) upgrade = NULL;
+  g_autoptr(SoupWebsocketConnection) connection = NULL;
+  g_autoptr(GBytes) body = NULL;
+  g_autoptr(RawPeer) plain = NULL;
+  guint16 port;
+
+  g_assert_no_error (error);
+  vt_server_set_tls_certificate (server, certificate);
+  port = listen_anywhere (server);
+
+  health = create_request ("https", port, "/health");
+  soup_session_send_and_read_async (session, health, G_PRIORITY_DEFAULT, NULL, got_body_cb, &body);
+  raw_wait (is_there, &body);
+  g_assert_cmpmem (g_bytes_get_data (body, NULL), g_bytes_get_size (body), "ok", 2);
+
+  upgrade = create_request ("wss", port, "/");
+  soup_session_websocket_connect_async (session, upgrade, NULL, NULL, G_PRIORITY_DEFAULT, NULL,
+                                        got_websocket_cb, &connection);
+  raw_wait (is_there, &connection);
+  g_assert_cmpuint (g_list_model_get_n_items (vt_server_get_sessions (server)), ==, 1);
+
+  plain = raw_peer_new (port);
+  raw_peer_send_text (plain, "GET /health HTTP/1.1\r\nHost: a\r\n\r\n");
+  g_assert_false (g_str_has_prefix (raw_peer_wait_end (plain), "HTTP"));
+
+  soup_websocket_connection_close (connection, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
+  raw_wait (has_no_sessions, server);
+}
+
+/* The application lets go of its server in whichever handler, in the middle of everything. */
+static void
+let_go (VtServer *server)
+{
+  VtServer **held = g_object_get_data (G_OBJECT (server), "held");
+
+  if (*held != NULL)
+    g_object_run_dispose (G_OBJECT (server));
+  g_clear_object (held);
+}
+
+static gboolean
+let_go_and_allow (VtServer *server)
+{
+  let_go (server);
+  return TRUE;
+}
+
+static gboolean
+is_gone (void *user_data)
+{
+  return *(void **) user_data == NULL;
+}
+
+static void
+test_dispose_in_handler (const void *data)
+{
+  const char *signal = data;
+  VtServer *server = vt_server_new ();
+  void *watched = server;
+  guint16 port = listen_anywhere (server);
+  RawPeer *client;
+  RawPeer *user = NULL;
+  gboolean asked = strcmp (signal, "listen-requested") == 0;
+
+  g_object_add_weak_pointer (G_OBJECT (server), &watched);
+  g_object_set_data (G_OBJECT (server), "held", &server);
+  g_signal_connect (server, signal, asked ? G_CALLBACK (let_go_and_allow) : G_CALLBACK (let_go),
+                    NULL);
+  client = raw_peer_new (port);
+  if (strcmp (signal, "session-opened") != 0)
+    raw_peer_upgrade (client, "/");
+  else
+    raw_peer_send_text (client, "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\n"
+                                "Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+                                "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n");
+  if (asked)
+    raw_peer_send_message (client, "{\"type\":\"listen\"}");
+  else if (strcmp (signal, "session-opened") != 0)
+    user = raw_peer_new (listen_for (client));
+  if (strcmp (signal, "stream-closed") == 0)
+    raw_peer_shutdown (user);
+  if (strcmp (signal, "session-closed") == 0)
+    raw_peer_shutdown (client);
+  raw_peer_wait_end (client);
+  raw_wait (is_gone, &watched);
+  if (user != NULL)
+    raw_peer_wait_end (user);
+  g_clear_pointer (&user, raw_peer_free);
+  raw_peer_free (client);
+  raw_settle ();
+}
+
+/* The client said all, and left; a slow user still reads it to the end. */
+static void
+test_rest_outlives_client (void)
+{
+  enum { CHUNK = 30 * 1024, N_CHUNKS = 400 };
+  g_autoptr(VtServer) server = vt_server_new ();
+  RawPeer *client = raw_peer_new_websocket (listen_anywhere (server), "/");
+  RawPeer *user = raw_peer_new (listen_for (client));
+  g_autofree guint8 *chunk = g_malloc0 (CHUNK);
+  g_autofree char *encoded = g_base64_encode (chunk, CHUNK);
+  g_autofree char *message =
+      g_strdup_printf ("{\"type\":\"data\",\"stream_id\":1,\"data\":\"%s\"}", encoded);
+  g_autofree char *opened = raw_peer_read_message (client);
+
+  g_assert_nonnull (strstr (opened, "connect"));
+  user->piece = 2048;
+  for (int i = 0; i < N_CHUNKS; i++)
+    raw_peer_send_message (client, message);
+  raw_peer_send_message (client, "{\"type\":\"close\",\"stream_id\":1}");
+  raw_peer_send (client, "\x88\x82\0\0\0\0\x03\xe8", 8);
+  raw_wait (has_no_sessions, server);
+  raw_peer_free (client);
+
+  g_assert_cmpuint (user->input->len, <, CHUNK * N_CHUNKS);
+  user->piece = 65536;
+  raw_peer_wait_end (user);
+  g_assert_false (user->reset);
+  g_assert_cmpuint (user->input->len, ==, CHUNK * N_CHUNKS);
+  raw_peer_free (user);
+}
+
+static void
+test_allowed_ports (void)
+{
+  static const char *const good[] = { "1", "65535", "1-65535", "80,443,8000-8999", "5-5" };
+  static const char *const bad[] = { "",     "0",    "65536", "1-",      "-1",    "2-1",
+                                     "1,,2", ",1",   " 1",    "1 ",      "1-2-3", "a",
+                                     "+1",   "0x10", "1;2",   "1-65536", "1,2,",  "1 -2" };
+  g_autoptr(VtServer) server = vt_server_new ();
+  g_autoptr(GError) error = NULL;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (good); i++)
+    {
+      g_assert_true (vt_server_set_allowed_ports (server, good[i], &error));
+      g_assert_no_error (error);
+      g_assert_cmpstr (vt_server_get_allowed_ports (server), ==, good[i]);
+    }
+  for (size_t i = 0; i < G_N_ELEMENTS (bad); i++)
+    {
+      if (vt_server_set_allowed_ports (server, bad[i], &error))
+        g_error ("%s", bad[i]);
+      g_assert_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT);
+      g_clear_error (&error);
+    }
+  g_assert_cmpstr (vt_server_get_allowed_ports (server), ==, "5-5");
+}
+
+static void
+count_cb (GObject *object, GParamSpec *pspec, void *user_data)
+{
+  (*(unsigned int *) user_data)++;
+}
+
+static void
+test_properties (void)
+{
+  const char *const origins[] = { "https://example.com", NULL };
+  g_autoptr(VtServer) server = vt_server_new ();
+  g_autofree char *bind_address = NULL;
+  unsigned int n_notified = 0;
+
+  g_signal_connect (server, "notify", G_CALLBACK (count_cb), &n_notified);
+  g_assert_cmpstr (vt_server_get_path (server), ==, "/");
+  g_assert_cmpstr (vt_server_get_bind_address (server), ==, "localhost");
+  g_assert_cmpstr (vt_server_get_allowed_ports (server), ==, "1024-65535");
+  g_assert_false (vt_server_get_allow_anonymous (server));
+  g_assert_null (vt_server_get_allowed_origins (server));
+  for (int i = 0; i < 2; i++)
+    {
+      g_object_set (server, "path", "/t", "bind-address", "::1", "allowed-origins", origins,
+                    "allow-anonymous", TRUE, "ping-interval", 1, "ping-timeout", 2, "max-sessions",
+                    3, "max-forwards", 4, "max-streams", 5, NULL);
+      g_assert_cmpuint (n_notified, ==, 9);
+    }
+  vt_server_set_bind_address (server, NULL);
+  g_object_get (server, "bind-address", &bind_address, NULL);
+  g_assert_cmpstr (bind_address, ==, "localhost");
+  g_assert_cmpstrv (vt_server_get_allowed_origins (server), origins);
+  g_assert_cmpuint (vt_server_get_max_streams (server), ==, 5);
+}
+
+int
+main (int argc, char **argv)
+{
+  static const char *const signals[] = { "session-opened", "listen-requested", "stream-opened",
+                                         "stream-closed", "session-closed" };
+
+  g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/server-entry/attach", test_attach);
+  g_test_add_func ("/server-entry/handle-connection", test_handle_connection);
+  g_test_add_func ("/server-entry/tls", test_tls);
+  for (size_t i = 0; i < G_N_ELEMENTS (signals); i++)
+    {
+      g_autofree char *path = g_strconcat ("/server-entry/dispose-in/", signals[i], NULL);
+
+      g_test_add_data_func (path, signals[i], test_dispose_in_handler);
+    }
+  g_test_add_func ("/server-entry/rest-outlives-client", test_rest_outlives_client);
+  g_test_add_func ("/server-entry/allowed-ports", test_allowed_ports);
+  g_test_add_func ("/server-entry/properties", test_properties);
+  return g_test_run ();
+}
