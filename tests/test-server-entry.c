@@ -135,6 +135,15 @@ test_attach (void)
   soup_server_disconnect (soup);
 }
 
+/* Those that the application gave away and that are not gone. */
+static unsigned int n_connections;
+
+static void
+connection_gone_cb (void *user_data, GObject *connection)
+{
+  n_connections--;
+}
+
 static void
 websocket_cb (SoupServer *soup,
               SoupServerMessage *message,
@@ -142,7 +151,15 @@ websocket_cb (SoupServer *soup,
               SoupWebsocketConnection *connection,
               void *user_data)
 {
+  g_object_weak_ref (G_OBJECT (connection), connection_gone_cb, NULL);
+  n_connections++;
   vt_server_handle_connection (user_data, connection);
+}
+
+static gboolean
+has_no_connections (void *user_data)
+{
+  return n_connections == 0;
 }
 
 static void
@@ -172,6 +189,7 @@ test_handle_connection (void)
   raw_peer_wait_end (user);
   raw_peer_free (user);
   raw_wait (has_no_sessions, server);
+  raw_wait (has_no_connections, NULL);
   soup_server_disconnect (soup);
 }
 
