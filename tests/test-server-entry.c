@@ -193,6 +193,30 @@ test_handle_connection (void)
   soup_server_disconnect (soup);
 }
 
+/* The seconds of an hour and more are more microseconds than 32 bits can count. A silent client of
+ * the second server must outlive one of the first. */
+static void
+test_long_ping_interval (void)
+{
+  g_autoptr(VtServer) hasty = vt_server_new ();
+  g_autoptr(VtServer) patient = vt_server_new ();
+  RawPeer *first;
+  RawPeer *second;
+
+  vt_server_set_ping_interval (hasty, 1);
+  vt_server_set_ping_timeout (hasty, 1);
+  vt_server_set_ping_interval (patient, 4295);
+  vt_server_set_ping_timeout (patient, 4295);
+  second = raw_peer_new_websocket (listen_anywhere (patient), "/");
+  first = raw_peer_new_websocket (listen_anywhere (hasty), "/");
+
+  raw_wait (has_no_sessions, hasty);
+  g_assert_cmpuint (g_list_model_get_n_items (vt_server_get_sessions (patient)), ==, 1);
+  raw_peer_free (first);
+  raw_peer_free (second);
+  raw_wait (has_no_sessions, patient);
+}
+
 static void
 got_body_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -439,6 +463,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/server-entry/attach", test_attach);
   g_test_add_func ("/server-entry/handle-connection", test_handle_connection);
+  g_test_add_func ("/server-entry/long-ping-interval", test_long_ping_interval);
   g_test_add_func ("/server-entry/tls", test_tls);
   for (size_t i = 0; i < G_N_ELEMENTS (signals); i++)
     {
