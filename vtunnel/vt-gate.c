@@ -4,6 +4,7 @@
 #include "vt-gate-private.h"
 
 #include "vt-gate-streams-private.h"
+#include "vt-socket-private.h"
 
 /* Answers to its pings that a peer may leave unread before nothing more is read from it. */
 #define MAX_OWED_PONGS 64
@@ -239,7 +240,7 @@ vt_gate_find_socket (GIOStream *stream)
   GSocket *socket = NULL;
 
   if (!VT_IS_GATE (stream))
-    return vt_gate_base_find_socket (stream);
+    return vt_socket_find (stream);
   socket = vt_gate_base_get_socket (VT_GATE (stream)->base);
   return socket != NULL ? g_object_ref (socket) : NULL;
 }

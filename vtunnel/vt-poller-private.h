@@ -32,9 +32,8 @@ VtWatch *vt_watch_new (VtPoller    *poller,
                        VtWatchFunc  func,
                        void        *user_data,
                        GError     **error);
-void         vt_watch_set_condition (VtWatch *self, GIOCondition condition);
-GIOCondition vt_watch_get_condition (VtWatch *self);
-void         vt_watch_free (VtWatch *self);
+void vt_watch_set_condition (VtWatch *self, GIOCondition condition);
+void vt_watch_free (VtWatch *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtPoller, vt_poller_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtWatch, vt_watch_free)

@@ -101,12 +101,6 @@ vt_watch_set_condition (VtWatch *self, GIOCondition condition)
     g_source_modify_unix_fd (self->source, self->tag, condition);
 }
 
-GIOCondition
-vt_watch_get_condition (VtWatch *self)
-{
-  return self->condition;
-}
-
 void
 vt_watch_free (VtWatch *self)
 {

@@ -318,12 +318,6 @@ vt_watch_set_condition (VtWatch *self, GIOCondition condition)
   arm (self, condition);
 }
 
-GIOCondition
-vt_watch_get_condition (VtWatch *self)
-{
-  return self->condition;
-}
-
 void
 vt_watch_free (VtWatch *self)
 {

@@ -466,8 +466,8 @@ local_end_for (VtRelay *self, GIOStream *connection, GError **error)
   if (!G_IS_SOCKET_CONNECTION (connection))
     return vt_local_end_new_for_stream (connection, local_cb, self);
   socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
-  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (G_OBJECT (connection)),
-                                  local_cb, self, error);
+  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (connection), local_cb,
+                                  self, error);
 }
 
 static void

@@ -6,12 +6,12 @@
 #include "vt-server-session-private.h"
 
 #include <glib/gi18n-lib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 #include <vtunnel/vt-error.h>
 
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
+#include "vt-socket-private.h"
 
 /* An application can let go of its server in any handler, and with it of this session, while a
  * function here is still to return. So it is reference-counted, and without a trunk it is over. */
@@ -117,9 +117,7 @@ relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
 static void
 reset_user (int fd)
 {
-  const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
-  setsockopt (fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  vt_socket_arm_reset (fd);
   close (fd);
 }
 
