@@ -40,7 +40,7 @@ vt_client_watch_cancellable (GCancellable *cancellable,
   if (cancellable == NULL)
     return NULL;
   source = g_cancellable_source_new (cancellable);
-  g_source_set_static_name (source, "[vtunnel] VtClient cancellable");
+  g_source_set_static_name (source, "[vtunnel] client cancellable");
   g_source_set_callback (source, G_SOURCE_FUNC (func), user_data, NULL);
   g_source_attach (source, g_main_context_get_thread_default ());
   return source;

@@ -62,7 +62,7 @@ vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data)
       self->fd = g_socket_get_fd (self->socket);
       self->watch = vt_watch_new (poller, self->fd, 0, watch_cb, self, &error);
       if (self->watch == NULL)
-        g_debug ("a socket cannot be watched, and has its own sources: %s", error->message);
+        g_debug ("A socket cannot be watched, and has its own sources: %s", error->message);
     }
   return self;
 }

@@ -280,7 +280,7 @@ vt_gate_output_new (VtGate *gate, VtGateBase *base, VtClock *clock)
 
   self->gate = gate;
   self->base = base;
-  self->flush_timer = vt_timer_new (clock, "gate-flush", flush_cb, self);
+  self->flush_timer = vt_timer_new (clock, "gate flush", flush_cb, self);
   return self;
 }
 

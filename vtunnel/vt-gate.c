@@ -22,9 +22,8 @@ struct _VtGate {
   /* Owned; NULL once the bytes are WebSocket frames. */
   VtTimer *http_deadline;
 
-  /* Not owned by the gate; NULL while nobody listens. */
-  const VtGateEvents *events;
-  void *user_data;
+  VtGateEvents events; /* all NULL while nobody listens */
+  void *user_data;     /* the owner's */
 
   /* Owned. Tells in a dispatch of its own what the guard said within libsoup's read. */
   VtTimer *refusal_timer;
@@ -98,7 +97,7 @@ vt_gate_dispose (GObject *object)
 {
   VtGate *self = VT_GATE (object);
 
-  self->events = NULL;
+  self->events = (VtGateEvents){ 0 };
   /* This closes it. */
   G_OBJECT_CLASS (vt_gate_parent_class)->dispose (object);
 }
@@ -155,11 +154,11 @@ refusal_cb (void *user_data)
 
   if (self->close_code == 0)
     {
-      g_debug ("closing a connection: %s", self->reason);
+      g_debug ("Closing a connection: %s", self->reason);
       vt_gate_abort (self, FALSE);
     }
-  else if (self->events != NULL && self->events->violated != NULL)
-    self->events->violated (self->close_code, self->reason, self->user_data);
+  else if (self->events.violated != NULL)
+    self->events.violated (self->close_code, self->reason, self->user_data);
 }
 
 static void
@@ -167,7 +166,7 @@ deadline_cb (void *user_data)
 {
   VtGate *self = user_data;
 
-  g_debug ("closing a connection: no WebSocket within its deadline");
+  g_debug ("Closing a connection: no WebSocket within its deadline");
   vt_gate_abort (self, FALSE);
 }
 
@@ -180,7 +179,7 @@ vt_gate_new (GIOStream *base)
   self->base = vt_gate_base_new (base, base_cb, self);
   self->input = vt_gate_input_new (self, self->base);
   self->output = vt_gate_output_new (self, self->base, self->clock);
-  self->refusal_timer = vt_timer_new (self->clock, "gate-refusal", refusal_cb, self);
+  self->refusal_timer = vt_timer_new (self->clock, "gate refusal", refusal_cb, self);
   return self;
 }
 
@@ -196,7 +195,7 @@ void
 vt_gate_guard_http (VtGate *self, size_t max_head, gint64 deadline)
 {
   vt_gate_input_guard_head (self->input, max_head);
-  self->http_deadline = vt_timer_new (self->clock, "gate-http", deadline_cb, self);
+  self->http_deadline = vt_timer_new (self->clock, "gate deadline", deadline_cb, self);
   vt_timer_start (self->http_deadline, deadline);
 }
 
@@ -206,7 +205,7 @@ vt_gate_begin_websocket (VtGate *self,
                          const VtGateEvents *events,
                          void *user_data)
 {
-  self->events = events;
+  self->events = *events;
   self->user_data = user_data;
   if (self->shut)
     return;
@@ -218,7 +217,7 @@ vt_gate_begin_websocket (VtGate *self,
 void
 vt_gate_forget_events (VtGate *self)
 {
-  self->events = NULL;
+  self->events = (VtGateEvents){ 0 };
 }
 
 void
@@ -287,8 +286,8 @@ vt_gate_owes_pongs (VtGate *self)
 void
 vt_gate_bytes_came (VtGate *self)
 {
-  if (self->events != NULL && self->events->alive != NULL)
-    self->events->alive (self->user_data);
+  if (self->events.alive != NULL)
+    self->events.alive (self->user_data);
 }
 
 void
@@ -296,8 +295,8 @@ vt_gate_bytes_left (VtGate *self)
 {
   if (!self->shut)
     vt_gate_input_tell_answered (self->input);
-  if (self->events != NULL && self->events->drained != NULL)
-    self->events->drained (self->user_data);
+  if (self->events.drained != NULL)
+    self->events.drained (self->user_data);
 }
 
 void

@@ -267,8 +267,8 @@ vt_link_new (SoupWebsocketConnection *connection,
   self->events = *events;
   self->user_data = user_data;
   self->reading = TRUE;
-  self->writable_timer = vt_timer_new (clock, "link-writable", writable_cb, self);
-  self->deadline = vt_timer_new (clock, "link-deadline", deadline_cb, self);
+  self->writable_timer = vt_timer_new (clock, "link writable", writable_cb, self);
+  self->deadline = vt_timer_new (clock, "link deadline", deadline_cb, self);
 
   soup_websocket_connection_set_max_incoming_payload_size (connection, max_message);
   set_socket_options (soup_websocket_connection_get_io_stream (connection));

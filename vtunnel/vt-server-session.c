@@ -188,7 +188,7 @@ static void
 listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
 {
   VtServerSession *self = user_data;
-  g_autoptr(VtServerSession) kept = g_rc_box_acquire (self);
+  g_autoptr(VtServerSession) alive = g_rc_box_acquire (self);
   const char *address = listen->address != NULL ? listen->address : self->bind_address;
   g_autoptr(VtForward) forward = vt_forward_new_remote (address, listen->port);
   g_autoptr(GError) error = NULL;
@@ -273,7 +273,7 @@ static void
 trunk_closed_cb (const GError *error, void *user_data)
 {
   VtServerSession *self = user_data;
-  g_autoptr(VtServerSession) kept = g_rc_box_acquire (self);
+  g_autoptr(VtServerSession) alive = g_rc_box_acquire (self);
 
   g_hash_table_remove_all (self->ports);
   leave_users (self);

@@ -174,7 +174,7 @@ open_session (VtServer *self,
     .stream_closed = stream_closed_cb,
     .closed = session_closed_cb,
   };
-  g_autoptr(VtServer) kept = g_object_ref (self);
+  g_autoptr(VtServer) alive = g_object_ref (self);
   g_autoptr(VtSession) session = NULL;
   VtServerSessionConfig config = {
     .bind_address = self->bind_address,

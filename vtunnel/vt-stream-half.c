@@ -79,7 +79,7 @@ blocking_call_attach (BlockingCall *call, GSource *source, GSourceFunc func)
   call->n_sources++;
   g_mutex_unlock (&call->mutex);
 
-  g_source_set_static_name (source, "[vtunnel] VtStream call");
+  g_source_set_static_name (source, "[vtunnel] stream call");
   g_source_set_callback (source, func, call, blocking_call_drop);
   g_source_attach (source, call->half->context);
 }
