@@ -13,7 +13,7 @@ typedef struct {
   SoupSession *session;      /* owned */
   GCancellable *cancellable; /* owned */
   RawServer *server;         /* owned */
-  GPtrArray *headers;        /* owned, may be NULL */
+  GPtrArray *headers;        /* owned, nullable */
   char *uri;                 /* owned */
   gboolean done;
 

@@ -9,7 +9,7 @@
 
 struct _RawServer {
   GSocket *socket;              /* owned */
-  GTlsCertificate *certificate; /* owned, may be NULL */
+  GTlsCertificate *certificate; /* owned, nullable */
 };
 
 struct _RawLink {

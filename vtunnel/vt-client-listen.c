@@ -7,7 +7,7 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-forward-private.h"
 #include "vt-source-private.h"
 
@@ -16,9 +16,9 @@
  * it, and a client that is never opened would never go.
  */
 typedef struct {
-  VtClient *client;          /* borrowed, its owner */
+  VtClient *client;          /* not owned, its owner */
   VtForward *forward;        /* owned */
-  GCancellable *cancellable; /* owned, may be NULL */
+  GCancellable *cancellable; /* owned, nullable */
   GSource *watch;            /* owned, NULL once answered */
   GAsyncReadyCallback callback;
   gpointer user_data;

@@ -8,15 +8,15 @@
 #include <glib/gi18n-lib.h>
 
 #include "vt-dialer-private.h"
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-source-private.h"
 
 /* A dial that is under way. It ends by itself; when it is given up, it loses its client. */
 struct _VtClientOpening {
-  VtClient *client;   /* borrowed, NULL once given up */
+  VtClient *client;   /* not owned, NULL once given up */
   GTask *task;        /* owned, NULL once given up */
   GCancellable *dial; /* owned */
-  GSource *watch;     /* owned, of the caller's cancellable, may be NULL */
+  GSource *watch;     /* owned, of the caller's cancellable, nullable */
 };
 
 static void
@@ -177,8 +177,8 @@ new_tunnel (VtClient *self, SoupWebsocketConnection *connection, VtGate *gate)
   VtMuxConfig config;
 
   vt_mux_config_init (&config, VT_MUX_CLIENT);
-  config.ping_interval = (gint64) self->ping_interval * G_USEC_PER_SEC;
-  config.ping_timeout = (gint64) self->ping_timeout * G_USEC_PER_SEC;
+  config.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
+  config.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
   return vt_client_tunnel_new (connection, gate, soup_session_get_tls_database (get_session (self)),
                                &config, &handlers, self);
 }

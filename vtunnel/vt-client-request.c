@@ -9,12 +9,12 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-http-head-private.h"
 
 struct _VtClientRequest {
   GPtrArray *headers; /* owned, owned names and values in turn */
-  char *token;        /* owned, may be NULL */
+  char *token;        /* owned, nullable */
 };
 
 VtClientRequest *

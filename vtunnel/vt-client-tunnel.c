@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-client-tunnel-private.h"
-
 #include "config.h"
+
+#include "vt-client-tunnel-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
 
@@ -16,9 +16,9 @@ struct _VtClientTunnel {
   VtClientTunnelHandlers handlers;
   void *user_data;
   VtTrunk *trunk;       /* owned, NULL once it is closed */
-  GTlsDatabase *trust;  /* owned, may be NULL */
+  GTlsDatabase *trust;  /* owned, nullable */
   GHashTable *forwards; /* owned, from listen id to owned VtForward */
-  GHashTable *ids;      /* owned, from VtForward, borrowed, to its listen id */
+  GHashTable *ids;      /* owned, from VtForward (not owned) to its listen id */
   GHashTable *relays;   /* owned, from owned VtRelay to its owned VtStream */
   GHashTable *streams;  /* owned, set of VtStream, each of which unsets itself */
   guint32 last_id;

@@ -19,7 +19,7 @@
 
 /* What a spec says, for each of the forwards that it stands for. */
 typedef struct {
-  const char *text; /* borrowed, the whole spec, for messages */
+  const char *text; /* not owned, the whole spec, for messages */
 
   char *address; /* owned, NULL if there is none */
   guint16 first_port;

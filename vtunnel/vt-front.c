@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
-#include <vtunnel/vt-error.h>
+#include "vt-error.h"
 
 #include "vt-clock-private.h"
 #include "vt-front-upgrade-private.h"
@@ -19,15 +19,15 @@
 #include "vt-tls-accept-private.h"
 
 #define MAX_HEAD (16 * 1024)
-#define HEAD_DEADLINE (10 * G_USEC_PER_SEC)
-#define TLS_DEADLINE (10 * G_USEC_PER_SEC)
+#define HEAD_DEADLINE (10 * G_TIME_SPAN_SECOND)
+#define TLS_DEADLINE (10 * G_TIME_SPAN_SECOND)
 /* How long a peer that is still sending a body has for reading why it is not wanted. */
-#define LINGER (1 * G_USEC_PER_SEC)
+#define LINGER (1 * G_TIME_SPAN_SECOND)
 
 /* Where requests come in: our own SoupServer or one of the application's. Requests that are under
  * way keep it, and see that the front is gone. */
 typedef struct {
-  VtFront *front;     /* borrowed, NULL once the door is shut */
+  VtFront *front;     /* not owned, NULL once the door is shut */
   SoupServer *server; /* owned, NULL once the door is shut */
   char *path;         /* owned; NULL for our own, where the policy says which */
   unsigned long started;
@@ -35,14 +35,14 @@ typedef struct {
 
 /* A refused connection whose peer may still be sending. */
 typedef struct {
-  VtFront *front; /* borrowed */
+  VtFront *front; /* not owned */
   VtGate *gate;   /* owned */
   VtTimer *timer; /* owned */
 } Lingering;
 
 /* A connection on its way through the TLS handshake. */
 typedef struct {
-  VtFront *front;         /* borrowed, not to be followed once the handshake is cancelled */
+  VtFront *front;         /* not owned, not to be followed once the handshake is cancelled */
   GSocketAddress *local;  /* owned */
   GSocketAddress *remote; /* owned */
 } Arrival;

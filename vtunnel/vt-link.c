@@ -21,7 +21,7 @@
 
 /* So long a peer that broke the rules may take to hear why. Nothing is read from it meanwhile, so
  * its own goodbye is not seen. */
-#define LINGER (1 * G_USEC_PER_SEC)
+#define LINGER (1 * G_TIME_SPAN_SECOND)
 
 #define MAX_REASON 123
 
@@ -384,10 +384,4 @@ vt_link_close (VtLink *self, unsigned int code, const char *reason)
     soup_websocket_connection_close (self->connection, code, shortened);
   self->closing = TRUE;
   closing_cb (self->connection, self);
-}
-
-const char *
-vt_link_get_subprotocol (VtLink *self)
-{
-  return soup_websocket_connection_get_protocol (self->connection);
 }

@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-mux-internal-private.h"
-
 #include "config.h"
+
+#include "vt-mux-internal-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 
 static gint64
 get_patience (VtMux *self)

@@ -35,7 +35,6 @@ void vt_mux_stream_set_events (VtMuxStream             *self,
                                void                    *user_data);
 
 guint32         vt_mux_stream_get_id (VtMuxStream *self);
-guint32         vt_mux_stream_get_listen_id (VtMuxStream *self);
 GSocketAddress *vt_mux_stream_get_user_address (VtMuxStream *self); /* NULL: not known */
 guint64         vt_mux_stream_get_bytes_sent (VtMuxStream *self);
 guint64         vt_mux_stream_get_bytes_received (VtMuxStream *self);

@@ -138,12 +138,6 @@ vt_mux_stream_get_id (VtMuxStream *self)
   return self->id;
 }
 
-guint32
-vt_mux_stream_get_listen_id (VtMuxStream *self)
-{
-  return self->listen_id;
-}
-
 GSocketAddress *
 vt_mux_stream_get_user_address (VtMuxStream *self)
 {

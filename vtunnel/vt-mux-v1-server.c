@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-mux-v1-private.h"
-
 #include "config.h"
+
+#include "vt-mux-v1-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 
 /* Requests that stand unanswered at a time. How many ports a client gets is the owner's matter;
  * this only bounds what is kept here. */

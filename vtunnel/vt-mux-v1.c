@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-text-private.h"
 
 /* One complaint about bad messages in this time, in microseconds: a peer must not fill logs. */
-#define COMPLAINT_INTERVAL G_USEC_PER_SEC
+#define COMPLAINT_INTERVAL G_TIME_SPAN_SECOND
 
 /* The first phrase of a code is the one that is written. */
 static const struct {

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
-#include <vtunnel/vt-error.h>
+#include "vt-error.h"
 
 #include "vt-text-private.h"
 

@@ -11,7 +11,6 @@
 
 #include "vt-clock-private.h"
 #include "vt-error-private.h"
-#include "vt-forward-private.h"
 #include "vt-host-rewriter-private.h"
 #include "vt-local-end-private.h"
 #include "vt-proxy-header-private.h"
@@ -34,7 +33,7 @@ struct _VtRelay {
   GByteArray *pending;      /* owned: what the rewriter gave out; NULL without one */
   VtTimer *timer;           /* owned; NULL until there is something to wait for */
   GError *failure;          /* owned; of the very beginning, to be told in a later dispatch */
-  gboolean *freed;          /* unowned, nullable: set if it is freed while it finishes */
+  gboolean *freed;          /* not owned, nullable: set if it is freed while it finishes */
   VtRelayFunc finished;
   void *user_data;              /* the caller's */
   unsigned int for_target : 1;  /* the client's side */

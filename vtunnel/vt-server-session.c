@@ -7,7 +7,7 @@
 
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
-#include <vtunnel/vt-error.h>
+#include "vt-error.h"
 
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
@@ -28,7 +28,7 @@ struct _VtServerSession {
 
 /* The port of one forward. */
 typedef struct {
-  VtServerSession *session; /* borrowed */
+  VtServerSession *session; /* not owned */
   guint32 id;
   VtForward *forward;   /* owned */
   VtListener *listener; /* owned */
@@ -37,7 +37,7 @@ typedef struct {
 /* Somebody who connected to a port, until the relay is over. */
 typedef struct {
   GList link;               /* in the session's users */
-  VtServerSession *session; /* borrowed, NULL once it is no longer the session's */
+  VtServerSession *session; /* not owned, NULL once it is no longer the session's */
   VtStream *stream;         /* owned */
   VtRelay *relay;           /* owned */
 } User;
@@ -133,7 +133,7 @@ user_arrived_cb (int fd, GSocketAddress *remote, void *user_data)
   VtMuxStream *mux_stream;
   User *user;
 
-  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, NULL, &error) : NULL;
+  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, &error) : NULL;
   if (mux_stream == NULL)
     {
       g_debug ("A user was turned away: %s", error != NULL ? error->message : "closing");

@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
-#include <vtunnel/vt-error.h>
-#include <vtunnel/vt-forward.h>
-#include <vtunnel/vt-session.h>
-#include <vtunnel/vt-stream.h>
+#include "vt-error.h"
+#include "vt-forward.h"
+#include "vt-session.h"
+#include "vt-stream.h"
 
 #include "vt-loopback-private.h"
 #include "vt-server-session-private.h"

@@ -10,11 +10,11 @@
 /* A synchronous call from another thread. It stands on that thread's stack; all but the last two
  * fields belong to the stream's thread until no source is left. */
 typedef struct {
-  VtStreamHalf *half; /* unowned: the caller holds the stream it is in */
+  VtStreamHalf *half; /* not owned: the caller holds the stream it is in */
   VtStreamTransfer transfer;
-  void *buffer; /* unowned */
+  void *buffer; /* not owned */
   size_t size;
-  GCancellable *cancellable; /* unowned, nullable */
+  GCancellable *cancellable; /* not owned, nullable */
   gssize result;
   GError *error; /* owned */
   gboolean done;

@@ -9,7 +9,7 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 
 /* The side of a VtStream that drives the mux's stream for an application. */
 

@@ -1,8 +1,6 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "config.h"
-
 #include "vt-stream-private.h"
 
 #include "vt-stream-half-private.h"

@@ -6,7 +6,7 @@
 #include "vt-tls-accept-private.h"
 
 #include <glib/gi18n-lib.h>
-#include <vtunnel/vt-error.h>
+#include "vt-error.h"
 
 #include "vt-clock-private.h"
 

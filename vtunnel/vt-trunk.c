@@ -306,7 +306,7 @@ new_link (VtTrunk *self,
   };
   g_autoptr(SoupWebsocketConnection) taken = connection;
   VtLink *link = vt_link_new (connection, gate, MAX_MESSAGE_V1, &events, self);
-  gint64 seconds = (config->ping_interval + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC;
+  gint64 seconds = (config->ping_interval + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND;
 
   vt_link_set_ping_interval (link, (unsigned int) MIN (seconds, G_MAXUINT16));
   return link;
