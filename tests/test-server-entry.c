@@ -135,6 +135,9 @@ test_attach (void)
   soup_server_disconnect (soup);
 }
 
+/* The first one that was handed over, for as long as anybody has it. */
+static SoupWebsocketConnection *first_connection;
+
 static void
 websocket_cb (SoupServer *soup,
               SoupServerMessage *message,
@@ -143,6 +146,14 @@ websocket_cb (SoupServer *soup,
               void *user_data)
 {
   vt_server_handle_connection (user_data, connection);
+  if (first_connection == NULL)
+    g_set_weak_pointer (&first_connection, connection);
+}
+
+static gboolean
+is_let_go (void *data)
+{
+  return first_connection == NULL;
 }
 
 static void
@@ -172,6 +183,7 @@ test_handle_connection (void)
   raw_peer_wait_end (user);
   raw_peer_free (user);
   raw_wait (has_no_sessions, server);
+  raw_wait (is_let_go, NULL);
   soup_server_disconnect (soup);
 }
 
