@@ -233,6 +233,12 @@ vt_gate_get_data_passed (VtGate *self)
   return vt_gate_output_get_data_passed (self->output);
 }
 
+guint64
+vt_gate_get_n_data_passed (VtGate *self)
+{
+  return vt_gate_output_get_n_data (self->output);
+}
+
 GSocket *
 vt_gate_find_socket (GIOStream *stream)
 {
