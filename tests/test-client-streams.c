@@ -285,6 +285,7 @@ test_drop (ClientFixture *self, const void *data)
   RAW_WAIT (self->listen.done && self->client == NULL && self->n_targets == 0);
   g_assert_error (self->listen.error, VT_ERROR, VT_ERROR_CANCELLED);
   g_assert_cmpint (vt_forward_get_state (self->forward), ==, VT_FORWARD_STATE_IDLE);
+  g_assert_cmpuint (vt_forward_get_n_streams (forward), ==, 0);
   RAW_WAIT (vt_stream_get_error (stream) != NULL);
   g_assert_error (vt_stream_get_error (stream), VT_ERROR, VT_ERROR_CANCELLED);
   g_object_unref (stream);

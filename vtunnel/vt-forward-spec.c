@@ -283,7 +283,9 @@ make_forward (const Spec *spec, unsigned int index)
     target = vt_target_ref (spec->target);
   forward = vt_forward_new ((guint16) (spec->first_port + index), target);
   vt_forward_set_listen_address (forward, spec->address);
-  vt_forward_set_host_header (forward, spec->host_header_mode, spec->host_header);
+  vt_forward_set_host_header_mode (forward, spec->host_header_mode);
+  if (spec->host_header != NULL)
+    vt_forward_set_host_header (forward, spec->host_header);
   vt_forward_set_proxy_protocol (forward, spec->proxy_protocol);
   return g_steal_pointer (&forward);
 }

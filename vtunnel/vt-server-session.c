@@ -297,8 +297,7 @@ vt_server_session_new (SoupWebsocketConnection *connection,
   self->max_forwards = config->max_forwards;
   self->ports = g_hash_table_new_full (NULL, NULL, NULL, port_free);
   self->session = vt_session_new (NULL, client, config->mux.protocol, close_requested_cb, self);
-  self->trunk = vt_trunk_new (g_object_ref (connection), gate != NULL ? g_object_ref (gate) : NULL,
-                              &config->mux, &trunk_handlers, self);
+  self->trunk = vt_trunk_new (connection, gate, &config->mux, &trunk_handlers, self);
   return self;
 }
 

@@ -50,9 +50,9 @@
  *
  * A stream belongs to the main context it was made in. Its asynchronous and its pollable functions
  * never block and use no thread, and are to be called from there. The synchronous ones may be
- * called from other threads too, and wait there while that main context runs; in the stream's own thread
- * they fail with `G_IO_ERROR_WOULD_BLOCK` where they would have to wait for the main context, which
- * they keep from running.
+ * called from other threads too, and wait there while that main context runs; in the stream's own
+ * thread they fail with `G_IO_ERROR_WOULD_BLOCK` where they would have to wait for the main
+ * context, which they keep from running.
  *
  * Since: 1.0
  */
