@@ -117,6 +117,7 @@ static const Case cases[] = {
   { "health-1.0", "GET /health HTTP/1.0\r\n", 200, "\r\n\r\nok" },
   { "health-forwarded", "GET /health HTTP/1.1\r\nHost: a\r\nVia: 1.1 b\r\n", 200, "\r\n\r\nok" },
   { "health-post", "POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n", 405, NULL },
+  { "health-range", "GET /health HTTP/1.1\r\nHost: a\r\nRange: bytes=0-0,1-1\r\n", 200, "ok" },
   { "health-upgrade", "GET /health HTTP/1.1\r\n" UPGRADE, 200, "\r\n\r\nok" },
   { "no-upgrade", "GET / HTTP/1.1\r\nHost: localhost\r\n", 426, "connect with a WebSocket" },
   { "says-how", "GET / HTTP/1.1\r\nHost: localhost\r\n", 426, "\r\nUpgrade: websocket\r\n" },
