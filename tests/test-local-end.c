@@ -205,11 +205,6 @@ test_close_drains (Fixture *self, gconstpointer as_stream)
 static void
 test_close_timeout (Fixture *self, gconstpointer as_stream)
 {
-  if (!g_test_slow ())
-    {
-      g_test_skip ("slow");
-      return;
-    }
   vt_local_end_close (g_steal_pointer (&self->end));
   RUN_UNTIL (fcntl (self->near, F_GETFD) == -1);
 }

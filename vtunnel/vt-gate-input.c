@@ -137,10 +137,13 @@ inspect_head (VtGateInput *self)
 {
   self->allowed += vt_head_guard_inspect (&self->head_guard, self->buffer + self->allowed,
                                           self->end - self->allowed);
-  if (!self->head_guard.too_long)
+  if (self->head_guard.fault != NULL)
+    vt_gate_refuse (self->gate, VT_GATE_BAD_REQUEST, self->head_guard.fault);
+  else if (self->head_guard.too_long)
+    vt_gate_refuse (self->gate, 0, "request head too long");
+  else
     return;
   self->refused = TRUE;
-  vt_gate_refuse (self->gate, 0, "request head too long");
 }
 
 /* Lets the guard say how much of what stands in the buffer may be handed on. */

@@ -32,6 +32,7 @@ struct _VtGateOutput {
   VtFrameWalk accepted;
   VtFrameWalk passed;
   guint64 data_passed;
+  guint64 n_data;
   guint64 n_control;
 
   /* Owned. Frames that leave at the end of the dispatch: from begin to end. */
@@ -88,7 +89,10 @@ count (VtGateOutput *self, const uint8_t *data, size_t length)
       size_t n_bytes = vt_frame_walk_step (&self->passed, data, length, &began);
 
       if (!VT_FRAME_IS_CONTROL (vt_frame_walk_get_opcode (&self->passed)))
-        self->data_passed += n_bytes;
+        {
+          self->data_passed += n_bytes;
+          self->n_data += began ? 1 : 0;
+        }
       else if (began)
         self->n_control++;
       data += n_bytes;
@@ -329,6 +333,12 @@ guint64
 vt_gate_output_get_data_passed (VtGateOutput *self)
 {
   return self->data_passed;
+}
+
+guint64
+vt_gate_output_get_n_data (VtGateOutput *self)
+{
+  return self->n_data;
 }
 
 guint64

@@ -3,6 +3,8 @@
 
 #include "vt-gate-private.h"
 
+#include <string.h>
+
 #include "vt-gate-streams-private.h"
 #include "vt-socket-private.h"
 
@@ -27,7 +29,7 @@ struct _VtGate {
 
   /* Owned. Tells in a dispatch of its own what the guard said within libsoup's read. */
   VtTimer *refusal_timer;
-  unsigned int close_code;
+  unsigned int refusal_code;
   /* Static. */
   const char *reason;
 
@@ -147,18 +149,37 @@ base_cb (GIOCondition condition, void *user_data)
     vt_gate_input_tell_readable (self->input);
 }
 
+/* libsoup has the head only in part, and has written nothing. The few bytes fit the socket; if
+ * not, so be it. */
+static void
+answer_bad_request (VtGate *self)
+{
+  g_autofree char *answer = g_strdup_printf ("HTTP/1.1 400 Bad Request\r\n"
+                                             "Server: vtunnel\r\n"
+                                             "Connection: close\r\n"
+                                             "Content-Type: text/plain; charset=utf-8\r\n"
+                                             "Content-Length: %zu\r\n"
+                                             "\r\n"
+                                             "%s.\n",
+                                             strlen (self->reason) + 2, self->reason);
+
+  vt_gate_base_write (self->base, answer, strlen (answer), NULL);
+  shut (self, FALSE, FALSE);
+}
+
 static void
 refusal_cb (void *user_data)
 {
   g_autoptr(VtGate) self = g_object_ref (VT_GATE (user_data));
 
-  if (self->close_code == 0)
-    {
-      g_debug ("Closing a connection: %s", self->reason);
-      vt_gate_abort (self, FALSE);
-    }
+  if (self->refusal_code == 0 || self->refusal_code == VT_GATE_BAD_REQUEST)
+    g_debug ("Closing a connection: %s", self->reason);
+  if (self->refusal_code == 0)
+    vt_gate_abort (self, FALSE);
+  else if (self->refusal_code == VT_GATE_BAD_REQUEST)
+    answer_bad_request (self);
   else if (self->events.violated != NULL)
-    self->events.violated (self->close_code, self->reason, self->user_data);
+    self->events.violated (self->refusal_code, self->reason, self->user_data);
 }
 
 static void
@@ -233,6 +254,12 @@ vt_gate_get_data_passed (VtGate *self)
   return vt_gate_output_get_data_passed (self->output);
 }
 
+guint64
+vt_gate_get_n_data_passed (VtGate *self)
+{
+  return vt_gate_output_get_n_data (self->output);
+}
+
 GSocket *
 vt_gate_find_socket (GIOStream *stream)
 {
@@ -300,9 +327,9 @@ vt_gate_bytes_left (VtGate *self)
 }
 
 void
-vt_gate_refuse (VtGate *self, unsigned int close_code, const char *reason)
+vt_gate_refuse (VtGate *self, unsigned int code, const char *reason)
 {
-  self->close_code = close_code;
+  self->refusal_code = code;
   self->reason = reason;
   vt_timer_start (self->refusal_timer, 0);
 }
