@@ -219,9 +219,9 @@ vt_client_listen_async (VtClient *self,
  * @result: what the callback was given
  * @error: return location for an error
  *
- * Finishes [method@Client.listen_async].
+ * Finishes [method@Vt.Client.listen_async].
  *
- * The error is one of [error@Error]: %VT_ERROR_ADDRESS_IN_USE, %VT_ERROR_PERMISSION_DENIED,
+ * The error is one of [error@Vt.Error]: %VT_ERROR_ADDRESS_IN_USE, %VT_ERROR_PERMISSION_DENIED,
  * %VT_ERROR_LIMIT and others where the server has refused; %VT_ERROR_INVALID_ARGUMENT for a forward
  * that this or another client has already; whatever closed the client, or %VT_ERROR_CANCELLED if it
  * was the application. A cancelled call fails with `G_IO_ERROR_CANCELLED`.
@@ -250,7 +250,8 @@ vt_client_listen_finish (VtClient *self, GAsyncResult *result, GError **error)
  * Takes a forward back: the server closes its port, and no new streams come.
  *
  * Streams that are open go on. The forward is free again, and can be given to this or another
- * client. A [method@Client.listen_async] that is not answered yet fails with %VT_ERROR_CANCELLED.
+ * client. A [method@Vt.Client.listen_async] that is not answered yet fails with
+ * %VT_ERROR_CANCELLED.
  *
  * With version 1 of the protocol the server does not answer, so this completes at once.
  *
@@ -292,7 +293,7 @@ vt_client_unlisten_async (VtClient *self,
  * @result: what the callback was given
  * @error: return location for an error
  *
- * Finishes [method@Client.unlisten_async].
+ * Finishes [method@Vt.Client.unlisten_async].
  *
  * Returns: %TRUE if the forward was taken back; %FALSE with %VT_ERROR_INVALID_ARGUMENT if it was
  *   not this client's, or with `G_IO_ERROR_CANCELLED`

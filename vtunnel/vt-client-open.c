@@ -299,7 +299,7 @@ close_cancelled_cb (GCancellable *cancellable, gpointer user_data)
  *
  * Connects to the server.
  *
- * What [method@Client.listen_async] was called for before is asked for as soon as the tunnel is
+ * What [method@Vt.Client.listen_async] was called for before is asked for as soon as the tunnel is
  * open. If it cannot be opened, those calls fail as well. Connecting takes 30 seconds at most, and
  * keeps the client alive.
  *
@@ -350,13 +350,13 @@ vt_client_open_async (VtClient *self,
  * @result: what the callback was given
  * @error: return location for an error
  *
- * Finishes [method@Client.open_async].
+ * Finishes [method@Vt.Client.open_async].
  *
- * The error is one of [error@Error]: %VT_ERROR_NOT_AUTHORISED, %VT_ERROR_NOT_A_TUNNEL if something
- * else answers there, %VT_ERROR_TLS, %VT_ERROR_TIMED_OUT, %VT_ERROR_INVALID_ARGUMENT for an address
- * that is none, and for a secret that would travel unencrypted, %VT_ERROR_CANCELLED if the client
- * was closed meanwhile, or %VT_ERROR_FAILED. A cancelled call fails with `G_IO_ERROR_CANCELLED`,
- * one for a client that is not closed with `G_IO_ERROR_PENDING`.
+ * The error is one of [error@Vt.Error]: %VT_ERROR_NOT_AUTHORISED, %VT_ERROR_NOT_A_TUNNEL if
+ * something else answers there, %VT_ERROR_TLS, %VT_ERROR_TIMED_OUT, %VT_ERROR_INVALID_ARGUMENT for
+ * an address that is none, and for a secret that would travel unencrypted, %VT_ERROR_CANCELLED if
+ * the client was closed meanwhile, or %VT_ERROR_FAILED. A cancelled call fails with
+ * `G_IO_ERROR_CANCELLED`, one for a client that is not closed with `G_IO_ERROR_PENDING`.
  *
  * Returns: %TRUE if the client is open, %FALSE with @error set if not
  *
@@ -420,7 +420,7 @@ vt_client_close_async (VtClient *self,
  * @result: what the callback was given
  * @error: return location for an error
  *
- * Finishes [method@Client.close_async].
+ * Finishes [method@Vt.Client.close_async].
  *
  * Returns: %TRUE if the client is closed; %FALSE with `G_IO_ERROR_CANCELLED` if the call was
  *   cancelled

@@ -12,7 +12,7 @@
  *
  * Where the forward has a target, the library joins the stream and the target by itself; the
  * `VtStream` is then there to be looked at, and reading or writing it fails with
- * `G_IO_ERROR_BUSY`. Where it has none, [signal@Forward::incoming] hands the stream to the
+ * `G_IO_ERROR_BUSY`. Where it has none, [signal@Vt.Forward::incoming] hands the stream to the
  * application, which uses it as any [class@Gio.IOStream], or passes it on to something that takes
  * one, such as `soup_server_accept_iostream ()`. By returning %TRUE from that signal the
  * application accepts the stream; what it writes before that leaves then.
@@ -41,8 +41,8 @@
  * say that one direction ends: there it ends both, and what the other side had sent until then
  * can still be read.
  *
- * A stream that broke fails with `G_IO_ERROR_CONNECTION_CLOSED`; [property@Stream:error] says why,
- * in the words of [error@Error].
+ * A stream that broke fails with `G_IO_ERROR_CONNECTION_CLOSED`; [property@Vt.Stream:error] says
+ * why, in the words of [error@Vt.Error].
  *
  * ## Threads
  *
@@ -259,7 +259,7 @@ describe_state (void)
   /**
    * VtStream:error: (getter get_error)
    *
-   * Why the stream ended, of [error@Error]; %NULL while it is open, and if it ended in order.
+   * Why the stream ended, of [error@Vt.Error]; %NULL while it is open, and if it ended in order.
    *
    * Since: 1.0
    */
@@ -461,8 +461,8 @@ vt_stream_get_bytes_received (VtStream *self)
  *
  * Gets why the stream ended.
  *
- * Returns: (transfer none) (nullable): an error of [error@Error], or %NULL while the stream is open
- *   and if it ended in order
+ * Returns: (transfer none) (nullable): an error of [error@Vt.Error], or %NULL while the stream is
+ *   open and if it ended in order
  *
  * Since: 1.0
  */
