@@ -12,9 +12,9 @@ typedef struct _VtLocalEnd VtLocalEnd;
 
 typedef void (*VtLocalEndFunc) (GIOCondition condition, void *user_data);
 
-/* Takes `fd`. `owner` (may be NULL, transfer full) is a stream that closes `fd` when it goes; without
- * one, `fd` is closed by the local end. NULL with `error`, having closed it, if it cannot be
- * watched. */
+/* Takes `fd`. `owner` (may be NULL, transfer full) is a stream that closes `fd` when it goes;
+ * without one, `fd` is closed by the local end. NULL with `error`, having closed it, if it cannot
+ * be watched. */
 VtLocalEnd *vt_local_end_new_for_fd (int            fd,
                                      GIOStream     *owner,
                                      VtLocalEndFunc func,

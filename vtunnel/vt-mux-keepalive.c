@@ -26,7 +26,8 @@ wait_for_life (VtMux *self, gint64 delay)
 }
 
 /* Who was stopped, or blocked by its application, has not listened meanwhile: that says nothing
- * about the other side. Once for each silence, or a loop that is always late would wait for ever. */
+ * about the other side. Once for each silence, or a loop that is always late would wait for
+ * ever. */
 static gboolean
 has_overslept (VtMux *self, gint64 now)
 {
