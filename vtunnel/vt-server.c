@@ -424,7 +424,7 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
 /**
  * vt_server_get_ports:
  * @self: a server
- * @n_ports: (out): return location for the number of ports
+ * @n_ports: (out) (optional): return location for the number of ports
  *
  * Gets the ports that [method@Vt.Server.listen] has opened, in their order: what became of port 0.
  *
@@ -438,14 +438,11 @@ vt_server_get_ports (VtServer *self, size_t *n_ports)
   GArray *ports;
 
   g_return_val_if_fail (VT_IS_SERVER (self), NULL);
-  g_return_val_if_fail (n_ports != NULL, NULL);
 
-  *n_ports = 0;
-  if (self->front == NULL)
-    return NULL;
-  ports = vt_front_get_ports (self->front);
-  *n_ports = ports->len;
-  return g_memdup2 (ports->data, ports->len * sizeof (guint16));
+  ports = self->front != NULL ? vt_front_get_ports (self->front) : NULL;
+  if (n_ports != NULL)
+    *n_ports = ports != NULL ? ports->len : 0;
+  return ports != NULL ? g_memdup2 (ports->data, ports->len * sizeof (guint16)) : NULL;
 }
 
 /**
