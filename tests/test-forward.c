@@ -214,7 +214,7 @@ test_host_like_word (void)
       g_autofree char *text = NULL;
       g_autoptr(GPtrArray) again = NULL;
 
-      vt_forward_set_host_header (forward, VT_HOST_HEADER_REPLACE, words[i]);
+      vt_forward_set_host_header (forward, words[i]);
       text = vt_forward_to_string (forward);
       again = vt_forward_parse (text, NULL);
       g_assert_cmpint (vt_forward_get_host_header_mode (g_ptr_array_index (again, 0)), ==,
@@ -284,7 +284,7 @@ test_notify (void)
   vt_forward_set_proxy_protocol (forward, 0);
   vt_forward_set_bound_port (forward, 0);
   vt_forward_set_state (forward, VT_FORWARD_STATE_IDLE, NULL);
-  vt_forward_set_host_header (forward, VT_HOST_HEADER_AUTO, NULL);
+  vt_forward_set_host_header_mode (forward, VT_HOST_HEADER_AUTO);
   assert_notified (names, "");
 
   vt_forward_set_proxy_protocol (forward, 2);
@@ -340,7 +340,7 @@ test_host_header (void)
   assert_host_header (forward, VT_HOST_HEADER_KEEP, NULL);
   g_object_set (object, "host-header", NULL, NULL);
   assert_host_header (forward, VT_HOST_HEADER_KEEP, NULL);
-  vt_forward_set_host_header (forward, VT_HOST_HEADER_REPLACE, "b.example:80");
+  vt_forward_set_host_header (forward, "b.example:80");
   assert_host_header (forward, VT_HOST_HEADER_REPLACE, "b.example:80");
 }
 

@@ -77,7 +77,7 @@ aim_at_tls (RelayFixture *self)
   g_autofree char *text = g_strdup_printf ("tls://localhost:%u", self->target_port);
 
   relay_fixture_aim (self, text);
-  vt_forward_set_host_header (self->forward, VT_HOST_HEADER_KEEP, NULL);
+  vt_forward_set_host_header_mode (self->forward, VT_HOST_HEADER_KEEP);
 }
 
 static Talker *

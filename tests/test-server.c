@@ -285,6 +285,7 @@ test_lists (void)
   wait_for_log (&fixture, "-session");
   g_assert_cmpuint (g_list_model_get_n_items (sessions), ==, 0);
   g_assert_cmpint (vt_forward_get_state (forward), ==, VT_FORWARD_STATE_IDLE);
+  g_assert_cmpuint (vt_forward_get_bound_port (forward), ==, 0);
   tear_down (&fixture);
 }
 

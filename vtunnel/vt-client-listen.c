@@ -9,6 +9,7 @@
 
 #include "vt-error-private.h"
 #include "vt-forward-private.h"
+#include "vt-source-private.h"
 
 /* One forward, from vt_client_listen_async () until it is set free. The call is answered by a GTask
  * that is made when the answer is there: one that waited would keep the client alive, which keeps
@@ -27,9 +28,7 @@ typedef struct {
 static void
 listen_free (Listen *self)
 {
-  if (self->watch != NULL)
-    g_source_destroy (self->watch);
-  g_clear_pointer (&self->watch, g_source_unref);
+  g_clear_pointer (&self->watch, vt_source_destroy);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->forward);
   g_free (self);
@@ -45,9 +44,7 @@ answer (Listen *self, const GError *error)
   if (self->answered)
     return;
   self->answered = TRUE;
-  if (self->watch != NULL)
-    g_source_destroy (self->watch);
-  g_clear_pointer (&self->watch, g_source_unref);
+  g_clear_pointer (&self->watch, vt_source_destroy);
 
   task = g_task_new (self->client, NULL, self->callback, self->user_data);
   g_task_set_source_tag (task, vt_client_listen_async);

@@ -9,6 +9,7 @@
 
 #include "vt-dialer-private.h"
 #include "vt-error-private.h"
+#include "vt-source-private.h"
 
 /* A dial that is under way. It ends by itself; when it is given up, it loses its client. */
 struct _VtClientOpening {
@@ -19,17 +20,9 @@ struct _VtClientOpening {
 };
 
 static void
-clear_source (GSource **source)
-{
-  if (*source != NULL)
-    g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
-}
-
-static void
 opening_free (VtClientOpening *self)
 {
-  clear_source (&self->watch);
+  g_clear_pointer (&self->watch, vt_source_destroy);
   g_clear_object (&self->task);
   g_clear_object (&self->dial);
   g_free (self);
@@ -42,15 +35,14 @@ vt_client_watch_cancellable (GCancellable *cancellable,
                              GCancellableSourceFunc func,
                              void *user_data)
 {
-  g_autoptr(GMainContext) context = g_main_context_ref_thread_default ();
   GSource *source;
 
   if (cancellable == NULL)
     return NULL;
   source = g_cancellable_source_new (cancellable);
-  g_source_set_static_name (source, "[vtunnel] VtClient cancellable");
+  g_source_set_static_name (source, "[vtunnel] client cancellable");
   g_source_set_callback (source, G_SOURCE_FUNC (func), user_data, NULL);
-  g_source_attach (source, context);
+  g_source_attach (source, g_main_context_get_thread_default ());
   return source;
 }
 
@@ -192,7 +184,7 @@ new_tunnel (VtClient *self, SoupWebsocketConnection *connection, VtGate *gate)
 }
 
 static void
-dialed_cb (GObject *source, GAsyncResult *result, void *user_data)
+dialled_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
   g_autoptr(VtClientOpening) opening = user_data;
   g_autoptr(SoupWebsocketConnection) connection = NULL;
@@ -232,7 +224,7 @@ give_up_opening (VtClient *self)
   g_autoptr(GCancellable) dial = g_object_ref (opening->dial);
 
   opening->client = NULL;
-  clear_source (&opening->watch);
+  g_clear_pointer (&opening->watch, vt_source_destroy);
   /* This may end the dial, and `opening` with it. */
   g_cancellable_cancel (dial);
   return task;
@@ -265,7 +257,7 @@ start_dial (VtClient *self, GTask *task, const GPtrArray *headers)
   opening->watch =
       vt_client_watch_cancellable (g_task_get_cancellable (task), open_cancelled_cb, self);
   self->opening = opening;
-  vt_dialer_dial_async (&request, opening->dial, dialed_cb, opening);
+  vt_dialer_dial_async (&request, opening->dial, dialled_cb, opening);
 }
 
 /* Closes a client that has no tunnel. */
@@ -296,13 +288,6 @@ close_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   if (g_ptr_array_remove (self->closings, task))
     g_task_return_error_if_cancelled (task);
   return G_SOURCE_REMOVE;
-}
-
-static void
-destroy_source (gpointer source)
-{
-  g_source_destroy (source);
-  g_source_unref (source);
 }
 
 /**
@@ -424,7 +409,7 @@ vt_client_close_async (VtClient *self,
     }
   if (cancellable != NULL)
     g_task_set_task_data (task, vt_client_watch_cancellable (cancellable, close_cancelled_cb, task),
-                          destroy_source);
+                          vt_source_destroy);
   vt_client_tunnel_close (self->tunnel);
   set_state (self, VT_CLIENT_STATE_CLOSING);
 }

@@ -235,8 +235,8 @@ install_settings (void)
    * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with
    * libsoup's defaults. It takes effect when the client is next opened.
    *
-   * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets are
-   * never reached through its proxy.
+   * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets
+   * are never reached through its proxy.
    *
    * Since: 1.0
    */

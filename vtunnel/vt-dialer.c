@@ -286,7 +286,7 @@ dial_new (SoupMessage *message, GCancellable *cancellable)
 
   self->message = message;
   self->cancellable = g_cancellable_new ();
-  self->deadline = vt_timer_new (clock, "vtunnel-dial", deadline_cb, self);
+  self->deadline = vt_timer_new (clock, "dial deadline", deadline_cb, self);
   vt_timer_start (self->deadline, DEADLINE_SECONDS * G_USEC_PER_SEC);
   if (cancellable != NULL)
     {

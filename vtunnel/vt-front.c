@@ -62,7 +62,7 @@ struct _VtFront {
 
 /* The remote address is the one object of ours that comes out of libsoup again with a request; it
  * carries the gate along. */
-static G_DEFINE_QUARK (vt - front - gate, gate)
+#define GATE_KEY "vtunnel-gate"
 
 static void
 door_clear (void *data)
@@ -131,7 +131,7 @@ refuse_body (VtFront *self, SoupServerMessage *message, const VtUpgradeVerdict *
 
   lingering = g_new0 (Lingering, 1);
   lingering->front = self;
-  lingering->gate = g_object_steal_qdata (G_OBJECT (remote), gate_quark ());
+  lingering->gate = g_object_steal_data (G_OBJECT (remote), GATE_KEY);
   lingering->timer = vt_timer_new (self->clock, "refused body", linger_over_cb, lingering);
   g_hash_table_add (self->lingering, lingering);
   vt_timer_start (lingering->timer, LINGER);
@@ -160,7 +160,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
   g_set_object (&remote, soup_server_message_get_remote_address (message));
   if (remote == NULL)
     return;
-  gate = g_object_steal_qdata (G_OBJECT (remote), gate_quark ());
+  gate = g_object_steal_data (G_OBJECT (remote), GATE_KEY);
   /* On the application's server something may stand in libsoup's buffer already; the stolen stream
    * knows of it. */
   if (gate == NULL)
@@ -249,7 +249,7 @@ serve (VtFront *self, GIOStream *stream, GSocketAddress *local, GSocketAddress *
   g_autoptr(GError) error = NULL;
 
   vt_gate_guard_http (gate, MAX_HEAD, HEAD_DEADLINE);
-  g_object_set_qdata_full (G_OBJECT (remote), gate_quark (), g_object_ref (gate), g_object_unref);
+  g_object_set_data_full (G_OBJECT (remote), GATE_KEY, g_object_ref (gate), g_object_unref);
   if (!soup_server_accept_iostream (server, G_IO_STREAM (gate), local, remote, &error))
     g_message ("A connection could not be served: %s", error->message);
 }

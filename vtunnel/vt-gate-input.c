@@ -81,9 +81,9 @@ may_read_base (VtGateInput *self)
 }
 
 static gboolean
-is_ready (gpointer stream)
+is_ready (void *user_data)
 {
-  VtGateInput *self = stream;
+  VtGateInput *self = user_data;
 
   if (self->gate == NULL)
     return TRUE;
@@ -315,7 +315,7 @@ vt_gate_input_class_init (VtGateInputClass *klass)
 static void
 vt_gate_input_init (VtGateInput *self)
 {
-  vt_ready_set_init (&self->ready, is_ready);
+  vt_ready_set_init (&self->ready, is_ready, self);
 }
 
 VtGateInput *
@@ -331,8 +331,7 @@ vt_gate_input_new (VtGate *gate, VtGateBase *base)
 static void
 wake (VtGateInput *self)
 {
-  if (is_ready (self))
-    vt_ready_set_wake (&self->ready);
+  vt_ready_set_wake (&self->ready);
   if (self->gate != NULL)
     vt_gate_update_interest (self->gate);
 }
@@ -383,8 +382,7 @@ vt_gate_input_tell_readable (VtGateInput *self)
   self->emptied = FALSE;
   if (!vt_ready_set_is_wanted (&self->ready))
     self->unheard = MAX_UNHEARD;
-  if (is_ready (self))
-    vt_ready_set_wake (&self->ready);
+  vt_ready_set_wake (&self->ready);
   if (self->unheard >= MAX_UNHEARD)
     vt_gate_update_interest (self->gate);
 }

@@ -57,6 +57,9 @@ void vt_gate_set_paused (VtGate *self, gboolean paused);
  * Control frames, which libsoup sends of its own accord, are not counted. */
 guint64 vt_gate_get_data_passed (VtGate *self);
 
+/* How many data frames have begun to pass. */
+guint64 vt_gate_get_n_data_passed (VtGate *self);
+
 /* The socket at the bottom of a stream, under TLS and a gate too; NULL if there is none. A new
  * reference. */
 GSocket *vt_gate_find_socket (GIOStream *stream);

@@ -36,6 +36,7 @@ gboolean      vt_gate_output_wants (VtGateOutput *self);
 /* Writes what was gathered, as far as the base takes it. */
 void    vt_gate_output_flush (VtGateOutput *self);
 guint64 vt_gate_output_get_data_passed (VtGateOutput *self);
+guint64 vt_gate_output_get_n_data (VtGateOutput *self);
 guint64 vt_gate_output_get_n_control (VtGateOutput *self);
 void    vt_gate_output_shut (VtGateOutput *self);
 

@@ -44,7 +44,8 @@ void vt_head_guard_init (VtHeadGuard *self, size_t max_head);
  * head. After that none, until vt_head_guard_next () was called. A request that announces a body
  * can never become an upgrade: everything behind it may be handed on, as long as it is no longer
  * than a head may be. Sets `too_long` where the bound is broken, and `fault` where the head is one
- * that must not be parsed; the byte that shows it is not handed on any more, nor is what follows. */
+ * that must not be parsed; the byte that shows it is not handed on any more, nor is what
+ * follows. */
 size_t vt_head_guard_inspect (VtHeadGuard *self, const uint8_t *data, size_t length);
 
 /* The request was answered: the next head may come. */

@@ -42,6 +42,7 @@ void vt_link_free (VtLink *self);
 
 /* Nothing happens unless the connection is open. */
 void vt_link_send (VtLink *self, GBytes *message, gboolean text);
+/* What waits to be sent takes about this many bytes of memory. */
 size_t vt_link_get_queued (VtLink *self);
 void vt_link_set_reading (VtLink *self, gboolean reading);
 /* WebSocket pings; 0 turns them off. */

@@ -25,6 +25,10 @@
 
 #define MAX_REASON 123
 
+/* About what libsoup needs for a message in its queue besides the bytes: to whoever asks for
+ * thousands of small answers and does not read them, they would look like a few KiB. */
+#define MESSAGE_COST 200
+
 struct _VtLink {
   /* Owned. */
   SoupWebsocketConnection *connection;
@@ -35,7 +39,7 @@ struct _VtLink {
   /* Not owned. */
   void *user_data;
 
-  /* Bytes of frames that were given to libsoup. */
+  /* Bytes of frames that were given to libsoup, and their costs. */
   guint64 handed;
   /* The queue has been above LOW since `writable` was last told. */
   gboolean filled;
@@ -267,8 +271,8 @@ vt_link_new (SoupWebsocketConnection *connection,
   self->events = *events;
   self->user_data = user_data;
   self->reading = TRUE;
-  self->writable_timer = vt_timer_new (clock, "link-writable", writable_cb, self);
-  self->deadline = vt_timer_new (clock, "link-deadline", deadline_cb, self);
+  self->writable_timer = vt_timer_new (clock, "link writable", writable_cb, self);
+  self->deadline = vt_timer_new (clock, "link deadline", deadline_cb, self);
 
   soup_websocket_connection_set_max_incoming_payload_size (connection, max_message);
   set_socket_options (soup_websocket_connection_get_io_stream (connection));
@@ -330,7 +334,7 @@ vt_link_send (VtLink *self, GBytes *message, gboolean text)
   if (!is_open (self))
     return;
 
-  self->handed += frame_size (self, g_bytes_get_size (message));
+  self->handed += frame_size (self, g_bytes_get_size (message)) + MESSAGE_COST;
   soup_websocket_connection_send_message (
       self->connection, text ? SOUP_WEBSOCKET_DATA_TEXT : SOUP_WEBSOCKET_DATA_BINARY, message);
   if (vt_link_get_queued (self) >= VT_LINK_LOW)
@@ -340,7 +344,10 @@ vt_link_send (VtLink *self, GBytes *message, gboolean text)
 size_t
 vt_link_get_queued (VtLink *self)
 {
-  return self->gate != NULL ? self->handed - vt_gate_get_data_passed (self->gate) : 0;
+  if (self->gate == NULL)
+    return 0;
+  return self->handed - vt_gate_get_data_passed (self->gate)
+         - vt_gate_get_n_data_passed (self->gate) * MESSAGE_COST;
 }
 
 void

@@ -59,6 +59,8 @@ struct _VtMux {
   VtTimer *stall_timer; /* owned */
 
   gint64   last_seen;
+  gint64   dead_due;    /* when dead_timer should fire */
+  gint64   forgiven;    /* the last_seen of which it was once said: this side has overslept */
   VtTimer *dead_timer;  /* owned */
   VtTimer *ping_timer;  /* owned */
   guint64  n_pings;

@@ -9,10 +9,33 @@
 
 #include "vt-error-private.h"
 
+/* A timer that is later than this was late because this process did not run. */
+#define OVERSLEPT (G_USEC_PER_SEC / 2)
+
 static gint64
 get_patience (VtMux *self)
 {
   return self->config.ping_interval + self->config.ping_timeout;
+}
+
+static void
+wait_for_life (VtMux *self, gint64 delay)
+{
+  self->dead_due = vt_clock_get_time (self->clock) + delay;
+  vt_timer_start (self->dead_timer, delay);
+}
+
+/* Who was stopped, or blocked by its application, has not listened meanwhile: that says nothing
+ * about the other side. Once for each silence, or a loop that is always late would wait for
+ * ever. */
+static gboolean
+has_overslept (VtMux *self, gint64 now)
+{
+  if (now - self->dead_due < OVERSLEPT || self->forgiven == self->last_seen)
+    return FALSE;
+
+  self->forgiven = self->last_seen;
+  return TRUE;
 }
 
 /* Looks rarely instead of being moved by each message. */
@@ -20,10 +43,13 @@ static void
 dead_cb (void *user_data)
 {
   VtMux *self = user_data;
-  gint64 silence = vt_clock_get_time (self->clock) - self->last_seen;
+  gint64 now = vt_clock_get_time (self->clock);
+  gint64 silence = now - self->last_seen;
 
   if (silence < get_patience (self))
-    vt_timer_start (self->dead_timer, get_patience (self) - silence);
+    wait_for_life (self, get_patience (self) - silence);
+  else if (has_overslept (self, now))
+    wait_for_life (self, self->config.ping_timeout);
   else
     vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
                                             _ ("Nothing was heard from the other side")));
@@ -49,13 +75,14 @@ void
 vt_mux_keepalive_start (VtMux *self)
 {
   self->rtt = -1;
+  self->forgiven = -1;
   self->last_seen = vt_clock_get_time (self->clock);
   self->dead_timer = vt_timer_new (self->clock, "mux dead peer", dead_cb, self);
   self->ping_timer = vt_timer_new (self->clock, "mux ping", ping_cb, self);
   if (self->config.ping_interval == 0)
     return;
 
-  vt_timer_start (self->dead_timer, get_patience (self));
+  wait_for_life (self, get_patience (self));
   if (self->config.role == VT_MUX_CLIENT)
     vt_timer_start (self->ping_timer, self->config.ping_interval);
 }
@@ -73,7 +100,7 @@ void
 vt_mux_keepalive_resume (VtMux *self)
 {
   if (self->config.ping_interval != 0)
-    vt_timer_start (self->dead_timer, get_patience (self));
+    wait_for_life (self, get_patience (self));
 }
 
 void

@@ -47,6 +47,8 @@ void vt_mux_stream_accept (VtMuxStream *self);
  * next receive. NULL with length 0: none now. */
 const uint8_t *vt_mux_stream_peek (VtMuxStream *self, size_t *length);
 void           vt_mux_stream_consume (VtMuxStream *self, size_t length);
+/* Consumes all that is there, unseen. */
+void           vt_mux_stream_discard (VtMuxStream *self);
 /* TRUE when the other side has ended and all that it sent was consumed. */
 gboolean vt_mux_stream_at_end (VtMuxStream *self);
 

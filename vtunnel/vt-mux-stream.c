@@ -191,6 +191,12 @@ vt_mux_stream_consume (VtMuxStream *self, size_t length)
   vt_mux_account (self->mux, self);
 }
 
+void
+vt_mux_stream_discard (VtMuxStream *self)
+{
+  vt_mux_stream_consume (self, self->received.length);
+}
+
 gboolean
 vt_mux_stream_at_end (VtMuxStream *self)
 {

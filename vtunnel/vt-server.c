@@ -174,7 +174,7 @@ open_session (VtServer *self,
     .stream_closed = stream_closed_cb,
     .closed = session_closed_cb,
   };
-  g_autoptr(VtServer) kept = g_object_ref (self);
+  g_autoptr(VtServer) alive = g_object_ref (self);
   g_autoptr(VtSession) session = NULL;
   VtServerSessionConfig config = {
     .bind_address = self->bind_address,
@@ -183,8 +183,8 @@ open_session (VtServer *self,
   VtServerSession *work;
 
   vt_mux_config_init (&config.mux, VT_MUX_SERVER);
-  config.mux.ping_interval = self->ping_interval * G_USEC_PER_SEC;
-  config.mux.ping_timeout = self->ping_timeout * G_USEC_PER_SEC;
+  config.mux.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
+  config.mux.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
   config.mux.max_streams = self->max_streams;
   work = vt_server_session_new (connection, gate, client, &config, &handlers, self);
   session = g_object_ref (vt_server_session_get_session (work));
@@ -412,6 +412,7 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
 {
   g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
   g_return_val_if_fail (self->front != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
   if (is_closing (self))
     {
@@ -545,6 +546,7 @@ vt_server_close_async (VtServer *self,
 
   g_return_if_fail (VT_IS_SERVER (self));
   g_return_if_fail (self->front != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, vt_server_close_async);

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "vt-ready-set-private.h"
 #include "vt-stream-private.h"
 
 /* What the input and the output of a VtStream have in common. All of it happens in the context that
@@ -17,7 +18,7 @@ typedef struct {
   GThread         *thread;   /* unowned, only compared: the one that made the stream */
   VtStreamTransfer transfer; /* reads or writes, never blocks */
   VtStreamIsReady  is_ready;
-  GQueue           sources; /* unowned: of the sources that wait for this half */
+  VtReadySet       ready; /* the sources that wait for this half */
 } VtStreamHalf;
 
 void vt_stream_half_init (VtStreamHalf    *self,

@@ -50,9 +50,9 @@
  *
  * A stream belongs to the main context it was made in. Its asynchronous and its pollable functions
  * never block and use no thread, and are to be called from there. The synchronous ones may be
- * called from other threads too, and wait there while that main context runs; in the stream's own thread
- * they fail with `G_IO_ERROR_WOULD_BLOCK` where they would have to wait for the main context, which
- * they keep from running.
+ * called from other threads too, and wait there while that main context runs; in the stream's own
+ * thread they fail with `G_IO_ERROR_WOULD_BLOCK` where they would have to wait for the main
+ * context, which they keep from running.
  *
  * Since: 1.0
  */
@@ -115,7 +115,7 @@ dispose_at_home (VtStream *self)
 {
   g_autoptr(GSource) source = g_idle_source_new ();
 
-  g_source_set_static_name (source, "[vtunnel] VtStream dispose");
+  g_source_set_static_name (source, "[vtunnel] stream dispose");
   g_source_set_callback (source, homecoming_cb, g_object_ref (self), g_object_unref);
   g_source_attach (source, self->context);
 }
@@ -319,12 +319,12 @@ vt_stream_lend (VtStream *self)
 void
 vt_stream_finish (VtStream *self, const GError *error)
 {
-  g_autoptr(VtStream) guard = NULL;
+  g_autoptr(VtStream) alive = NULL;
   VtStreamFinishedFunc finished = g_steal_pointer (&self->finished);
 
   if (self->over)
     return;
-  guard = g_object_ref (self);
+  alive = g_object_ref (self);
   self->over = TRUE;
   if (error != NULL)
     self->error = g_error_copy (error);

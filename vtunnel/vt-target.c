@@ -101,17 +101,6 @@ has_control (const char *text)
 }
 
 static gboolean
-parse_port (const char *digits, guint16 *port)
-{
-  guint64 value;
-
-  if (!g_ascii_string_to_unsigned (digits, 10, 1, G_MAXUINT16, &value, NULL))
-    return FALSE;
-  *port = (guint16) value;
-  return TRUE;
-}
-
-static gboolean
 is_label (const char *label)
 {
   size_t length = strlen (label);
@@ -226,7 +215,7 @@ parse_host_and_port (VtTargetKind kind, const char *text, const char *rest, GErr
       set_error (error, text, _ ("the host is missing"));
       return NULL;
     }
-  if (!parse_port (colon + 1, &port))
+  if (!vt_text_read_port (colon + 1, 1, &port))
     {
       set_error (error, text, _ ("the port must be a number between 1 and 65535"));
       return NULL;
@@ -252,7 +241,7 @@ parse_lone_port (const char *text, GError **error)
 {
   guint16 port;
 
-  if (!parse_port (text, &port))
+  if (!vt_text_read_port (text, 1, &port))
     {
       set_error (error, text, _ ("the port must be a number between 1 and 65535"));
       return NULL;

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-FileCopyrightText: The libvtunnel authors
 # SPDX-License-Identifier: MIT
 """What docs/style.md says of a single file and a program can check."""
