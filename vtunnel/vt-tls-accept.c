@@ -8,8 +8,8 @@
 #include <glib/gi18n-lib.h>
 #include <vtunnel/vt-error.h>
 
-#include "vt-gate-private.h"
 #include "vt-poller-private.h"
+#include "vt-socket-private.h"
 
 struct _VtTlsAcceptor {
   VtClock *clock;  /* owned */
@@ -241,7 +241,7 @@ vt_tls_accept_async (VtTlsAcceptor *self,
 {
   GTask *task = g_task_new (NULL, cancellable, callback, user_data);
   g_autoptr(VtPoller) poller = vt_poller_get (NULL);
-  g_autoptr(GSocket) socket = vt_gate_find_socket (base);
+  g_autoptr(GSocket) socket = vt_socket_find (base);
   Handshake *handshake = g_new0 (Handshake, 1);
 
   g_task_set_source_tag (task, vt_tls_accept_async);
