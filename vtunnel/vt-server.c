@@ -88,7 +88,7 @@ check_port (VtServer *self, guint16 port, GError **error)
   if (port == 0 || vt_port_ranges_contain (self->allowed_ports, port))
     return TRUE;
   g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("Port %u is not among the ports that clients may have here (%s)"), port,
+               _ ("Port %u is not allowed: clients may have the ports %s here"), port,
                vt_port_ranges_get_text (self->allowed_ports));
   return FALSE;
 }
@@ -102,7 +102,7 @@ check_address (VtServer *self, const char *address, GError **error)
     return TRUE;
   escaped = vt_text_escape (address, -1);
   g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("Ports for anonymous clients are opened on loopback addresses only, not on %s"),
+               _ ("Anonymous clients are not allowed to listen on %s, only on loopback addresses"),
                escaped);
   return FALSE;
 }
@@ -120,7 +120,7 @@ authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *u
   g_signal_emit (self, signals[SIGNAL_LISTEN_REQUESTED], 0, session, forward, &allowed);
   if (!allowed)
     g_set_error_literal (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-                         _ ("The server does not allow this forward"));
+                         _ ("This forward is not allowed by the server"));
   return allowed;
 }
 
