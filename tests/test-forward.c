@@ -88,7 +88,7 @@ static const BadSpec bad_specs[] = {
   { "9000=localhost", "the port is missing" },
   { "9000=localhost:0", "between 1 and 65535" },
   { "9000=http://localhost:80", "the only scheme" },
-  { "9000=3000,", "\"\" is no option; the options are host-header=NAME" },
+  { "9000=3000,", "“” is no option; the options are host-header=NAME" },
   { "9000=3000,proxy=1", "is no option; the options are host-header=NAME" },
   { "9000=3000,proxy-protocol", "is no option" },
   { "9000=3000,Proxy-Protocol=1", "is no option" },
@@ -154,7 +154,7 @@ test_bad_specs (void)
 
       g_assert_null (vt_forward_parse (bad->text, &error));
       g_assert_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT);
-      g_assert_true (g_str_has_prefix (error->message, "\""));
+      g_assert_true (g_str_has_prefix (error->message, "“"));
       if (strstr (error->message, bad->part) == NULL)
         g_error ("for \"%s\", %s does not speak of \"%s\"", bad->text, error->message, bad->part);
     }
@@ -167,7 +167,7 @@ test_message (void)
 
   g_assert_null (vt_forward_parse ("99999=localhost:3000", &error));
   g_assert_cmpstr (error->message, ==,
-                   "\"99999=localhost:3000\": the port must be between 0 and 65535");
+                   "“99999=localhost:3000”: the port must be between 0 and 65535");
 }
 
 static void

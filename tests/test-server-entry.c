@@ -496,6 +496,20 @@ count_cb (GObject *object, GParamSpec *pspec, void *user_data)
   (*(unsigned int *) user_data)++;
 }
 
+/* Who knows how many there are need not ask. */
+static void
+test_ports (void)
+{
+  g_autoptr(VtServer) server = vt_server_new ();
+  g_autofree guint16 *ports = NULL;
+  guint16 port;
+
+  g_assert_null (vt_server_get_ports (server, NULL));
+  port = listen_anywhere (server);
+  ports = vt_server_get_ports (server, NULL);
+  g_assert_cmpuint (ports[0], ==, port);
+}
+
 static void
 test_properties (void)
 {
@@ -550,6 +564,7 @@ main (int argc, char **argv)
     }
   g_test_add_func ("/server-entry/rest-outlives-client", test_rest_outlives_client);
   g_test_add_func ("/server-entry/allowed-ports", test_allowed_ports);
+  g_test_add_func ("/server-entry/ports", test_ports);
   g_test_add_func ("/server-entry/properties", test_properties);
   return g_test_run ();
 }

@@ -310,9 +310,8 @@ test_refused_ports (void)
 
   fixture.deny = TRUE;
   raw_peer_send_message (client, "{\"type\":\"listen\"}");
-  raw_peer_expect_message (client,
-                           "{\"type\":\"listen_err\",\"error\":"
-                           "\"The server does not allow this forward (permission denied)\"}");
+  raw_peer_expect_message (client, "{\"type\":\"listen_err\",\"error\":"
+                                   "\"This forward is not allowed by the server\"}");
   g_assert_cmpuint (g_list_model_get_n_items (vt_session_get_forwards (fixture.session)), ==, 2);
   raw_peer_free (client);
   tear_down (&fixture);

@@ -72,7 +72,16 @@ notify_tunnel (VtClient *self)
   g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_RTT]);
 }
 
-/* The one way into the state closed. `error` is NULL if it was the application's wish, or the
+/* The tunnel's streams may still have something to write. */
+static void
+retire_tunnel (VtClient *self)
+{
+  g_ptr_array_add (self->ending_tunnels, g_steal_pointer (&self->tunnel));
+  notify_tunnel (self);
+}
+
+/* The one way into the state closed. Who waits for it is called back when the handlers of the
+ * notifications have been. `error` is NULL if it was the application's wish, or the
  * server's in order. */
 static void
 become_closed (VtClient *self, const GError *error)
@@ -81,6 +90,8 @@ become_closed (VtClient *self, const GError *error)
 
   self->closings = g_ptr_array_new_with_free_func (g_object_unref);
   g_object_freeze_notify (G_OBJECT (self));
+  if (self->tunnel != NULL)
+    retire_tunnel (self);
   /* Closed is closed: why it became so is not forgotten by closing it once more. */
   if (self->state != VT_CLIENT_STATE_CLOSED)
     set_error (self, error);
@@ -90,14 +101,6 @@ become_closed (VtClient *self, const GError *error)
 
   for (unsigned int i = 0; i < closings->len; i++)
     g_task_return_boolean (closings->pdata[i], TRUE);
-}
-
-/* The tunnel's streams may still have something to write. */
-static void
-retire_tunnel (VtClient *self)
-{
-  g_ptr_array_add (self->ending_tunnels, g_steal_pointer (&self->tunnel));
-  notify_tunnel (self);
 }
 
 static void
@@ -138,10 +141,7 @@ tunnel_closed_cb (const GError *error, void *user_data)
   g_autoptr(VtClient) self = g_object_ref (user_data);
   gboolean wished = self->state == VT_CLIENT_STATE_CLOSING;
 
-  g_object_freeze_notify (G_OBJECT (self));
-  retire_tunnel (self);
   become_closed (self, wished ? NULL : error);
-  g_object_thaw_notify (G_OBJECT (self));
 }
 
 static void

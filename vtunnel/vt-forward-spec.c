@@ -51,7 +51,7 @@ refuse (const Spec *spec, const char *what, GError **error)
 {
   g_autofree char *escaped = vt_text_escape (spec->text, -1);
 
-  g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, "\"%s\": %s", escaped, what);
+  g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, _ ("“%s”: %s"), escaped, what);
   return FALSE;
 }
 
@@ -154,7 +154,7 @@ parse_target (Spec *spec, const char *text, GError **error)
     {
       g_autofree char *escaped = vt_text_escape (spec->text, -1);
 
-      g_prefix_error (error, "\"%s\": ", escaped);
+      g_prefix_error (error, _ ("“%s”: "), escaped);
     }
   return spec->target != NULL;
 }
@@ -205,7 +205,7 @@ parse_option (Spec *spec, const char *option, GError **error)
     return parse_proxy_protocol (spec, strchr (option, '=') + 1, error);
 
   escaped = vt_text_escape (option, -1);
-  what = g_strdup_printf (_ ("\"%s\" is no option; the options are host-header=NAME, "
+  what = g_strdup_printf (_ ("“%s” is no option; the options are host-header=NAME, "
                              "host-header=keep, host-header=auto, proxy-protocol=1 and "
                              "proxy-protocol=2"),
                           escaped);

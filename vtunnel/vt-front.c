@@ -56,6 +56,7 @@ struct _VtFront {
   GPtrArray *listeners;     /* owned, of VtListener */
   GArray *ports;            /* owned, of guint16 */
   GHashTable *lingering;    /* owned, set of Lingering */
+  VtTlsAcceptor *acceptor;  /* owned */
   GCancellable *handshakes; /* owned: ends the TLS handshakes */
 };
 
@@ -309,8 +310,8 @@ accepted_cb (int fd, GSocketAddress *remote, void *user_data)
   arrival->front = self;
   arrival->local = g_steal_pointer (&local);
   arrival->remote = g_object_ref (remote);
-  vt_tls_accept_async (G_IO_STREAM (connection), policy.tls_certificate, TLS_DEADLINE,
-                       self->handshakes, tls_accepted_cb, arrival);
+  vt_tls_accept_async (self->acceptor, G_IO_STREAM (connection), policy.tls_certificate,
+                       TLS_DEADLINE, self->handshakes, tls_accepted_cb, arrival);
 }
 
 static SoupServer *
@@ -337,6 +338,7 @@ vt_front_new (const VtFrontHandlers *handlers, void *user_data)
   self->listeners = g_ptr_array_new_with_free_func ((GDestroyNotify) vt_listener_free);
   self->ports = g_array_new (FALSE, FALSE, sizeof (guint16));
   self->lingering = g_hash_table_new_full (NULL, NULL, lingering_free, NULL);
+  self->acceptor = vt_tls_acceptor_new (self->clock);
   self->handshakes = g_cancellable_new ();
   return self;
 }
@@ -351,6 +353,7 @@ vt_front_free (VtFront *self)
   g_array_unref (self->ports);
   g_hash_table_unref (self->lingering);
   g_object_unref (self->handshakes);
+  vt_tls_acceptor_unref (self->acceptor);
   vt_clock_unref (self->clock);
   g_free (self);
 }

@@ -49,7 +49,7 @@ receive_listen (VtMuxV1 *self, guint16 port)
 
   if (port != 0 && g_hash_table_contains (self->by_port, GUINT_TO_POINTER (port)))
     {
-      refuse (self, port, VT_ERROR_ADDRESS_IN_USE, _ ("This client has the port already"));
+      refuse (self, port, VT_ERROR_ADDRESS_IN_USE, _ ("The port is already in use by this client"));
       return;
     }
   if (self->n_unanswered >= UNANSWERED_MAX)

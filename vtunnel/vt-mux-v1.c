@@ -17,6 +17,7 @@ static const struct {
   const char *phrase;
 } phrases[] = {
   { VT_ERROR_ADDRESS_IN_USE, "address already in use" },
+  { VT_ERROR_ADDRESS_IN_USE, "already in use" },
   { VT_ERROR_PERMISSION_DENIED, "permission denied" },
   { VT_ERROR_PERMISSION_DENIED, "not permitted" },
   { VT_ERROR_PERMISSION_DENIED, "not allowed" },

@@ -164,7 +164,7 @@ open_port (VtServerSession *self, guint32 id, VtForward *forward, GError **error
   if (g_hash_table_size (self->ports) >= self->max_forwards)
     {
       g_set_error (error, VT_ERROR, VT_ERROR_LIMIT,
-                   _ ("A client may have no more than %u forwards here"), self->max_forwards);
+                   _ ("This client has reached the limit of %u forwards"), self->max_forwards);
       return NULL;
     }
   if (!self->handlers.authorise (self, forward, error, self->user_data))

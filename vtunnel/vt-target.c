@@ -88,7 +88,7 @@ set_error (GError **error, const char *text, const char *what)
   g_set_error (
       error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
       /* Translators: the first is what somebody wrote, the second what is wrong with it. */
-      _ ("\"%s\": %s; a target is HOST:PORT, PORT, unix:/PATH or tls://HOST:PORT"), escaped, what);
+      _ ("“%s”: %s; a target is HOST:PORT, PORT, unix:/PATH or tls://HOST:PORT"), escaped, what);
 }
 
 static gboolean
