@@ -243,8 +243,10 @@ has_answer (void *user_data)
 {
   RawPeer *peer = user_data;
 
+  /* No NUL ends what was received so far. */
   return peer->ended
-         || (peer->input->len > 0 && strstr ((char *) peer->input->data, " 101 ") != NULL);
+         || (peer->input->len > 0
+             && memmem (peer->input->data, peer->input->len, " 101 ", 5) != NULL);
 }
 
 static void

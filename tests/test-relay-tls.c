@@ -12,18 +12,6 @@
 #include "relay-fixture.h"
 #include "vt-error-private.h"
 
-#ifdef __SANITIZE_ADDRESS__
-/* LeakSanitizer crashes on the thread-local storage of modules that are loaded later, as GIO's TLS
- * is. The other relay tests look for leaks. */
-__attribute__ ((visibility ("default"))) const char *__asan_default_options (void);
-
-const char *
-__asan_default_options (void)
-{
-  return "detect_leaks=0";
-}
-#endif
-
 static const GError *
 first_end (GPtrArray *ends)
 {
