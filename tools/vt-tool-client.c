@@ -85,28 +85,47 @@ tell_refused (Client *self, VtForward *forward, const GError *error)
 }
 
 static void
+refused (Client *self, VtForward *forward, const GError *reason)
+{
+  g_autoptr(GError) error = NULL;
+
+  /* With the tunnel gone the forwards fail, too; but that is the tunnel's story to tell. */
+  if (vt_client_get_state (self->client) != VT_CLIENT_STATE_OPEN
+      || vt_tool_run_is_ending (self->run))
+    return;
+
+  error = g_error_copy (reason);
+  g_prefix_error (&error, _ ("The server refused port %u: "), vt_forward_get_listen_port (forward));
+  if (self->keep_going)
+    tell_refused (self, forward, error);
+  else
+    vt_tool_run_fail (self->run, VT_TOOL_REFUSED, error);
+}
+
+/* A server that was silent at first can still say no, when the port counts as open already. */
+static void
+forward_changed_cb (VtForward *forward, GParamSpec *pspec, Client *self)
+{
+  if (vt_forward_get_state (forward) == VT_FORWARD_STATE_FAILED)
+    refused (self, forward, vt_forward_get_error (forward));
+}
+
+static void
 listened_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
   g_autoptr(Request) request = user_data;
   g_autoptr(GError) error = NULL;
   Client *self = request->client;
 
-  if (vt_client_listen_finish (self->client, result, &error))
+  if (!vt_client_listen_finish (self->client, result, &error))
     {
-      tell_forward (self, request->forward);
+      refused (self, request->forward, error);
       return;
     }
-  /* With the tunnel gone the forwards fail, too; but that is the tunnel's story to tell. */
-  if (vt_client_get_state (self->client) != VT_CLIENT_STATE_OPEN
-      || vt_tool_run_is_ending (self->run))
-    return;
-
-  g_prefix_error (&error, _ ("The server refused port %u: "),
-                  vt_forward_get_listen_port (request->forward));
-  if (self->keep_going)
-    tell_refused (self, request->forward, error);
-  else
-    vt_tool_run_fail (self->run, VT_TOOL_REFUSED, error);
+  if (vt_forward_get_state (request->forward) == VT_FORWARD_STATE_LISTENING)
+    tell_forward (self, request->forward);
+  forward_changed_cb (request->forward, NULL, self);
+  g_signal_connect (request->forward, "notify::state", G_CALLBACK (forward_changed_cb), self);
 }
 
 static void
@@ -264,6 +283,8 @@ static void
 client_clear (Client *self)
 {
   g_signal_handlers_disconnect_by_data (self->client, self);
+  for (unsigned int i = 0; i < self->forwards->len; i++)
+    g_signal_handlers_disconnect_by_data (self->forwards->pdata[i], self);
   g_object_unref (self->client);
   vt_tool_run_free (self->run);
   g_free (self->host);

@@ -19,33 +19,26 @@ struct _VtToolEvents {
   GSource *watch;          /* owned; NULL: standard output is nothing that a reader leaves */
 };
 
-/* Sockets and pipes of a shell may be in non-blocking mode, by another process's doing. */
-static gboolean
-wait_writable (int fd)
-{
-  struct pollfd poller = { .fd = fd, .events = POLLOUT };
-
-  return poll (&poller, 1, -1) > 0 || errno == EINTR;
-}
-
+/* Everything waits for a reader that is slow, but not the signals that end it: write () would go on
+ * after one, and poll () does not. */
 static gboolean
 write_all (int fd, const char *text, size_t length)
 {
+  struct pollfd poller = { .fd = fd, .events = POLLOUT };
+
   while (length > 0)
     {
-      ssize_t n = write (fd, text, length);
+      ssize_t n;
 
+      if (poll (&poller, 1, -1) < 0)
+        return FALSE;
+      n = write (fd, text, length);
       if (n >= 0)
         {
           text += n;
           length -= n;
         }
-      else if (errno == EAGAIN)
-        {
-          if (!wait_writable (fd))
-            return FALSE;
-        }
-      else if (errno != EINTR)
+      else if (errno != EAGAIN && errno != EINTR)
         return FALSE;
     }
   return TRUE;

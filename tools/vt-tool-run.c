@@ -55,6 +55,9 @@ broken_cb (int error_number, void *user_data)
   VtToolRun *self = user_data;
   g_autoptr(GError) error = NULL;
 
+  /* A signal, while nobody read: what it asks for happens next. */
+  if (error_number == EINTR)
+    return;
   if (error_number == EPIPE)
     {
       vt_tool_run_end (self, VT_TOOL_DONE);

@@ -6,11 +6,13 @@
 #include "vt-tool.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <glib/gi18n.h>
 #include <locale.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 #include <vtunnel/vtunnel.h>
 
 #include "vt-tool-log.h"
@@ -189,9 +191,20 @@ raise_descriptor_limit (void)
     g_debug ("Cannot raise the limit of descriptors: %s", g_strerror (errno));
 }
 
+/* Where one of the three is closed, a connection could get its number, and be sent what is meant
+ * for people. Whoever reads or writes there shall fail as before, so each is open the other way. */
+static void
+occupy_standard_descriptors (void)
+{
+  for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+    if (fcntl (fd, F_GETFD) < 0)
+      open ("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int
 main (int argc, char *argv[])
 {
+  occupy_standard_descriptors ();
   init_locale ();
   g_set_prgname ("vtunnel-tool");
   vt_tool_log_init ();
