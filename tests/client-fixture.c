@@ -5,7 +5,7 @@
 
 typedef struct {
   GIOStream *connection; /* owned */
-  unsigned int *count;   /* borrowed */
+  unsigned int *count;   /* not owned */
 } Echo;
 
 static void

@@ -89,7 +89,7 @@ def check_signal_types(name, node):
             report(name, f'carries a {kind.get("name")}, which not every binding can handle')
 
 
-def check_class(node):
+def check_class(node, is_object=True):
     name = node.get('name')
     documented(name, node)
     check_since(name, node)
@@ -105,7 +105,7 @@ def check_class(node):
     methods = {m.get('name'): m for m in node.iterfind(f'{CORE}method')}
     for key, method in methods.items():
         full = method.get(f'{C}identifier')
-        if key in RESERVED:
+        if is_object and key in RESERVED:
             report(full, "hides a method of GObject's")
         if key in properties:
             report(full, 'is named like a property')
@@ -129,13 +129,14 @@ def check_enum(node):
 
 
 namespace = ElementTree.parse(sys.argv[1]).getroot().find(f'{CORE}namespace')
-classes = {node.get('name') for tag in ('class', 'record') for node in namespace.iterfind(CORE + tag)}
+classes = {node.get('name') for tag in ('class', 'record')
+           for node in namespace.iterfind(CORE + tag)}
 for tag in ('class', 'interface'):
     for found in namespace.iterfind(CORE + tag):
         check_class(found)
 for found in namespace.iterfind(f'{CORE}record'):
     if found.get(f'{GLIB}is-gtype-struct-for') is None:
-        check_class(found)
+        check_class(found, is_object=False)
 for tag in ('enumeration', 'bitfield'):
     for found in namespace.iterfind(CORE + tag):
         check_enum(found)
@@ -144,5 +145,5 @@ for found in namespace.iterfind(f'{CORE}function'):
 
 if not classes:
     problems.append('the GIR has no class')
-print('\n'.join(problems), end='\n' if problems else '')
-sys.exit(1 if problems else 0)
+if problems:
+    sys.exit('\n'.join(problems))

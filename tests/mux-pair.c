@@ -94,7 +94,6 @@ stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
   if (!self->quiet)
     g_string_append_printf (self->heard, "stream_opened %u on %u\n", vt_mux_stream_get_id (stream),
                             listen_id);
-  g_assert_cmpuint (vt_mux_stream_get_listen_id (stream), ==, listen_id);
   if (self->lazy)
     return;
   user_listen (user);
@@ -253,7 +252,7 @@ User *
 side_open (Side *self, guint32 listen_id)
 {
   g_autoptr(GError) error = NULL;
-  VtMuxStream *stream = vt_mux_open_stream (self->mux, listen_id, NULL, NULL, &error);
+  VtMuxStream *stream = vt_mux_open_stream (self->mux, listen_id, NULL, &error);
   User *user;
 
   g_assert_no_error (error);

@@ -9,7 +9,7 @@
 
 struct _RawServer {
   GSocket *socket;              /* owned */
-  GTlsCertificate *certificate; /* owned, may be NULL */
+  GTlsCertificate *certificate; /* owned, nullable */
 };
 
 struct _RawLink {
@@ -122,13 +122,18 @@ raw_server_wait_link (RawServer *self)
   link->input = g_byte_array_new ();
   link->stream = G_IO_STREAM (g_socket_connection_factory_create_connection (link->socket));
   if (self->certificate != NULL)
-    {
-      g_autoptr(GIOStream) base = g_steal_pointer (&link->stream);
-
-      link->stream = g_tls_server_connection_new (base, self->certificate, &error);
-      g_assert_no_error (error);
-    }
+    raw_link_start_tls (link, self->certificate);
   return link;
+}
+
+void
+raw_link_start_tls (RawLink *self, GTlsCertificate *certificate)
+{
+  g_autoptr(GIOStream) base = g_steal_pointer (&self->stream);
+  g_autoptr(GError) error = NULL;
+
+  self->stream = g_tls_server_connection_new (base, certificate, &error);
+  g_assert_no_error (error);
 }
 
 void

@@ -45,6 +45,8 @@ RawLink *raw_server_wait_link (RawServer *self);
 void     raw_link_free (RawLink *self);
 void     raw_link_reset (RawLink *self);
 void     raw_link_send (RawLink *self, const void *data, size_t length);
+/* From here on it speaks TLS. */
+void raw_link_start_tls (RawLink *self, GTlsCertificate *certificate);
 /* The request, to its empty line. Read once. */
 char *raw_link_read_head (RawLink *self);
 /* Answers 101 to `head`, with `tail` (may be NULL) in the same segment. */

@@ -285,6 +285,7 @@ test_drop (ClientFixture *self, const void *data)
   RAW_WAIT (self->listen.done && self->client == NULL && self->n_targets == 0);
   g_assert_error (self->listen.error, VT_ERROR, VT_ERROR_CANCELLED);
   g_assert_cmpint (vt_forward_get_state (self->forward), ==, VT_FORWARD_STATE_IDLE);
+  g_assert_cmpuint (vt_forward_get_n_streams (forward), ==, 0);
   RAW_WAIT (vt_stream_get_error (stream) != NULL);
   g_assert_error (vt_stream_get_error (stream), VT_ERROR, VT_ERROR_CANCELLED);
   g_object_unref (stream);
@@ -350,6 +351,30 @@ test_drop_in_closed_incoming (ClientFixture *self, const void *data)
 }
 
 static void
+drop_on_count_cb (VtForward *forward, GParamSpec *pspec, gpointer user_data)
+{
+  ClientFixture *self = user_data;
+
+  g_signal_handlers_disconnect_by_func (forward, drop_on_count_cb, user_data);
+  g_object_unref (self->client);
+}
+
+/* Before anybody was told of the stream, which is lost then. */
+static void
+test_drop_in_count (ClientFixture *self, const void *data)
+{
+  client_fixture_begin (self);
+  g_signal_connect (self->forward, "notify::n-streams", G_CALLBACK (drop_on_count_cb), self);
+  g_object_add_weak_pointer (G_OBJECT (self->client), (void **) &self->client);
+  raw_link_send_text (self->link, CONNECT_1);
+  raw_link_send_text (self->link, DATA_1);
+  RAW_WAIT (self->client == NULL);
+  RAW_WAIT (raw_link_is_ended (self->link));
+  g_assert_cmpuint (vt_forward_get_n_streams (self->forward), ==, 0);
+  g_assert_cmpuint (self->streams->len, ==, 0);
+}
+
+static void
 close_on_stream_cb (VtClient *client, VtStream *stream, gpointer user_data)
 {
   ClientFixture *self = user_data;
@@ -411,6 +436,7 @@ main (int argc, char *argv[])
   ADD_CLIENT_TEST ("/client/streams/drop/in-opened-incoming", test_drop_in_opened_incoming);
   ADD_CLIENT_TEST ("/client/streams/drop/in-closed", test_drop_in_closed);
   ADD_CLIENT_TEST ("/client/streams/drop/in-closed-incoming", test_drop_in_closed_incoming);
+  ADD_CLIENT_TEST ("/client/streams/drop/in-count", test_drop_in_count);
   ADD_CLIENT_TEST ("/client/streams/close-in-opened", test_close_in_opened);
   g_test_add_func ("/client/streams/descriptors", test_descriptors);
   return g_test_run ();

@@ -131,6 +131,26 @@ test_close_twice (ClientFixture *self, const void *data)
   g_assert_no_error (second.error);
 }
 
+static void
+closed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
+{
+  ClientFixture *self = user_data;
+
+  g_assert_cmpstr (self->states->str, ==, "1230");
+  close_cb (source, result, &self->close);
+}
+
+/* Whoever is called back has been told before. */
+static void
+test_close_told (ClientFixture *self, const void *data)
+{
+  client_fixture_begin (self);
+  vt_client_close_async (self->client, NULL, closed_cb, self);
+  g_assert_cmpuint (raw_link_read_close (self->link), ==, 1000);
+  g_clear_pointer (&self->link, raw_link_free);
+  RAW_WAIT (self->close.done);
+}
+
 /* A server that does not answer holds nobody up for long, and one who does not want to wait not at
  * all. */
 static void
@@ -390,6 +410,7 @@ main (int argc, char *argv[])
   ADD_CLIENT_TEST ("/client/close/connecting", test_close_connecting);
   ADD_CLIENT_TEST ("/client/close/closed", test_close_closed);
   ADD_CLIENT_TEST ("/client/close/twice", test_close_twice);
+  ADD_CLIENT_TEST ("/client/close/told", test_close_told);
   ADD_CLIENT_TEST ("/client/close/cancel", test_close_cancel);
   ADD_CLIENT_TEST ("/client/close/listens", test_close_listens);
   ADD_CLIENT_TEST ("/client/server/closes", test_server_closes);

@@ -1,128 +1,14 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "raw-server.h"
-#include "vt-dialer-private.h"
-#include "vt-error-private.h"
-#include "vt-link-private.h"
-
-typedef struct {
-  SoupSession *session;      /* owned */
-  GCancellable *cancellable; /* owned */
-  RawServer *server;         /* owned */
-  GPtrArray *headers;        /* owned, may be NULL */
-  char *uri;                 /* owned */
-  gboolean done;
-
-  /* The outcome. */
-  SoupWebsocketConnection *connection; /* owned */
-  VtGate *gate;                        /* owned */
-  VtLink *link;                        /* owned */
-  GError *error;                       /* owned */
-  GString *messages;                   /* owned, each with a line break behind it */
-  gboolean closed;
-} Fixture;
+#include "dialer-fixture.h"
 
 static void
-message_cb (gboolean text, GBytes *message, void *user_data)
-{
-  Fixture *self = user_data;
-
-  g_string_append_len (self->messages, g_bytes_get_data (message, NULL),
-                       g_bytes_get_size (message));
-  g_string_append_c (self->messages, '\n');
-}
-
-static void
-nothing_cb (void *user_data)
-{
-}
-
-static void
-closed_cb (unsigned int code, const char *reason, const GError *error, void *user_data)
-{
-  Fixture *self = user_data;
-
-  self->closed = TRUE;
-}
-
-static const VtLinkEvents events = {
-  .message = message_cb,
-  .alive = nothing_cb,
-  .writable = nothing_cb,
-  .closed = closed_cb,
-};
-
-static void
-dialed_cb (GObject *source, GAsyncResult *result, void *user_data)
-{
-  Fixture *self = user_data;
-
-  self->done = TRUE;
-  if (vt_dialer_dial_finish (result, &self->connection, &self->gate, &self->error))
-    self->link = vt_link_new (self->connection, self->gate, 1024 * 1024, &events, self);
-}
-
-static void
-start (Fixture *self)
-{
-  const VtDialRequest request = {
-    .session = self->session,
-    .uri = self->uri,
-    .headers = self->headers,
-  };
-
-  vt_dialer_dial_async (&request, self->cancellable, dialed_cb, self);
-}
-
-static void
-set_up (Fixture *self, const void *data)
-{
-  self->session = soup_session_new ();
-  self->cancellable = g_cancellable_new ();
-  self->server = raw_server_new (NULL);
-  self->uri = raw_server_get_uri (self->server, "ws");
-  self->messages = g_string_new (NULL);
-}
-
-static void
-tear_down (Fixture *self, const void *data)
-{
-  g_clear_pointer (&self->link, vt_link_free);
-  g_clear_object (&self->connection);
-  if (self->gate != NULL)
-    {
-      raw_settle ();
-      g_object_add_weak_pointer (G_OBJECT (self->gate), (void **) &self->gate);
-      g_object_unref (self->gate);
-      g_assert_null (self->gate);
-    }
-  g_clear_error (&self->error);
-  g_clear_object (&self->cancellable);
-  g_clear_pointer (&self->headers, g_ptr_array_unref);
-  g_clear_pointer (&self->server, raw_server_free);
-  g_object_add_weak_pointer (G_OBJECT (self->session), (void **) &self->session);
-  g_object_unref (self->session);
-  raw_settle ();
-  g_assert_null (self->session);
-  g_free (self->uri);
-  g_string_free (self->messages, TRUE);
-}
-
-static void
-expect_error (Fixture *self, int code, const char *part)
-{
-  RAW_WAIT (self->done);
-  g_assert_error (self->error, VT_ERROR, code);
-  g_assert_nonnull (strstr (self->error->message, part));
-}
-
-static void
-test_upgrade (Fixture *self, const void *data)
+test_upgrade (DialFixture *self, const void *data)
 {
   g_autoptr(RawLink) link = NULL;
 
-  start (self);
+  dial_fixture_start (self);
   link = raw_server_wait_upgrade (self->server);
   RAW_WAIT (self->done);
   g_assert_no_error (self->error);
@@ -143,38 +29,11 @@ test_upgrade (Fixture *self, const void *data)
   RAW_WAIT (self->closed);
 }
 
-/* What came with the answer in one segment is read first, whole, and once. */
 static void
-check_tail (Fixture *self, size_t first_length)
+test_upgrade_tail (DialFixture *self, const void *data)
 {
-  g_autoptr(RawLink) link = raw_server_wait_link (self->server);
-  g_autofree char *head = raw_link_read_head (link);
-  g_autofree char *big = g_strnfill (first_length, 'x');
-  g_autofree char *expected = g_strdup_printf ("%s\nsecond\nthird\n", big);
-  g_autoptr(GBytes) first = raw_frame_new (1, big, first_length);
-  g_autoptr(GBytes) second = raw_frame_new (1, "second", 6);
-  g_autoptr(GByteArray) tail = g_byte_array_new ();
-  g_autoptr(GBytes) now = NULL;
-
-  g_byte_array_append (tail, g_bytes_get_data (first, NULL), g_bytes_get_size (first));
-  g_byte_array_append (tail, g_bytes_get_data (second, NULL), g_bytes_get_size (second));
-  /* All but the last three bytes, which come later. */
-  now = g_bytes_new (tail->data, tail->len - 3);
-  raw_link_upgrade (link, head, now);
-  RAW_WAIT (self->done);
-  g_assert_no_error (self->error);
-  raw_settle ();
-  raw_link_send (link, tail->data + tail->len - 3, 3);
-  raw_link_send_text (link, "third");
-  RAW_WAIT (self->messages->len >= strlen (expected));
-  g_assert_cmpstr (self->messages->str, ==, expected);
-}
-
-static void
-test_upgrade_tail (Fixture *self, const void *data)
-{
-  start (self);
-  check_tail (self, GPOINTER_TO_SIZE (data));
+  dial_fixture_start (self);
+  dial_fixture_check_tail (self, raw_server_wait_link (self->server), GPOINTER_TO_SIZE (data));
 }
 
 /* Nothing may be read before somebody listens, however long that takes. */
@@ -187,7 +46,7 @@ late_cb (GObject *source, GAsyncResult *result, void *user_data)
 }
 
 static void
-test_upgrade_late (Fixture *self, const void *data)
+test_upgrade_late (DialFixture *self, const void *data)
 {
   const VtDialRequest request = { .session = self->session, .uri = self->uri };
   g_autoptr(GBytes) tail = raw_frame_new (1, "early", 5);
@@ -202,7 +61,7 @@ test_upgrade_late (Fixture *self, const void *data)
   RAW_WAIT (late != NULL);
   raw_link_send_text (link, "and more");
   raw_settle ();
-  dialed_cb (NULL, late, self);
+  dial_fixture_dialed_cb (NULL, late, self);
   g_assert_no_error (self->error);
   RAW_WAIT (self->messages->len >= strlen ("early\nand more\n"));
   g_assert_cmpstr (self->messages->str, ==, "early\nand more\n");
@@ -210,7 +69,7 @@ test_upgrade_late (Fixture *self, const void *data)
 
 /* Nobody fetches what was dialled. */
 static void
-test_upgrade_forgotten (Fixture *self, const void *data)
+test_upgrade_forgotten (DialFixture *self, const void *data)
 {
   const VtDialRequest request = { .session = self->session, .uri = self->uri };
   GAsyncResult *late = NULL;
@@ -224,17 +83,18 @@ test_upgrade_forgotten (Fixture *self, const void *data)
 }
 
 static void
-test_request (Fixture *self, const void *data)
+test_request (DialFixture *self, const void *data)
 {
   g_autoptr(RawLink) link = NULL;
   g_autofree char *head = NULL;
 
+  soup_session_add_feature_by_type (self->session, SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
   self->headers = g_ptr_array_new ();
   g_ptr_array_add (self->headers, (char *) "X-Colour");
   g_ptr_array_add (self->headers, (char *) "green");
   g_ptr_array_add (self->headers, (char *) "Authorization");
   g_ptr_array_add (self->headers, (char *) "Bearer secret");
-  start (self);
+  dial_fixture_start (self);
   link = raw_server_wait_link (self->server);
   head = raw_link_read_head (link);
   g_assert_true (g_str_has_prefix (head, "GET / HTTP/1.1\r\n"));
@@ -290,58 +150,58 @@ static const struct {
 };
 
 static void
-test_answer (Fixture *self, const void *data)
+test_answer (DialFixture *self, const void *data)
 {
   size_t i = GPOINTER_TO_SIZE (data);
   g_autoptr(RawLink) link = NULL;
   g_autofree char *head = NULL;
 
-  start (self);
+  dial_fixture_start (self);
   link = raw_server_wait_link (self->server);
   head = raw_link_read_head (link);
   raw_link_send (link, answers[i].answer, strlen (answers[i].answer));
-  expect_error (self, answers[i].code, answers[i].part);
+  dial_fixture_expect_error (self, answers[i].code, answers[i].part);
   /* libsoup may keep a connection that was answered in full for the next request. */
   soup_session_abort (self->session);
   RAW_WAIT (raw_link_is_ended (link));
 }
 
 static void
-test_answer_none (Fixture *self, const void *data)
+test_answer_none (DialFixture *self, const void *data)
 {
   g_autofree char *host = g_strdup_printf ("127.0.0.1:%u: ", raw_server_get_port (self->server));
   RawLink *link;
 
-  start (self);
+  dial_fixture_start (self);
   link = raw_server_wait_link (self->server);
   g_free (raw_link_read_head (link));
   raw_link_free (link);
-  expect_error (self, VT_ERROR_FAILED, host);
+  dial_fixture_expect_error (self, VT_ERROR_FAILED, host);
 }
 
 static void
-test_refused (Fixture *self, const void *data)
+test_refused (DialFixture *self, const void *data)
 {
   g_autofree char *host = g_strdup_printf ("127.0.0.1:%u: ", raw_server_get_port (self->server));
 
   g_clear_pointer (&self->server, raw_server_free);
-  start (self);
-  expect_error (self, VT_ERROR_FAILED, host);
+  dial_fixture_start (self);
+  dial_fixture_expect_error (self, VT_ERROR_FAILED, host);
 }
 
 static void
-test_cancel_before (Fixture *self, const void *data)
+test_cancel_before (DialFixture *self, const void *data)
 {
   g_cancellable_cancel (self->cancellable);
-  start (self);
+  dial_fixture_start (self);
   RAW_WAIT (self->done);
   g_assert_error (self->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
 }
 
 static void
-test_cancel_connecting (Fixture *self, const void *data)
+test_cancel_connecting (DialFixture *self, const void *data)
 {
-  start (self);
+  dial_fixture_start (self);
   g_main_context_iteration (NULL, FALSE);
   g_cancellable_cancel (self->cancellable);
   RAW_WAIT (self->done);
@@ -349,13 +209,13 @@ test_cancel_connecting (Fixture *self, const void *data)
 }
 
 static void
-test_cancel_waiting (Fixture *self, const void *data)
+test_cancel_waiting (DialFixture *self, const void *data)
 {
   const char *some = data;
   g_autoptr(RawLink) link = NULL;
   g_autofree char *head = NULL;
 
-  start (self);
+  dial_fixture_start (self);
   link = raw_server_wait_link (self->server);
   head = raw_link_read_head (link);
   raw_link_send (link, some, strlen (some));
@@ -369,7 +229,7 @@ test_cancel_waiting (Fixture *self, const void *data)
 
 /* Cancelled when all is done but the fetching. */
 static void
-test_cancel_after (Fixture *self, const void *data)
+test_cancel_after (DialFixture *self, const void *data)
 {
   const VtDialRequest request = { .session = self->session, .uri = self->uri };
   g_autoptr(GAsyncResult) late = NULL;
@@ -379,24 +239,24 @@ test_cancel_after (Fixture *self, const void *data)
   link = raw_server_wait_upgrade (self->server);
   RAW_WAIT (late != NULL);
   g_cancellable_cancel (self->cancellable);
-  dialed_cb (NULL, late, self);
+  dial_fixture_dialed_cb (NULL, late, self);
   g_assert_error (self->error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
   g_clear_object (&late);
   RAW_WAIT (raw_link_is_ended (link));
 }
 
 static void
-test_address (Fixture *self, const void *data)
+test_address (DialFixture *self, const void *data)
 {
   g_free (self->uri);
   self->uri = g_strdup (data);
-  start (self);
-  expect_error (self, VT_ERROR_INVALID_ARGUMENT, "wss://");
+  dial_fixture_start (self);
+  dial_fixture_expect_error (self, VT_ERROR_INVALID_ARGUMENT, "wss://");
   g_assert_null (strstr (self->error->message, "hush"));
 }
 
 static void
-test_address_secret (Fixture *self, const void *data)
+test_address_secret (DialFixture *self, const void *data)
 {
   self->headers = g_ptr_array_new ();
   g_ptr_array_add (self->headers, (char *) "authorization");
@@ -405,76 +265,16 @@ test_address_secret (Fixture *self, const void *data)
 }
 
 static void
-test_address_http (Fixture *self, const void *data)
+test_address_http (DialFixture *self, const void *data)
 {
   g_autoptr(RawLink) link = NULL;
 
   g_free (self->uri);
   self->uri = raw_server_get_uri (self->server, "http");
-  start (self);
+  dial_fixture_start (self);
   link = raw_server_wait_upgrade (self->server);
   RAW_WAIT (self->done);
   g_assert_no_error (self->error);
-}
-
-static char *
-get_data_path (const char *name)
-{
-  return g_test_build_filename (G_TEST_DIST, "data", name, NULL);
-}
-
-static void
-set_up_tls (Fixture *self, const void *data)
-{
-  g_autofree char *certificate_path = get_data_path ("tls-cert.pem");
-  g_autofree char *key_path = get_data_path ("tls-key.pem");
-  g_autoptr(GError) error = NULL;
-  g_autoptr(GTlsCertificate) certificate =
-      g_tls_certificate_new_from_files (certificate_path, key_path, &error);
-
-  g_assert_no_error (error);
-  self->session = soup_session_new ();
-  self->cancellable = g_cancellable_new ();
-  self->server = raw_server_new (certificate);
-  self->uri = raw_server_get_uri (self->server, "wss");
-  self->messages = g_string_new (NULL);
-}
-
-static void
-test_tls_untrusted (Fixture *self, const void *data)
-{
-  g_autoptr(RawLink) link = NULL;
-
-  start (self);
-  link = raw_server_wait_link (self->server);
-  RAW_WAIT (raw_link_is_ended (link));
-  expect_error (self, VT_ERROR_TLS, "it is signed by nobody who is trusted here");
-}
-
-static void
-test_tls_not_tls (Fixture *self, const void *data)
-{
-  g_autoptr(RawLink) link = NULL;
-
-  g_free (self->uri);
-  self->uri = raw_server_get_uri (self->server, "wss");
-  start (self);
-  link = raw_server_wait_link (self->server);
-  raw_link_send (link, "SSH-2.0-OpenSSH_9.2\r\n", 21);
-  expect_error (self, VT_ERROR_TLS, "no secure connection");
-}
-
-static void
-test_tls_trusted (Fixture *self, const void *data)
-{
-  g_autofree char *path = get_data_path ("tls-cert.pem");
-  g_autoptr(GError) error = NULL;
-  g_autoptr(GTlsDatabase) database = g_tls_file_database_new (path, &error);
-
-  g_assert_no_error (error);
-  soup_session_set_tls_database (self->session, database);
-  start (self);
-  check_tail (self, 4000);
 }
 
 /* Whatever was dialled, no descriptor is left. */
@@ -485,22 +285,23 @@ test_descriptors (void)
 
   for (unsigned int i = 0; i < 3; i++)
     {
-      Fixture fixture = { 0 };
+      DialFixture fixture = { 0 };
 
-      set_up (&fixture, NULL);
+      dial_fixture_set_up (&fixture, NULL);
       test_upgrade_tail (&fixture, GSIZE_TO_POINTER (10));
-      tear_down (&fixture, NULL);
-      fixture = (Fixture){ 0 };
-      set_up (&fixture, NULL);
+      dial_fixture_tear_down (&fixture, NULL);
+      fixture = (DialFixture){ 0 };
+      dial_fixture_set_up (&fixture, NULL);
       test_cancel_waiting (&fixture, "");
-      tear_down (&fixture, NULL);
+      dial_fixture_tear_down (&fixture, NULL);
       if (i == 0)
         before = raw_count_descriptors ();
     }
   g_assert_cmpuint (raw_count_descriptors (), ==, before);
 }
 
-#define ADD(path, data, func) g_test_add (path, Fixture, data, set_up, func, tear_down)
+#define ADD(path, data, func)                                                                      \
+  g_test_add (path, DialFixture, data, dial_fixture_set_up, func, dial_fixture_tear_down)
 
 int
 main (int argc, char *argv[])
@@ -535,9 +336,6 @@ main (int argc, char *argv[])
   ADD ("/dialer/address/token", "ws://192.0.2.1/", test_address_secret);
   ADD ("/dialer/address/token-to-name", "http://localhost.example.org/", test_address_secret);
   ADD ("/dialer/address/http", NULL, test_address_http);
-  g_test_add ("/dialer/tls/untrusted", Fixture, NULL, set_up_tls, test_tls_untrusted, tear_down);
-  g_test_add ("/dialer/tls/trusted", Fixture, NULL, set_up_tls, test_tls_trusted, tear_down);
-  ADD ("/dialer/tls/not-tls", NULL, test_tls_not_tls);
   g_test_add_func ("/dialer/descriptors", test_descriptors);
   return g_test_run ();
 }

@@ -19,8 +19,8 @@ examples = tests.parent / 'docs' / 'examples'
 def forwards(*command):
     target = Target(echo)
     server = Tool.server()
-    process = subprocess.Popen([*command, f'ws://127.0.0.1:{server.port}', f'127.0.0.1:{target.port}'],
-                               stdout=subprocess.PIPE, text=True)
+    where = [f'ws://127.0.0.1:{server.port}', f'127.0.0.1:{target.port}']
+    process = subprocess.Popen([*command, *where], stdout=subprocess.PIPE, text=True)
     Tool.running.append(type('Example', (), {'process': process}))
     word, port = process.stdout.readline().split()
     assert word == 'Port'

@@ -131,7 +131,7 @@ test_weak (Fixture *self, gconstpointer user_data)
 typedef struct {
   unsigned int n_asked;
   gboolean answer;
-  VtStream *stream; /* unowned */
+  VtStream *stream; /* not owned */
 } Handler;
 
 static gboolean

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "vt-frame-walk-private.h"
-#include "vt-head-guard-private.h"
 
 #define FIN 0x80
 #define TEXT 0x1
@@ -220,66 +219,6 @@ test_many_messages (void)
   g_assert_cmpuint (code, ==, 0);
 }
 
-static const struct {
-  const char *bytes;
-  /* How much of it is handed on, before and after the answer. */
-  const char *first;
-  const char *second;
-} heads[] = {
-  { "GET / HTTP/1.1\r\nHost: a\r\n\r\nGET /b", "GET / HTTP/1.1\r\nHost: a\r\n\r\n", "GET /b" },
-  { "GET / HTTP/1.0\nHost: a\n\nrest", "GET / HTTP/1.0\nHost: a\n\n", "rest" },
-  { "GET / HTTP/1.0\r\nHost: a\n\r\nrest", "GET / HTTP/1.0\r\nHost: a\n\r\n", "rest" },
-  { "\r\n\r\nGET /\r\n\r\nx", "\r\n\r\nGET /\r\n\r\n", "x" },
-  { "GET /\r\nA: b\r\r\n\r\nx", "GET /\r\nA: b\r\r\n\r\n", "x" },
-  { "P / H\r\ncontent-Length: 3\r\n\r\nabcmore", "P / H\r\ncontent-Length: 3\r\n\r\nabcmore", "" },
-  { "P / H\nTransfer-Encoding: x\n\nab", "P / H\nTransfer-Encoding: x\n\nab", "" },
-  { "P / H\nX-Content-Length: 3\n\nabc", "P / H\nX-Content-Length: 3\n\n", "abc" },
-  { "GET / HTTP/1.1\r\nHost: a\r\n", "GET / HTTP/1.1\r\nHost: a\r\n", "" },
-};
-
-static void
-test_heads (void)
-{
-  for (size_t i = 0; i < G_N_ELEMENTS (heads); i++)
-    for (size_t cut = 0; cut <= strlen (heads[i].bytes); cut++)
-      {
-        const uint8_t *bytes = (const uint8_t *) heads[i].bytes;
-        size_t length = strlen (heads[i].bytes);
-        VtHeadGuard guard;
-        size_t passed = 0;
-
-        vt_head_guard_init (&guard, 100);
-        passed = vt_head_guard_inspect (&guard, bytes, cut);
-        passed += vt_head_guard_inspect (&guard, bytes + passed, length - passed);
-        g_assert_cmpuint (passed, ==, strlen (heads[i].first));
-        vt_head_guard_next (&guard);
-        passed = vt_head_guard_inspect (&guard, bytes + passed, length - passed);
-        g_assert_cmpuint (passed, ==, strlen (heads[i].second));
-        g_assert_false (guard.too_long);
-      }
-}
-
-static void
-test_long_head (void)
-{
-  const char *endless = "GET / HTTP/1.1\r\nA: bbbbbbbbbbbbbbbbbbbbbbbbbbbbbb\r\n\r\n";
-  const char *body = "PUT / HTTP/1.1\r\nContent-Length: 999\r\n\r\n................";
-  const uint8_t *texts[] = { (const uint8_t *) endless, (const uint8_t *) body };
-
-  for (size_t i = 0; i < G_N_ELEMENTS (texts); i++)
-    {
-      size_t length = strlen ((const char *) texts[i]);
-      VtHeadGuard guard;
-
-      vt_head_guard_init (&guard, length);
-      g_assert_cmpuint (vt_head_guard_inspect (&guard, texts[i], length), ==, length);
-      g_assert_false (guard.too_long);
-      vt_head_guard_init (&guard, length - 1);
-      g_assert_cmpuint (vt_head_guard_inspect (&guard, texts[i], length), ==, length - 1);
-      g_assert_true (guard.too_long);
-    }
-}
-
 int
 main (int argc, char **argv)
 {
@@ -292,7 +231,5 @@ main (int argc, char **argv)
   g_test_add_func ("/frame-guard/message/go-fragments", test_go_fragments);
   g_test_add_func ("/frame-guard/message/many", test_many_messages);
   g_test_add_func ("/frame-guard/control/rate", test_control_rate);
-  g_test_add_func ("/head-guard/end", test_heads);
-  g_test_add_func ("/head-guard/too-long", test_long_head);
   return g_test_run ();
 }

@@ -117,6 +117,7 @@ static const Case cases[] = {
   { "health-1.0", "GET /health HTTP/1.0\r\n", 200, "\r\n\r\nok" },
   { "health-forwarded", "GET /health HTTP/1.1\r\nHost: a\r\nVia: 1.1 b\r\n", 200, "\r\n\r\nok" },
   { "health-post", "POST /health HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n", 405, NULL },
+  { "health-range", "GET /health HTTP/1.1\r\nHost: a\r\nRange: bytes=0-0,1-1\r\n", 200, "ok" },
   { "health-upgrade", "GET /health HTTP/1.1\r\n" UPGRADE, 200, "\r\n\r\nok" },
   { "no-upgrade", "GET / HTTP/1.1\r\nHost: localhost\r\n", 426, "connect with a WebSocket" },
   { "says-how", "GET / HTTP/1.1\r\nHost: localhost\r\n", 426, "\r\nUpgrade: websocket\r\n" },
@@ -188,22 +189,53 @@ static const Case cases[] = {
     { .path = "/", .allow_anonymous = TRUE } },
 
   { "smuggle/chunked", GET_UPGRADE "Transfer-Encoding: chunked\r\n", 400, "Transfer-Encoding" },
-  { "smuggle/unknown", GET_UPGRADE "Transfer-Encoding: xchunked\r\n", 501, NULL },
+  { "smuggle/unknown", GET_UPGRADE "Transfer-Encoding: xchunked\r\n", 400, NULL },
+  { "smuggle/identity", GET_UPGRADE "Transfer-Encoding: identity\r\n", 400, NULL },
   { "smuggle/both", GET_UPGRADE "Transfer-Encoding: chunked\r\nContent-Length: 4\r\n", 400, NULL },
   { "smuggle/length", GET_UPGRADE "Content-Length: 4\r\n", 400, "body" },
   { "smuggle/zero", GET_UPGRADE "Content-Length: 0\r\n", 101, NULL },
   { "smuggle/two-lengths", GET_UPGRADE "Content-Length: 0\r\nContent-Length: 0\r\n", 400, NULL },
   { "smuggle/list", GET_UPGRADE "Content-Length: 0, 5\r\n", 400, NULL },
-  { "smuggle/plus", GET_UPGRADE "Content-Length: +0\r\n", 400, NULL },
+  { "smuggle/plus", GET_UPGRADE "Content-Length: +0\r\n", 400, "Malformed Content-" },
+  { "smuggle/junk-length", GET_UPGRADE "Content-Length: a\r\n", 400, "Malformed Content-" },
+  { "smuggle/blank", GET_UPGRADE "Content-Length : 5\r\n", 400, "Malformed header" },
+  { "smuggle/folded", GET_UPGRADE "Content-Length: 0\r\n 5\r\n", 400, "Malformed header" },
+  { "smuggle/no-colon", GET_UPGRADE "Content-Length\r\n", 400, "Malformed header" },
+  { "smuggle/bare-cr", GET_UPGRADE "A: b\rC: d\r\n", 400, "Control character" },
   { "smuggle/two-hosts", GET_UPGRADE "Host: localhost\r\n", 400, "Host" },
   { "smuggle/no-host", "GET / HTTP/1.1\r\n" UPGRADE_BUT_HOST, 400, NULL },
   { "smuggle/health", "GET /health HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n", 400, "body" },
   { "smuggle/post", "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n", 400, NULL },
 
   { "junk/line", "junk\r\n", 400, NULL },
-  { "junk/method", "\x01\x02 / HTTP/1.1\r\nHost: localhost\r\n", 426, NULL },
+  { "junk/method", "\x01\x02 / HTTP/1.1\r\nHost: localhost\r\n", 400, "Control character" },
+  { "junk/verb", "BREW / HTTP/1.1\r\nHost: localhost\r\n", 400, "Unknown method" },
   { "junk/version", "GET / HTTP/7.1\r\nHost: localhost\r\n", 505, NULL },
+  { "junk/short-version", "GET / HTTP/1\r\nHost: localhost\r\n", 400, NULL },
+  { "junk/no-version", "GET /\r\nHost: localhost\r\n", 400, NULL },
+  { "junk/no-target", "GET \r\n", 400, NULL },
+  { "junk/target", "GET a HTTP/1.1\r\nHost: localhost\r\n", 400, NULL },
+  { "junk/scheme", "GET ftp://localhost/ HTTP/1.1\r\nHost: localhost\r\n", 400, NULL },
+  { "junk/no-name", "GET http:///a HTTP/1.1\r\nHost: localhost\r\n", 426, NULL },
+  { "junk/port", "GET http://a:99999/ HTTP/1.1\r\nHost: localhost\r\n", 400, NULL },
+  { "junk/authority", "CONNECT u@localhost:1/a HTTP/1.1\r\nHost: localhost\r\n", 400, NULL },
+  { "junk/host", "GET / HTTP/1.1\r\nHost: a/b\r\n", 400, NULL },
+  { "junk/empty-host", "GET / HTTP/1.1\r\nHost:\r\n", 426, NULL },
+  { "junk/bracket-host", "GET / HTTP/1.1\r\nHost: [::\r\n", 400, NULL },
+  { "junk/latin-host", "GET / HTTP/1.1\r\nHost: \xe4\r\n", 400, NULL },
+  { "junk/latin", "GET /\xe4?\xe4 HTTP/1.1\r\nHost: localhost\r\nA: \xe4\r\n", 426, NULL },
+  { "junk/percent", "GET /%zz%00?%zz HTTP/1.1\r\nHost: localhost\r\n", 400, NULL },
+  { "junk/up", "GET /a/%2e%2e/../b HTTP/1.1\r\nHost: localhost\r\n", 426, NULL },
   { "junk/star", "OPTIONS * HTTP/1.1\r\nHost: localhost\r\n", 426, NULL },
+  { "junk/star-host", "OPTIONS * HTTP/1.1\r\nHost: [\r\n", 400, NULL },
+  { "junk/expect", GET_UPGRADE "Expect: a\r\n", 417, NULL },
+  { "junk/connection",
+    "GET / HTTP/1.0\r\nConnection: connection, host, x, x\r\nX: a\r\nHost: a\r\nX: b\r\n", 426,
+    NULL },
+  { "junk/types", GET_UPGRADE "Content-Type: a\r\nContent-Type: a/b; c=d\r\n", 101, NULL },
+  { "junk/types-none", GET_UPGRADE "Content-Type:\r\nContent-Type: ;=\r\n", 101, NULL },
+  { "junk/extensions", GET_UPGRADE "Sec-WebSocket-Extensions: ;,a;b=\"\r\n", 101, NULL },
+  { "junk/protocols", GET_UPGRADE "Sec-WebSocket-Protocol: ,a,,a\r\n", 101, NULL },
 };
 
 static gboolean
@@ -211,8 +243,10 @@ has_answer (void *user_data)
 {
   RawPeer *peer = user_data;
 
+  /* No NUL ends what was received so far. */
   return peer->ended
-         || (peer->input->len > 0 && strstr ((char *) peer->input->data, " 101 ") != NULL);
+         || (peer->input->len > 0
+             && memmem (peer->input->data, peer->input->len, " 101 ", 5) != NULL);
 }
 
 static void
@@ -292,6 +326,21 @@ test_frame_behind_head (void)
   g_autoptr(RawPeer) peer = raw_peer_new (port);
 
   raw_peer_send (peer, GET_UPGRADE "\r\n\x81\x85\0\0\0\0hello", strlen (GET_UPGRADE) + 13);
+  raw_wait (has_text, fixture.messages);
+  g_assert_cmpstr (fixture.messages->str, ==, "hello");
+  tear_down (&fixture);
+}
+
+/* A body of no bytes is none. */
+static void
+test_frame_behind_zero (void)
+{
+  static const char request[] = GET_UPGRADE "Content-Length: 0\r\n\r\n\x81\x85\0\0\0\0hello";
+  Fixture fixture = { 0 };
+  guint16 port = set_up (&fixture);
+  g_autoptr(RawPeer) peer = raw_peer_new (port);
+
+  raw_peer_send (peer, request, sizeof request - 1);
   raw_wait (has_text, fixture.messages);
   g_assert_cmpstr (fixture.messages->str, ==, "hello");
   tear_down (&fixture);
@@ -439,6 +488,7 @@ main (int argc, char **argv)
   g_test_add_func ("/front/answer/no-extension", test_no_extension);
   g_test_add_func ("/front/answer/full", test_full);
   g_test_add_func ("/front/frame-behind-head", test_frame_behind_head);
+  g_test_add_func ("/front/frame-behind-zero", test_frame_behind_zero);
   g_test_add_func ("/front/hostile/large-post", test_large_post);
   g_test_add_func ("/front/hostile/long-head", test_long_head);
   g_test_add_func ("/front/hostile/junk", test_junk);

@@ -12,8 +12,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 import websocket  # noqa: E402
-from harness import (Target, Tool, echo, main, receive_all, receive_exactly, test, user,  # noqa: E402
-                     wait_until)
+from harness import (Target, Tool, echo, main, receive_all, receive_exactly, test,  # noqa: E402
+                     user, wait_until)
 
 
 def works(port):

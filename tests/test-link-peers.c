@@ -238,7 +238,7 @@ test_protocol_error_blocked (Peer *self, const void *data)
   g_autoptr(GByteArray) more = g_byte_array_new ();
   unsigned int turns = 0;
 
-  while (vt_link_get_queued (self->end.link) < VT_LINK_HIGH)
+  while (vt_link_get_queued (self->end.link) < 2 * VT_LINK_LOW)
     {
       send_size (&self->end, 'x', 60000, TRUE);
       ws_turn (2);

@@ -252,7 +252,8 @@ test_privileged (void)
     {
       if (geteuid () == 0)
         g_assert_cmpint (setresuid (65534, 65534, 65534), ==, 0);
-      check_refused ("127.0.0.1", 1, VT_ERROR_PERMISSION_DENIED, "*not permit*port 1 on 127.0.0.1");
+      check_refused ("127.0.0.1", 1, VT_ERROR_PERMISSION_DENIED,
+                     "*port 1 on 127.0.0.1 is not permitted*");
       return;
     }
   g_test_trap_subprocess (NULL, 0, G_TEST_SUBPROCESS_DEFAULT);

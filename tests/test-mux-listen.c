@@ -305,9 +305,8 @@ test_server (void)
   side_expect_heard (server, "listen_requested 1 8080\nlisten_requested 2 8081\n"
                              "listen_requested 3 0");
   side_say (server, "{\"type\":\"listen\",\"port\":8080}");
-  side_expect_sent (server,
-                    "{\"type\":\"listen_err\",\"port\":8080,"
-                    "\"error\":\"This client has the port already (address already in use)\"}");
+  side_expect_sent (server, "{\"type\":\"listen_err\",\"port\":8080,"
+                            "\"error\":\"The port is already in use by this client\"}");
   vt_mux_listen_accept (server->mux, 3, NULL, 40001);
   vt_mux_listen_refuse (server->mux, 2, error);
   vt_mux_listen_accept (server->mux, 1, NULL, 8080);
@@ -327,7 +326,7 @@ test_server (void)
   side_say (server, "{\"type\":\"unlisten\",\"port\":40001}");
   side_say (server, "{\"type\":\"unlisten\",\"port\":40001}");
   side_expect_heard (server, "unlistened 3");
-  g_assert_null (vt_mux_open_stream (server->mux, 3, NULL, NULL, NULL));
+  g_assert_null (vt_mux_open_stream (server->mux, 3, NULL, NULL));
   g_assert_cmpuint (vt_mux_get_n_streams (server->mux), ==, 1);
 
   /* Taken back before the answer, which is not sent any more. */
@@ -384,6 +383,10 @@ test_phrases (void)
     { VT_ERROR_ADDRESS_IN_USE, "x", "x (address already in use)", VT_ERROR_ADDRESS_IN_USE },
     { VT_ERROR_ADDRESS_IN_USE, "Address Already In Use!", "Address Already In Use!",
       VT_ERROR_ADDRESS_IN_USE },
+    { VT_ERROR_ADDRESS_IN_USE, "Port 80 on ::1 is already in use",
+      "Port 80 on ::1 is already in use", VT_ERROR_ADDRESS_IN_USE },
+    { VT_ERROR_ADDRESS_IN_USE, "Port belegt", "Port belegt (address already in use)",
+      VT_ERROR_ADDRESS_IN_USE },
     { VT_ERROR_PERMISSION_DENIED, "limit", "limit (permission denied)",
       VT_ERROR_PERMISSION_DENIED },
     { VT_ERROR_PERMISSION_DENIED, "is not allowed", "is not allowed", VT_ERROR_PERMISSION_DENIED },
@@ -401,6 +404,8 @@ test_phrases (void)
       g_assert_cmpstr (text, ==, cases[i].text);
       g_assert_cmpint (vt_mux_v1_error_code (text), ==, cases[i].understood);
     }
+  g_assert_cmpint (vt_mux_v1_error_code ("listen tcp :80: bind: address already in use"), ==,
+                   VT_ERROR_ADDRESS_IN_USE);
   g_assert_cmpint (vt_mux_v1_error_code ("listen tcp :80: bind: permission denied"), ==,
                    VT_ERROR_PERMISSION_DENIED);
 }

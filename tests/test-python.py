@@ -66,6 +66,7 @@ def in_thread(function, *arguments):
             results.append(function(*arguments))
         except Exception as error:
             results.append(error)
+        GLib.MainContext.default().wakeup()
     threading.Thread(target=run, daemon=True).start()
     wait_for(lambda: results, 'the user')
     if isinstance(results[0], Exception):
@@ -243,7 +244,11 @@ def streams_without_a_port():
         stream.close_async(0, None, lambda s, r: s.close_finish(r))
         return True
     results = []
-    threading.Thread(target=lambda: results.append(ask(forward.props.bound_port))).start()
+
+    def run():
+        results.append(ask(forward.props.bound_port))
+        GLib.MainContext.default().wakeup()
+    threading.Thread(target=run, daemon=True).start()
     wait_for(serve, 'the stream')
     wait_for(lambda: results, 'the user')
     assert results[0] == b'answer to question\n', results

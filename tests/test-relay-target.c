@@ -145,7 +145,7 @@ test_host_header (RelayFixture *self, gconstpointer data)
   Talker *user;
   Talker *target;
 
-  vt_forward_set_host_header (self->forward, VT_HOST_HEADER_REPLACE, "inside.example");
+  vt_forward_set_host_header (self->forward, "inside.example");
   user = relay_fixture_connect (self);
   target = relay_fixture_target (self, 0);
   talker_say (user, "GET / HTTP/1.1\r\nHo");
@@ -163,7 +163,7 @@ test_host_header_tail (RelayFixture *self, gconstpointer data)
   Talker *user;
   Talker *target;
 
-  vt_forward_set_host_header (self->forward, VT_HOST_HEADER_REPLACE, "inside.example");
+  vt_forward_set_host_header (self->forward, "inside.example");
   user = relay_fixture_connect (self);
   target = relay_fixture_target (self, 0);
   talker_say (user, "GET / HTTP/1.1\r\nHost: outs");

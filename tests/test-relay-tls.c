@@ -12,18 +12,6 @@
 #include "relay-fixture.h"
 #include "vt-error-private.h"
 
-#ifdef __SANITIZE_ADDRESS__
-/* LeakSanitizer crashes on the thread-local storage of modules that are loaded later, as GIO's TLS
- * is. The other relay tests look for leaks. */
-__attribute__ ((visibility ("default"))) const char *__asan_default_options (void);
-
-const char *
-__asan_default_options (void)
-{
-  return "detect_leaks=0";
-}
-#endif
-
 static const GError *
 first_end (GPtrArray *ends)
 {
@@ -77,7 +65,7 @@ aim_at_tls (RelayFixture *self)
   g_autofree char *text = g_strdup_printf ("tls://localhost:%u", self->target_port);
 
   relay_fixture_aim (self, text);
-  vt_forward_set_host_header (self->forward, VT_HOST_HEADER_KEEP, NULL);
+  vt_forward_set_host_header_mode (self->forward, VT_HOST_HEADER_KEEP);
 }
 
 static Talker *

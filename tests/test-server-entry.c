@@ -135,8 +135,14 @@ test_attach (void)
   soup_server_disconnect (soup);
 }
 
-/* The first one that was handed over, for as long as anybody has it. */
-static SoupWebsocketConnection *first_connection;
+/* Those that the application gave away and that are not gone. */
+static unsigned int n_connections;
+
+static void
+connection_gone_cb (void *user_data, GObject *connection)
+{
+  n_connections--;
+}
 
 static void
 websocket_cb (SoupServer *soup,
@@ -145,15 +151,15 @@ websocket_cb (SoupServer *soup,
               SoupWebsocketConnection *connection,
               void *user_data)
 {
+  g_object_weak_ref (G_OBJECT (connection), connection_gone_cb, NULL);
+  n_connections++;
   vt_server_handle_connection (user_data, connection);
-  if (first_connection == NULL)
-    g_set_weak_pointer (&first_connection, connection);
 }
 
 static gboolean
-is_let_go (void *data)
+has_no_connections (void *user_data)
 {
-  return first_connection == NULL;
+  return n_connections == 0;
 }
 
 static void
@@ -183,8 +189,32 @@ test_handle_connection (void)
   raw_peer_wait_end (user);
   raw_peer_free (user);
   raw_wait (has_no_sessions, server);
-  raw_wait (is_let_go, NULL);
+  raw_wait (has_no_connections, NULL);
   soup_server_disconnect (soup);
+}
+
+/* The seconds of an hour and more are more microseconds than 32 bits can count. A silent client of
+ * the second server must outlive one of the first. */
+static void
+test_long_ping_interval (void)
+{
+  g_autoptr(VtServer) hasty = vt_server_new ();
+  g_autoptr(VtServer) patient = vt_server_new ();
+  RawPeer *first;
+  RawPeer *second;
+
+  vt_server_set_ping_interval (hasty, 1);
+  vt_server_set_ping_timeout (hasty, 1);
+  vt_server_set_ping_interval (patient, 4295);
+  vt_server_set_ping_timeout (patient, 4295);
+  second = raw_peer_new_websocket (listen_anywhere (patient), "/");
+  first = raw_peer_new_websocket (listen_anywhere (hasty), "/");
+
+  raw_wait (has_no_sessions, hasty);
+  g_assert_cmpuint (g_list_model_get_n_items (vt_server_get_sessions (patient)), ==, 1);
+  raw_peer_free (first);
+  raw_peer_free (second);
+  raw_wait (has_no_sessions, patient);
 }
 
 static void
@@ -333,6 +363,76 @@ test_dispose_in_handler (const void *data)
   raw_settle ();
 }
 
+static void
+list_changed_cb (GListModel *list,
+                 unsigned int position,
+                 unsigned int removed,
+                 unsigned int added,
+                 void *user_data)
+{
+  if (added > 0)
+    let_go (user_data);
+}
+
+static void
+watch_forwards_cb (VtServer *server, VtSession *session)
+{
+  g_signal_connect_object (vt_session_get_forwards (session), "items-changed",
+                           G_CALLBACK (list_changed_cb), server, 0);
+}
+
+static void
+watch_streams_cb (VtServer *server, VtSession *session)
+{
+  g_signal_connect_object (vt_session_get_streams (session), "items-changed",
+                           G_CALLBACK (list_changed_cb), server, 0);
+}
+
+static void
+n_streams_cb (VtForward *forward, GParamSpec *pspec, void *user_data)
+{
+  let_go (user_data);
+}
+
+static gboolean
+watch_forward_cb (VtServer *server, VtSession *session, VtForward *forward)
+{
+  g_signal_connect_object (forward, "notify::n-streams", G_CALLBACK (n_streams_cb), server, 0);
+  return TRUE;
+}
+
+/* The same where it watches what has no signal of the server's. */
+static void
+test_dispose_in_watch (const void *data)
+{
+  gboolean forwards = g_str_equal (data, "forwards");
+  VtServer *server = vt_server_new ();
+  void *watched = server;
+  RawPeer *client;
+  RawPeer *user;
+
+  g_object_add_weak_pointer (G_OBJECT (server), &watched);
+  g_object_set_data (G_OBJECT (server), "held", &server);
+  if (forwards)
+    g_signal_connect (server, "session-opened", G_CALLBACK (watch_forwards_cb), NULL);
+  else if (g_str_equal (data, "streams"))
+    g_signal_connect (server, "session-opened", G_CALLBACK (watch_streams_cb), NULL);
+  else
+    g_signal_connect (server, "listen-requested", G_CALLBACK (watch_forward_cb), NULL);
+
+  client = raw_peer_new_websocket (listen_anywhere (server), "/");
+  if (forwards)
+    raw_peer_send_message (client, "{\"type\":\"listen\"}");
+  user = forwards ? NULL : raw_peer_new (listen_for (client));
+  raw_peer_wait_end (client);
+  raw_wait (is_gone, &watched);
+  if (user != NULL)
+    raw_peer_wait_end (user);
+  g_clear_pointer (&user, raw_peer_free);
+  raw_peer_free (client);
+  raw_settle ();
+}
+
 /* The client said all, and left; a slow user still reads it to the end. */
 static void
 test_rest_outlives_client (void)
@@ -396,6 +496,20 @@ count_cb (GObject *object, GParamSpec *pspec, void *user_data)
   (*(unsigned int *) user_data)++;
 }
 
+/* Who knows how many there are need not ask. */
+static void
+test_ports (void)
+{
+  g_autoptr(VtServer) server = vt_server_new ();
+  g_autofree guint16 *ports = NULL;
+  guint16 port;
+
+  g_assert_null (vt_server_get_ports (server, NULL));
+  port = listen_anywhere (server);
+  ports = vt_server_get_ports (server, NULL);
+  g_assert_cmpuint (ports[0], ==, port);
+}
+
 static void
 test_properties (void)
 {
@@ -429,10 +543,12 @@ main (int argc, char **argv)
 {
   static const char *const signals[] = { "session-opened", "listen-requested", "stream-opened",
                                          "stream-closed", "session-closed" };
+  static const char *const watches[] = { "forwards", "streams", "n-streams" };
 
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/server-entry/attach", test_attach);
   g_test_add_func ("/server-entry/handle-connection", test_handle_connection);
+  g_test_add_func ("/server-entry/long-ping-interval", test_long_ping_interval);
   g_test_add_func ("/server-entry/tls", test_tls);
   for (size_t i = 0; i < G_N_ELEMENTS (signals); i++)
     {
@@ -440,8 +556,15 @@ main (int argc, char **argv)
 
       g_test_add_data_func (path, signals[i], test_dispose_in_handler);
     }
+  for (size_t i = 0; i < G_N_ELEMENTS (watches); i++)
+    {
+      g_autofree char *path = g_strconcat ("/server-entry/dispose-in-watch/", watches[i], NULL);
+
+      g_test_add_data_func (path, watches[i], test_dispose_in_watch);
+    }
   g_test_add_func ("/server-entry/rest-outlives-client", test_rest_outlives_client);
   g_test_add_func ("/server-entry/allowed-ports", test_allowed_ports);
+  g_test_add_func ("/server-entry/ports", test_ports);
   g_test_add_func ("/server-entry/properties", test_properties);
   return g_test_run ();
 }

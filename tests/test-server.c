@@ -285,6 +285,7 @@ test_lists (void)
   wait_for_log (&fixture, "-session");
   g_assert_cmpuint (g_list_model_get_n_items (sessions), ==, 0);
   g_assert_cmpint (vt_forward_get_state (forward), ==, VT_FORWARD_STATE_IDLE);
+  g_assert_cmpuint (vt_forward_get_bound_port (forward), ==, 0);
   tear_down (&fixture);
 }
 
@@ -309,9 +310,8 @@ test_refused_ports (void)
 
   fixture.deny = TRUE;
   raw_peer_send_message (client, "{\"type\":\"listen\"}");
-  raw_peer_expect_message (client,
-                           "{\"type\":\"listen_err\",\"error\":"
-                           "\"The server does not allow this forward (permission denied)\"}");
+  raw_peer_expect_message (client, "{\"type\":\"listen_err\",\"error\":"
+                                   "\"This forward is not allowed by the server\"}");
   g_assert_cmpuint (g_list_model_get_n_items (vt_session_get_forwards (fixture.session)), ==, 2);
   raw_peer_free (client);
   tear_down (&fixture);

@@ -73,7 +73,7 @@ output_of (gpointer stream)
 #define LENGTH (2 * 1024 * 1024 + 3)
 
 typedef struct {
-  gpointer stream; /* unowned */
+  gpointer stream; /* not owned */
   GCancellable *cancellable;
   gssize result;
   GError *error;

@@ -112,8 +112,9 @@ def every_option_of_the_manual_exists():
 @test
 def wrong_commands():
     fails(2, '--help')
-    assert '"server"' in fails(2, 'sevrer', 'sevrer')
-    assert '"client"' in fails(2, '"cli"', 'cli')
+    assert '“server”' in fails(2, '“sevrer”', 'sevrer')
+    assert '"server"' in fails(2, '"sevrer"', 'sevrer', LC_ALL='C')
+    assert '“client”' in fails(2, '“cli”', 'cli')
     fails(2, 'bananas', 'bananas')
     fails(2, '--port', '--port', '3001')
     assert 'x\\u000ay' in fails(2, 'x', 'x\ny')
@@ -154,13 +155,13 @@ def wrong_options_of_the_client():
             ('--header number 1', ['--header', 'nothing']),
             ('--header number 2', ['--header', 'A: b', '--header', 'A b: c']),
             ('--header number 1', ['--header', 'A: b\r\nC: d']),
-            ('"host"', ['--header', 'host: example.com'])]:
+            ('“host”', ['--header', 'host: example.com'])]:
         fails(2, culprit, 'client', '--server', URL, '--forward', FORWARD, *arguments)
     for url in ('', 'nonsense', 'ftp://localhost/', 'ws:///', 'http//x', 'ws://localhost:99999/'):
-        fails(2, f'"{url}"', 'client', '--forward', FORWARD, '--server', url)
+        fails(2, f'“{url}”', 'client', '--forward', FORWARD, '--server', url)
     for forward in ('', '9000', 'x=localhost:3000', '70000=localhost:3000', '9000=', '9000=:80',
                     '9000=localhost:0', '9000=localhost:70000', '9000=ftp://localhost:80'):
-        fails(2, f'"{forward}"', 'client', '--server', URL, '--forward', forward)
+        fails(2, f'“{forward}”', 'client', '--server', URL, '--forward', forward)
     fails(2, '--bananas', 'demo', '--bananas')
     fails(2, 'extra', 'demo', 'extra')
 
@@ -487,7 +488,7 @@ def german():
     language = {'LANGUAGE': 'de', 'LC_ALL': 'C.UTF-8', 'VT_LOCALEDIR': os.environ['VT_LOCALEDIR']}
     assert 'Befehle:' in run('--help', **language)[1]
     assert 'Beispiele:' in run('client', '--help', **language)[1]
-    fails(2, 'Es gibt keinen Befehl "sevrer"', 'sevrer', **language)
+    fails(2, 'Es gibt keinen Befehl „sevrer“', 'sevrer', **language)
     status, output, _ = run('demo', '--once', **language)
     assert status == 0 and '<html lang="de">' in output and 'Tunnel' in output, output
 

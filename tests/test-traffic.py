@@ -238,7 +238,7 @@ def ipv6_throughout():
 
 @test
 def the_memory_stays_bounded_with_a_slow_reader():
-    """The target does not read while a user uploads; what is sent waits outside of both processes."""
+    """The target does not read while a user uploads; what is sent waits outside of both."""
     go_on = threading.Event()
 
     def serve(sock):

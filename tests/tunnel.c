@@ -9,7 +9,7 @@
 
 typedef struct {
   GSource source;
-  Tunnel *tunnel; /* unowned */
+  Tunnel *tunnel; /* not owned */
 } Carrier;
 
 static TunnelSide *
@@ -193,7 +193,7 @@ VtMuxStream *
 tunnel_open_stream (Tunnel *self)
 {
   g_autoptr(GError) error = NULL;
-  VtMuxStream *stream = vt_mux_open_stream (self->server.mux, self->listen_id, NULL, NULL, &error);
+  VtMuxStream *stream = vt_mux_open_stream (self->server.mux, self->listen_id, NULL, &error);
 
   g_assert_no_error (error);
   return stream;

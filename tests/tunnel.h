@@ -10,7 +10,7 @@
 typedef struct _Tunnel Tunnel;
 
 typedef struct {
-  Tunnel  *tunnel; /* unowned */
+  Tunnel  *tunnel; /* not owned */
   VtMux   *mux;    /* owned */
   GQueue   sent;   /* of GBytes, owned: on their way to the other side */
   size_t   queued; /* bytes in it */

@@ -83,7 +83,7 @@ check_server (VtToolClientOptions *self, GError **error)
       && g_uri_get_host (uri)[0] != '\0')
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("--server \"%s\": an address is needed such as ws://127.0.0.1:3001/ or "
+               _ ("--server “%s”: an address is needed such as ws://127.0.0.1:3001/ or "
                   "wss://example.com/"),
                self->server);
   return FALSE;
@@ -179,8 +179,8 @@ check_header (const char *text, unsigned int number, GError **error)
   if (is_reserved (name))
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--header number %u: \"%s\" is the WebSocket's own; give another one"),
-                   number, name);
+                   _ ("--header number %u: “%s” is the WebSocket's own; give another one"), number,
+                   name);
       return FALSE;
     }
   return TRUE;

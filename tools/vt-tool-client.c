@@ -14,7 +14,7 @@
 typedef struct {
   VtClient *client;    /* owned */
   VtToolRun *run;      /* owned */
-  GPtrArray *forwards; /* borrowed, of VtForward */
+  GPtrArray *forwards; /* not owned, of VtForward */
   char *url;           /* owned; the server's, without what may be a secret */
   char *host;          /* owned; of the server */
   gboolean keep_going;
@@ -23,7 +23,7 @@ typedef struct {
 
 /* Asking for one of the forwards. */
 typedef struct {
-  Client *client;     /* borrowed */
+  Client *client;     /* not owned */
   VtForward *forward; /* owned */
 } Request;
 

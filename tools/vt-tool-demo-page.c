@@ -33,8 +33,8 @@ static const struct {
   { "@PAGE@", N_ ("This page's program") },
   { "@PAGE_DOES@", N_ ("which only this machine can reach") },
   { "@COUNT_SAYS@",
-    N_ ("requests came through since the demo began. Reload the page, or change its "
-        "path: this one is") },
+    N_ ("is how many requests came through since the demo began. Reload the page, or "
+        "change its path: this one is") },
   { "@NEXT@", N_ ("Your own program next:") },
 };
 

@@ -21,7 +21,7 @@ typedef struct {
 
 /* Everything that a tunnel needs, in one process and one main context. */
 typedef struct {
-  const Options *options; /* borrowed */
+  const Options *options; /* not owned */
   VtToolRun *run;         /* owned, as all below */
   SoupServer *page;
   VtServer *server;

@@ -15,7 +15,7 @@
 struct _VtToolEvents {
   gboolean enabled;
   VtToolBrokenFunc broken; /* NULL once it was called */
-  void *user_data;         /* borrowed, for broken */
+  void *user_data;         /* not owned, for broken */
   GSource *watch;          /* owned; NULL: standard output is nothing that a reader leaves */
 };
 

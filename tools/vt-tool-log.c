@@ -138,9 +138,8 @@ vt_tool_log_error (const char *message)
 static char *
 convert (const char *text, const char *charset)
 {
-  static const char *const nearest[][2] = {
-    { "…", "..." }, { "→", "->" }, { "“", "\"" }, { "”", "\"" }, { "’", "'" }
-  };
+  static const char *const nearest[][2] = { { "…", "..." }, { "→", "->" }, { "„", "\"" },
+                                            { "“", "\"" },  { "”", "\"" }, { "’", "'" } };
   g_autoptr(GString) plain = g_string_new (text);
 
   for (size_t i = 0; i < G_N_ELEMENTS (nearest); i++)

@@ -37,7 +37,7 @@ add_hint (const VtToolHelp *help, GError **error)
   if (error == NULL || *error == NULL)
     return;
   message = g_steal_pointer (&(*error)->message);
-  (*error)->message = g_strdup_printf (_ ("%s; see \"%s --help\""), message, help->name);
+  (*error)->message = g_strdup_printf (_ ("%s; see “%s --help”"), message, help->name);
 }
 
 static gboolean
@@ -46,7 +46,7 @@ check_common (const VtToolHelp *help, const VtToolCommon *common, char **argv, G
   if (argv[1] != NULL)
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                   _ ("Unexpected argument \"%s\"; see \"%s --help\""), argv[1], help->name);
+                   _ ("Unexpected argument “%s”; see “%s --help”"), argv[1], help->name);
       return FALSE;
     }
   if (common->quiet && common->verbose)
@@ -115,7 +115,7 @@ parse_number (const char *option,
   if (g_ascii_string_to_unsigned (text, 10, min, max, number, NULL))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("%s \"%s\": a number from %u to %u is needed"), option, text, min, max);
+               _ ("%s “%s”: a number from %u to %u is needed"), option, text, min, max);
   return FALSE;
 }
 
@@ -170,6 +170,6 @@ vt_tool_options_check_file (const char *option, const char *path, GError **error
   if (problem == 0)
     return TRUE;
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (problem),
-               _ ("%s \"%s\" cannot be read: %s"), option, name, g_strerror (problem));
+               _ ("%s “%s” cannot be read: %s"), option, name, g_strerror (problem));
   return FALSE;
 }

@@ -16,7 +16,7 @@ static const int end_signals[] = { SIGINT, SIGTERM };
 
 struct _VtToolRun {
   VtToolEndFunc end;
-  void *user_data;                              /* borrowed, for end */
+  void *user_data;                              /* not owned, for end */
   VtToolEvents *events;                         /* owned */
   GSource *signals[G_N_ELEMENTS (end_signals)]; /* owned */
   VtToolStatus status;

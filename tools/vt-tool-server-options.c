@@ -22,7 +22,7 @@ static const VtToolHelp help = {
           "  vtunnel-tool server --port 0 --json\n"
           "      A free port, which the first line on standard output names.\n"
           "\n"
-          "Port 0 takes a free one. The path \"/\" accepts any path. Without --no-auth the\n"
+          "Port 0 takes a free one. The path “/” accepts any path. Without --no-auth the\n"
           "server listens on loopback only, and refuses what comes through a proxy.\n"
           "Ctrl+C ends it in order; a second Ctrl+C ends it at once."),
 };
@@ -84,7 +84,7 @@ check_address (const char *option, const char *text, GError **error)
   if (is_address (text))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("%s \"%s\": an IP address of this machine is needed, or \"localhost\""), option,
+               _ ("%s “%s”: an IP address of this machine is needed, or “localhost”"), option,
                text);
   return FALSE;
 }
@@ -100,8 +100,7 @@ check_origin (const char *text, GError **error)
       && g_uri_get_fragment (uri) == NULL)
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("--allowed-origin \"%s\": an origin is needed, such as https://example.com"),
-               text);
+               _ ("--allowed-origin “%s”: an origin is needed, such as https://example.com"), text);
   return FALSE;
 }
 
@@ -143,13 +142,13 @@ check_options (VtToolServerOptions *self, GError **error)
   if (self->path[0] != '/')
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--path \"%s\": a path begins with \"/\""), self->path);
+                   _ ("--path “%s”: a path begins with “/”"), self->path);
       return FALSE;
     }
   if (!self->no_auth && !is_loopback (self->listen))
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--listen \"%s\": others than this machine would reach the server; "
+                   _ ("--listen “%s”: others than this machine would reach the server; "
                       "add --no-auth if anybody may open ports on it"),
                    self->listen);
       return FALSE;

@@ -12,14 +12,14 @@
 /* One client. A list model says where an item was removed, not which one: so the forwards are kept
  * here as they stand there. */
 typedef struct {
-  VtToolSessions *owner; /* borrowed */
+  VtToolSessions *owner; /* not owned */
   VtSession *session;    /* owned */
   GPtrArray *forwards;   /* owned, of VtForward */
 } Client;
 
 struct _VtToolSessions {
   VtServer *server;     /* owned */
-  VtToolEvents *events; /* borrowed */
+  VtToolEvents *events; /* not owned */
   GHashTable *clients;  /* owned, of VtSession and Client */
 };
 

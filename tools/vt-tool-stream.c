@@ -7,12 +7,22 @@
 
 #include <glib/gi18n.h>
 
-static guint16
-get_port (VtStream *stream)
+/* A stream may outlive its port, and the forward knows it no more: so it is noted here. */
+#define PORT_KEY "vt-tool-port"
+
+static void
+note_port (VtStream *stream)
 {
   VtForward *forward = vt_stream_get_forward (stream);
+  unsigned int port = forward != NULL ? vt_forward_get_bound_port (forward) : 0;
 
-  return forward != NULL ? vt_forward_get_bound_port (forward) : 0;
+  g_object_set_data (G_OBJECT (stream), PORT_KEY, GUINT_TO_POINTER (port));
+}
+
+static unsigned int
+get_port (VtStream *stream)
+{
+  return GPOINTER_TO_UINT (g_object_get_data (G_OBJECT (stream), PORT_KEY));
 }
 
 static JsonBuilder *
@@ -32,6 +42,7 @@ begin_event (const char *name, VtStream *stream, VtSession *session)
 void
 vt_tool_stream_tell_opened (VtStream *stream, VtSession *session, VtToolEvents *events)
 {
+  note_port (stream);
   g_info (_ ("Stream %u on port %u: opened"), vt_stream_get_id (stream), get_port (stream));
   vt_tool_events_send (events, begin_event ("stream-opened", stream, session));
 }

@@ -103,7 +103,7 @@ print_help (void)
   for (size_t i = 0; i < G_N_ELEMENTS (commands); i++)
     g_string_append_printf (text, "  %-10s%s\n", commands[i].name, _ (commands[i].summary));
   g_string_append_printf (text, "\n%s\n  -h, --help     %s\n  --version      %s\n", _ ("Options:"),
-                          _ ("Show this help; \"vtunnel-tool COMMAND --help\" shows a command's"),
+                          _ ("Show this help; “vtunnel-tool COMMAND --help” shows a command's"),
                           _ ("Show the version"));
   g_string_append_printf (
       text,
@@ -135,12 +135,12 @@ fail_unknown (const char *word)
 
   if (word[0] == '-')
     return fail_usage (g_strdup_printf (
-        _ ("Unknown option \"%s\" before the command; see \"vtunnel-tool --help\""), word));
+        _ ("Unknown option “%s” before the command; see “vtunnel-tool --help”"), word));
   if (guess != NULL)
     return fail_usage (
-        g_strdup_printf (_ ("There is no command \"%s\"; did you mean \"%s\"?"), word, guess));
+        g_strdup_printf (_ ("There is no command “%s”; did you mean “%s”?"), word, guess));
   return fail_usage (
-      g_strdup_printf (_ ("There is no command \"%s\"; see \"vtunnel-tool --help\""), word));
+      g_strdup_printf (_ ("There is no command “%s”; see “vtunnel-tool --help”"), word));
 }
 
 static VtToolStatus
@@ -150,7 +150,7 @@ dispatch (char **argv)
   const Command *command = NULL;
 
   if (word == NULL)
-    return fail_usage (g_strdup (_ ("A command is missing; see \"vtunnel-tool --help\"")));
+    return fail_usage (g_strdup (_ ("A command is missing; see “vtunnel-tool --help”")));
   if (strcmp (word, "--help") == 0 || strcmp (word, "-h") == 0)
     {
       print_help ();

@@ -7,17 +7,18 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-forward-private.h"
+#include "vt-source-private.h"
 
 /* One forward, from vt_client_listen_async () until it is set free. The call is answered by a GTask
  * that is made when the answer is there: one that waited would keep the client alive, which keeps
  * it, and a client that is never opened would never go.
  */
 typedef struct {
-  VtClient *client;          /* borrowed, its owner */
+  VtClient *client;          /* not owned, its owner */
   VtForward *forward;        /* owned */
-  GCancellable *cancellable; /* owned, may be NULL */
+  GCancellable *cancellable; /* owned, nullable */
   GSource *watch;            /* owned, NULL once answered */
   GAsyncReadyCallback callback;
   gpointer user_data;
@@ -27,9 +28,7 @@ typedef struct {
 static void
 listen_free (Listen *self)
 {
-  if (self->watch != NULL)
-    g_source_destroy (self->watch);
-  g_clear_pointer (&self->watch, g_source_unref);
+  g_clear_pointer (&self->watch, vt_source_destroy);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->forward);
   g_free (self);
@@ -45,9 +44,7 @@ answer (Listen *self, const GError *error)
   if (self->answered)
     return;
   self->answered = TRUE;
-  if (self->watch != NULL)
-    g_source_destroy (self->watch);
-  g_clear_pointer (&self->watch, g_source_unref);
+  g_clear_pointer (&self->watch, vt_source_destroy);
 
   task = g_task_new (self->client, NULL, self->callback, self->user_data);
   g_task_set_source_tag (task, vt_client_listen_async);
@@ -222,9 +219,9 @@ vt_client_listen_async (VtClient *self,
  * @result: what the callback was given
  * @error: return location for an error
  *
- * Finishes [method@Client.listen_async].
+ * Finishes [method@Vt.Client.listen_async].
  *
- * The error is one of [error@Error]: %VT_ERROR_ADDRESS_IN_USE, %VT_ERROR_PERMISSION_DENIED,
+ * The error is one of [error@Vt.Error]: %VT_ERROR_ADDRESS_IN_USE, %VT_ERROR_PERMISSION_DENIED,
  * %VT_ERROR_LIMIT and others where the server has refused; %VT_ERROR_INVALID_ARGUMENT for a forward
  * that this or another client has already; whatever closed the client, or %VT_ERROR_CANCELLED if it
  * was the application. A cancelled call fails with `G_IO_ERROR_CANCELLED`.
@@ -253,7 +250,8 @@ vt_client_listen_finish (VtClient *self, GAsyncResult *result, GError **error)
  * Takes a forward back: the server closes its port, and no new streams come.
  *
  * Streams that are open go on. The forward is free again, and can be given to this or another
- * client. A [method@Client.listen_async] that is not answered yet fails with %VT_ERROR_CANCELLED.
+ * client. A [method@Vt.Client.listen_async] that is not answered yet fails with
+ * %VT_ERROR_CANCELLED.
  *
  * With version 1 of the protocol the server does not answer, so this completes at once.
  *
@@ -295,7 +293,7 @@ vt_client_unlisten_async (VtClient *self,
  * @result: what the callback was given
  * @error: return location for an error
  *
- * Finishes [method@Client.unlisten_async].
+ * Finishes [method@Vt.Client.unlisten_async].
  *
  * Returns: %TRUE if the forward was taken back; %FALSE with %VT_ERROR_INVALID_ARGUMENT if it was
  *   not this client's, or with `G_IO_ERROR_CANCELLED`

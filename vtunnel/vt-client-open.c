@@ -8,28 +8,21 @@
 #include <glib/gi18n-lib.h>
 
 #include "vt-dialer-private.h"
-#include "vt-error-private.h"
+#include "vt-error.h"
+#include "vt-source-private.h"
 
 /* A dial that is under way. It ends by itself; when it is given up, it loses its client. */
 struct _VtClientOpening {
-  VtClient *client;   /* borrowed, NULL once given up */
+  VtClient *client;   /* not owned, NULL once given up */
   GTask *task;        /* owned, NULL once given up */
   GCancellable *dial; /* owned */
-  GSource *watch;     /* owned, of the caller's cancellable, may be NULL */
+  GSource *watch;     /* owned, of the caller's cancellable, nullable */
 };
-
-static void
-clear_source (GSource **source)
-{
-  if (*source != NULL)
-    g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
-}
 
 static void
 opening_free (VtClientOpening *self)
 {
-  clear_source (&self->watch);
+  g_clear_pointer (&self->watch, vt_source_destroy);
   g_clear_object (&self->task);
   g_clear_object (&self->dial);
   g_free (self);
@@ -42,15 +35,14 @@ vt_client_watch_cancellable (GCancellable *cancellable,
                              GCancellableSourceFunc func,
                              void *user_data)
 {
-  g_autoptr(GMainContext) context = g_main_context_ref_thread_default ();
   GSource *source;
 
   if (cancellable == NULL)
     return NULL;
   source = g_cancellable_source_new (cancellable);
-  g_source_set_static_name (source, "[vtunnel] VtClient cancellable");
+  g_source_set_static_name (source, "[vtunnel] client cancellable");
   g_source_set_callback (source, G_SOURCE_FUNC (func), user_data, NULL);
-  g_source_attach (source, context);
+  g_source_attach (source, g_main_context_get_thread_default ());
   return source;
 }
 
@@ -80,7 +72,16 @@ notify_tunnel (VtClient *self)
   g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_RTT]);
 }
 
-/* The one way into the state closed. `error` is NULL if it was the application's wish, or the
+/* The tunnel's streams may still have something to write. */
+static void
+retire_tunnel (VtClient *self)
+{
+  g_ptr_array_add (self->ending_tunnels, g_steal_pointer (&self->tunnel));
+  notify_tunnel (self);
+}
+
+/* The one way into the state closed. Who waits for it is called back when the handlers of the
+ * notifications have been. `error` is NULL if it was the application's wish, or the
  * server's in order. */
 static void
 become_closed (VtClient *self, const GError *error)
@@ -89,6 +90,8 @@ become_closed (VtClient *self, const GError *error)
 
   self->closings = g_ptr_array_new_with_free_func (g_object_unref);
   g_object_freeze_notify (G_OBJECT (self));
+  if (self->tunnel != NULL)
+    retire_tunnel (self);
   /* Closed is closed: why it became so is not forgotten by closing it once more. */
   if (self->state != VT_CLIENT_STATE_CLOSED)
     set_error (self, error);
@@ -98,14 +101,6 @@ become_closed (VtClient *self, const GError *error)
 
   for (unsigned int i = 0; i < closings->len; i++)
     g_task_return_boolean (closings->pdata[i], TRUE);
-}
-
-/* The tunnel's streams may still have something to write. */
-static void
-retire_tunnel (VtClient *self)
-{
-  g_ptr_array_add (self->ending_tunnels, g_steal_pointer (&self->tunnel));
-  notify_tunnel (self);
 }
 
 static void
@@ -146,10 +141,7 @@ tunnel_closed_cb (const GError *error, void *user_data)
   g_autoptr(VtClient) self = g_object_ref (user_data);
   gboolean wished = self->state == VT_CLIENT_STATE_CLOSING;
 
-  g_object_freeze_notify (G_OBJECT (self));
-  retire_tunnel (self);
   become_closed (self, wished ? NULL : error);
-  g_object_thaw_notify (G_OBJECT (self));
 }
 
 static void
@@ -185,14 +177,14 @@ new_tunnel (VtClient *self, SoupWebsocketConnection *connection, VtGate *gate)
   VtMuxConfig config;
 
   vt_mux_config_init (&config, VT_MUX_CLIENT);
-  config.ping_interval = (gint64) self->ping_interval * G_USEC_PER_SEC;
-  config.ping_timeout = (gint64) self->ping_timeout * G_USEC_PER_SEC;
+  config.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
+  config.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
   return vt_client_tunnel_new (connection, gate, soup_session_get_tls_database (get_session (self)),
                                &config, &handlers, self);
 }
 
 static void
-dialed_cb (GObject *source, GAsyncResult *result, void *user_data)
+dialled_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
   g_autoptr(VtClientOpening) opening = user_data;
   g_autoptr(SoupWebsocketConnection) connection = NULL;
@@ -232,7 +224,7 @@ give_up_opening (VtClient *self)
   g_autoptr(GCancellable) dial = g_object_ref (opening->dial);
 
   opening->client = NULL;
-  clear_source (&opening->watch);
+  g_clear_pointer (&opening->watch, vt_source_destroy);
   /* This may end the dial, and `opening` with it. */
   g_cancellable_cancel (dial);
   return task;
@@ -265,7 +257,7 @@ start_dial (VtClient *self, GTask *task, const GPtrArray *headers)
   opening->watch =
       vt_client_watch_cancellable (g_task_get_cancellable (task), open_cancelled_cb, self);
   self->opening = opening;
-  vt_dialer_dial_async (&request, opening->dial, dialed_cb, opening);
+  vt_dialer_dial_async (&request, opening->dial, dialled_cb, opening);
 }
 
 /* Closes a client that has no tunnel. */
@@ -298,13 +290,6 @@ close_cancelled_cb (GCancellable *cancellable, gpointer user_data)
   return G_SOURCE_REMOVE;
 }
 
-static void
-destroy_source (gpointer source)
-{
-  g_source_destroy (source);
-  g_source_unref (source);
-}
-
 /**
  * vt_client_open_async:
  * @self: a client
@@ -314,7 +299,7 @@ destroy_source (gpointer source)
  *
  * Connects to the server.
  *
- * What [method@Client.listen_async] was called for before is asked for as soon as the tunnel is
+ * What [method@Vt.Client.listen_async] was called for before is asked for as soon as the tunnel is
  * open. If it cannot be opened, those calls fail as well. Connecting takes 30 seconds at most, and
  * keeps the client alive.
  *
@@ -365,13 +350,13 @@ vt_client_open_async (VtClient *self,
  * @result: what the callback was given
  * @error: return location for an error
  *
- * Finishes [method@Client.open_async].
+ * Finishes [method@Vt.Client.open_async].
  *
- * The error is one of [error@Error]: %VT_ERROR_NOT_AUTHORISED, %VT_ERROR_NOT_A_TUNNEL if something
- * else answers there, %VT_ERROR_TLS, %VT_ERROR_TIMED_OUT, %VT_ERROR_INVALID_ARGUMENT for an address
- * that is none, and for a secret that would travel unencrypted, %VT_ERROR_CANCELLED if the client
- * was closed meanwhile, or %VT_ERROR_FAILED. A cancelled call fails with `G_IO_ERROR_CANCELLED`,
- * one for a client that is not closed with `G_IO_ERROR_PENDING`.
+ * The error is one of [error@Vt.Error]: %VT_ERROR_NOT_AUTHORISED, %VT_ERROR_NOT_A_TUNNEL if
+ * something else answers there, %VT_ERROR_TLS, %VT_ERROR_TIMED_OUT, %VT_ERROR_INVALID_ARGUMENT for
+ * an address that is none, and for a secret that would travel unencrypted, %VT_ERROR_CANCELLED if
+ * the client was closed meanwhile, or %VT_ERROR_FAILED. A cancelled call fails with
+ * `G_IO_ERROR_CANCELLED`, one for a client that is not closed with `G_IO_ERROR_PENDING`.
  *
  * Returns: %TRUE if the client is open, %FALSE with @error set if not
  *
@@ -424,7 +409,7 @@ vt_client_close_async (VtClient *self,
     }
   if (cancellable != NULL)
     g_task_set_task_data (task, vt_client_watch_cancellable (cancellable, close_cancelled_cb, task),
-                          destroy_source);
+                          vt_source_destroy);
   vt_client_tunnel_close (self->tunnel);
   set_state (self, VT_CLIENT_STATE_CLOSING);
 }
@@ -435,7 +420,7 @@ vt_client_close_async (VtClient *self,
  * @result: what the callback was given
  * @error: return location for an error
  *
- * Finishes [method@Client.close_async].
+ * Finishes [method@Vt.Client.close_async].
  *
  * Returns: %TRUE if the client is closed; %FALSE with `G_IO_ERROR_CANCELLED` if the call was
  *   cancelled

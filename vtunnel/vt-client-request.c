@@ -9,11 +9,12 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
+#include "vt-http-head-private.h"
 
 struct _VtClientRequest {
   GPtrArray *headers; /* owned, owned names and values in turn */
-  char *token;        /* owned, may be NULL */
+  char *token;        /* owned, nullable */
 };
 
 VtClientRequest *
@@ -54,12 +55,20 @@ is_reserved (const char *name)
   return g_ascii_strncasecmp (name, "Sec-WebSocket-", strlen ("Sec-WebSocket-")) == 0;
 }
 
+static gboolean
+is_token (const char *text)
+{
+  const char *at = text;
+
+  while (vt_http_is_token_char ((uint8_t) *at))
+    at++;
+  return at > text && *at == '\0';
+}
+
 gboolean
 vt_client_request_is_valid_header (const char *name, const char *value)
 {
-  static const char token_characters[] = G_CSET_A_2_Z G_CSET_a_2_z G_CSET_DIGITS "!#$%&'*+-.^_`|~";
-
-  if (*name == '\0' || name[strspn (name, token_characters)] != '\0' || is_reserved (name))
+  if (!is_token (name) || is_reserved (name))
     return FALSE;
   for (; value != NULL && *value != '\0'; value++)
     if ((*value != '\t' && (unsigned char) *value < 0x20) || *value == 0x7f)

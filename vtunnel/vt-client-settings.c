@@ -7,7 +7,7 @@
  * vt_client_new:
  * @uri: the server's address, as `wss://tunnel.example.org/`
  *
- * Makes a client. An address that is none is told of by [method@Client.open_async].
+ * Makes a client. An address that is none is told of by [method@Vt.Client.open_async].
  *
  * Returns: (transfer full): a new client, closed
  *
@@ -63,7 +63,7 @@ vt_client_get_state (VtClient *self)
  *
  * Gets why the client is closed.
  *
- * Returns: (nullable) (transfer none): an error of [error@Error], valid until the state changes;
+ * Returns: (nullable) (transfer none): an error of [error@Vt.Error], valid until the state changes;
  *   %NULL while the client is not closed, if it never was open, and if it was closed in order
  *
  * Since: 1.0
@@ -227,7 +227,7 @@ vt_client_set_token (VtClient *self, const char *token)
  * To pass what is no header, as a name with a space or a value with a line break, is an error of
  * the program. So are those that the WebSocket itself needs: `Connection`, `Content-Length`,
  * `Host`, `Transfer-Encoding`, `Upgrade`, and whatever begins with `Sec-WebSocket-`. A
- * [method@Client.set_token] overrides `Authorization`.
+ * [method@Vt.Client.set_token] overrides `Authorization`.
  *
  * It takes effect when the client is next opened.
  *
@@ -285,7 +285,7 @@ vt_client_get_rtt (VtClient *self)
  *
  * Gets when anything came from the server.
  *
- * Returns: microseconds, as of g_get_monotonic_time(), or 0 while the client is not open
+ * Returns: microseconds, as of [func@GLib.get_monotonic_time], or 0 while the client is not open
  *
  * Since: 1.0
  */
@@ -303,7 +303,7 @@ vt_client_get_last_seen (VtClient *self)
  *
  * Gets the forwards that the server listens for, or is or will be asked to.
  *
- * Returns: (transfer none): a list of [class@Forward], which changes
+ * Returns: (transfer none): a list of [class@Vt.Forward], which changes
  *
  * Since: 1.0
  */
@@ -321,7 +321,8 @@ vt_client_get_forwards (VtClient *self)
  *
  * Gets the streams that are open.
  *
- * Returns: (transfer none): a list of [class@Stream], which changes, and keeps none of them alive
+ * Returns: (transfer none): a list of [class@Vt.Stream], which changes, and keeps none of them
+ *   alive
  *
  * Since: 1.0
  */

@@ -34,13 +34,13 @@ struct _VtClient {
   GObject          parent_instance;
   char            *uri;            /* owned */
   GError          *error;          /* owned, why it closed */
-  SoupSession     *session;        /* owned, the application's, may be NULL */
+  SoupSession     *session;        /* owned, the application's, nullable */
   SoupSession     *own_session;    /* owned, made when it is needed and there is no other */
   VtClientRequest *request;        /* owned */
   VtList          *forwards;       /* owned, holds the keys of `listens` */
   VtList          *streams;        /* owned, holds its items weakly */
-  GHashTable      *listens;        /* owned, from VtForward, borrowed, to its owned listen */
-  VtClientOpening *opening;        /* borrowed: the dial owns it; NULL unless connecting */
+  GHashTable      *listens;        /* owned, from VtForward (not owned) to its owned listen */
+  VtClientOpening *opening;        /* not owned: the dial owns it; NULL unless connecting */
   VtClientTunnel  *tunnel;         /* owned, while open and closing */
   GPtrArray       *ending_tunnels; /* owned, of owned VtClientTunnel that still have streams */
   GPtrArray       *closings;       /* owned, of owned GTask that wait for the state closed */

@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-client-tunnel-private.h"
-
 #include "config.h"
+
+#include "vt-client-tunnel-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
 
@@ -16,9 +16,9 @@ struct _VtClientTunnel {
   VtClientTunnelHandlers handlers;
   void *user_data;
   VtTrunk *trunk;       /* owned, NULL once it is closed */
-  GTlsDatabase *trust;  /* owned, may be NULL */
+  GTlsDatabase *trust;  /* owned, nullable */
   GHashTable *forwards; /* owned, from listen id to owned VtForward */
-  GHashTable *ids;      /* owned, from VtForward, borrowed, to its listen id */
+  GHashTable *ids;      /* owned, from VtForward (not owned) to its listen id */
   GHashTable *relays;   /* owned, from owned VtRelay to its owned VtStream */
   GHashTable *streams;  /* owned, set of VtStream, each of which unsets itself */
   guint32 last_id;
@@ -103,13 +103,16 @@ serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
   vt_stream_set_finished_func (stream, stream_finished_cb, self);
   g_hash_table_add (self->streams, stream);
   vt_forward_add_stream (forward, stream);
+  /* Whoever hears of it may end the client: then the stream is let go of, which resets it. */
+  if (self->freed)
+    return;
+
   if (has_target)
     {
       relay = vt_relay_new_for_target (stream, self->trust, relay_finished_cb, self);
       g_hash_table_insert (self->relays, relay, g_object_ref (stream));
     }
   self->handlers.stream_opened (stream, self->user_data);
-  /* If the client is gone by now, the stream is let go of, which resets it. */
   if (!has_target && !self->freed)
     offer_stream (forward, stream, mux_stream);
 }
@@ -223,28 +226,33 @@ abandon_streams (VtClientTunnel *self)
   g_hash_table_iter_init (&iter, self->streams);
   while (g_hash_table_iter_next (&iter, (void **) &stream, NULL))
     {
+      g_autoptr(VtStream) held = g_object_ref (stream);
+
+      g_hash_table_iter_remove (&iter);
       vt_stream_set_finished_func (stream, NULL, NULL);
       vt_forward_remove_stream (vt_stream_get_forward (stream), stream);
+      /* Whoever watches the forward was told, and could do anything. */
+      g_hash_table_iter_init (&iter, self->streams);
     }
-  g_hash_table_remove_all (self->streams);
 }
 
 static void
 abandon_relays (VtClientTunnel *self)
 {
-  g_autoptr(GHashTable) relays = g_steal_pointer (&self->relays);
   g_autoptr(GError) error =
       g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("The client is gone"));
   GHashTableIter iter;
   VtRelay *relay;
   VtStream *stream;
 
-  self->relays = g_hash_table_new (NULL, NULL);
-  g_hash_table_iter_init (&iter, relays);
+  g_hash_table_iter_init (&iter, self->relays);
   while (g_hash_table_iter_next (&iter, (void **) &relay, (void **) &stream))
     {
+      g_hash_table_iter_steal (&iter);
       vt_relay_free (relay, error);
       g_object_unref (stream);
+      /* As above: of the stream, too. */
+      g_hash_table_iter_init (&iter, self->relays);
     }
 }
 

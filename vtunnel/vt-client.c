@@ -12,9 +12,9 @@
  * The side of a tunnel that is behind a router or a firewall: it connects out to a server, and the
  * server opens ports for it.
  *
- * Each connection of a user to such a port is a [class@Stream], which comes through the client's
- * one WebSocket. It is joined with the target of its [class@Forward], or handed to the application
- * if the forward has none.
+ * Each connection of a user to such a port is a [class@Vt.Stream], which comes through the client's
+ * one WebSocket. It is joined with the target of its [class@Vt.Forward], or handed to the
+ * application if the forward has none.
  *
  * ```c
  * g_autoptr(VtClient) client = vt_client_new ("wss://tunnel.example.org/");
@@ -45,19 +45,19 @@
  *
  * A token, a password in the address and an `Authorization` header are sent over `wss://`, and over
  * `ws://` only to this machine itself. Redirects are not followed. Certificates are verified by the
- * [property@Client:soup-session].
+ * [property@Vt.Client:soup-session].
  *
  * Since: 1.0
  */
 
 /**
  * VtClientState:
- * @VT_CLIENT_STATE_CLOSED: there is no connection; [property@Client:error] says why it ended
+ * @VT_CLIENT_STATE_CLOSED: there is no connection; [property@Vt.Client:error] says why it ended
  * @VT_CLIENT_STATE_CONNECTING: being opened
  * @VT_CLIENT_STATE_OPEN: the tunnel is there
  * @VT_CLIENT_STATE_CLOSING: being closed by the application
  *
- * The states of a [class@Client].
+ * The states of a [class@Vt.Client].
  *
  * Since: 1.0
  */
@@ -235,8 +235,8 @@ install_settings (void)
    * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with
    * libsoup's defaults. It takes effect when the client is next opened.
    *
-   * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets are
-   * never reached through its proxy.
+   * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets
+   * are never reached through its proxy.
    *
    * Since: 1.0
    */
@@ -271,7 +271,7 @@ install_status (void)
   /**
    * VtClient:error: (getter get_error)
    *
-   * Why the client is closed: an error of [error@Error]. %NULL while it is not, if it never was
+   * Why the client is closed: an error of [error@Vt.Error]. %NULL while it is not, if it never was
    * open, and if it was closed in order by either side.
    *
    * Since: 1.0
@@ -317,7 +317,7 @@ install_lists (void)
   /**
    * VtClient:forwards: (getter get_forwards)
    *
-   * The [class@Forward]s that the server listens for, or is or will be asked to.
+   * The [class@Vt.Forward]s that the server listens for, or is or will be asked to.
    *
    * Since: 1.0
    */
@@ -326,7 +326,7 @@ install_lists (void)
   /**
    * VtClient:streams: (getter get_streams)
    *
-   * The [class@Stream]s that are open. The list keeps none of them alive.
+   * The [class@Vt.Stream]s that are open. The list keeps none of them alive.
    *
    * Since: 1.0
    */
@@ -344,7 +344,7 @@ install_signals (void)
    *
    * A user has connected to a port of one of the forwards.
    *
-   * If the forward has no target, [signal@Forward::incoming] comes next.
+   * If the forward has no target, [signal@Vt.Forward::incoming] comes next.
    *
    * Since: 1.0
    */

@@ -26,7 +26,8 @@ gint64 vt_clock_get_time (VtClock *self);
 void vt_clock_advance (VtClock *self, gint64 microseconds);
 
 /* A timer belongs to whoever made it, fires once each time it is started, and may be started,
- * stopped and freed at any moment, also from within its own function. With a delay of 0 it fires in a later dispatch, never at once.
+ * stopped and freed at any moment, also from within its own function. With a delay of 0 it fires in
+ * a later dispatch, never at once.
  * `name` is static text. It keeps its clock alive. */
 VtTimer *vt_timer_new (VtClock *clock, const char *name, VtTimerFunc func, void *user_data);
 void     vt_timer_start (VtTimer *self, gint64 delay);

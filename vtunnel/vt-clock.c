@@ -3,18 +3,20 @@
 
 #include "vt-clock-private.h"
 
+#include "vt-per-context-private.h"
+#include "vt-source-private.h"
+
 /* One dispatch fires timers for this long, and leaves what else is due to the next one. */
 #define DISPATCH_BUDGET (2 * G_TIME_SPAN_MILLISECOND)
 
 #define NOT_RUNNING G_MAXUINT
 
 struct _VtClock {
-  unsigned int ref_count; /* guarded by registry_lock */
-  GMainContext *context;  /* owned, the key in the registry; NULL in a fake clock */
-  GSource *source;        /* owned; NULL in a fake clock */
-  GPtrArray *heap;        /* owned, the running timers (not owned), the earliest first */
-  guint64 sequence;       /* how many times a timer was started */
-  gint64 now;             /* fake clocks only */
+  VtPerContext base;
+  GSource *source;  /* owned; NULL in a fake clock */
+  GPtrArray *heap;  /* owned, the running timers (not owned), the earliest first */
+  guint64 sequence; /* how many times a timer was started */
+  gint64 now;       /* fake clocks only */
 };
 
 struct _VtTimer {
@@ -31,10 +33,6 @@ typedef struct {
   GSource source;
   VtClock *clock; /* not owned: the clock owns the source */
 } ClockSource;
-
-/* The contexts' clocks, not owned: the last vt_clock_unref () takes a clock out. */
-static GMutex registry_lock;
-static GHashTable *registry;
 
 static VtTimer *
 earliest (VtClock *self)
@@ -184,92 +182,62 @@ static GSourceFuncs clock_source_funcs = {
 };
 
 static VtClock *
-clock_new (void)
+clock_new (GMainContext *context)
 {
-  VtClock *self = g_new0 (VtClock, 1);
+  VtClock *self = vt_per_context_alloc (sizeof (VtClock), context);
 
-  self->ref_count = 1;
   self->heap = g_ptr_array_new ();
   return self;
 }
 
-static VtClock *
-clock_new_for_context (GMainContext *context)
+static VtPerContext *
+clock_create (GMainContext *context)
 {
-  VtClock *self = clock_new ();
+  VtClock *self = clock_new (context);
 
-  self->context = g_main_context_ref (context);
   self->source = g_source_new (&clock_source_funcs, sizeof (ClockSource));
   ((ClockSource *) self->source)->clock = self;
-  g_source_set_static_name (self->source, "vtunnel clock");
+  g_source_set_static_name (self->source, "[vtunnel] clock");
   /* An application may run a loop of its own inside a timer's function; time goes on there. */
   g_source_set_can_recurse (self->source, TRUE);
   g_source_attach (self->source, context);
-  return self;
+  return &self->base;
 }
 
 static void
-clock_free (VtClock *self)
+clock_free (VtPerContext *base)
 {
-  if (self->source != NULL)
-    g_source_destroy (self->source);
-  g_clear_pointer (&self->source, g_source_unref);
-  g_clear_pointer (&self->context, g_main_context_unref);
+  VtClock *self = (VtClock *) base;
+
+  g_clear_pointer (&self->source, vt_source_destroy);
   g_ptr_array_unref (self->heap);
-  g_free (self);
+  vt_per_context_dealloc (base);
 }
+
+static VtPerContextKind clock_kind = { .create = clock_create, .free = clock_free };
 
 VtClock *
 vt_clock_get (GMainContext *context)
 {
-  g_autoptr(GMainContext) owned = NULL;
-  VtClock *self;
-
-  owned = context != NULL ? g_main_context_ref (context) : g_main_context_ref_thread_default ();
-
-  g_mutex_lock (&registry_lock);
-  if (registry == NULL)
-    registry = g_hash_table_new (NULL, NULL);
-  self = g_hash_table_lookup (registry, owned);
-  if (self != NULL)
-    self->ref_count++;
-  else
-    {
-      self = clock_new_for_context (owned);
-      g_hash_table_insert (registry, owned, self);
-    }
-  g_mutex_unlock (&registry_lock);
-  return self;
+  return vt_per_context_get (&clock_kind, context);
 }
 
 VtClock *
 vt_clock_new_fake (void)
 {
-  return clock_new ();
+  return clock_new (NULL);
 }
 
 VtClock *
 vt_clock_ref (VtClock *self)
 {
-  g_mutex_lock (&registry_lock);
-  self->ref_count++;
-  g_mutex_unlock (&registry_lock);
-  return self;
+  return vt_per_context_ref (&self->base);
 }
 
 void
 vt_clock_unref (VtClock *self)
 {
-  gboolean last;
-
-  g_mutex_lock (&registry_lock);
-  last = --self->ref_count == 0;
-  if (last && self->context != NULL)
-    g_hash_table_remove (registry, self->context);
-  g_mutex_unlock (&registry_lock);
-
-  if (last)
-    clock_free (self);
+  vt_per_context_unref (&clock_kind, &self->base);
 }
 
 gint64

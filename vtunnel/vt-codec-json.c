@@ -8,7 +8,7 @@
 #include <json-glib/json-glib.h>
 
 #include "vt-base64-private.h"
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-json-guard-private.h"
 
 static const char *const type_names[] = {

@@ -7,7 +7,7 @@
 
 /* What is known of a dial that failed. */
 typedef struct {
-  SoupMessage *message; /* borrowed */
+  SoupMessage *message; /* not owned */
   unsigned int refused_status; /* the HTTP answer that settled it, 0: none came */
   unsigned int deadline_seconds;
   gboolean     timed_out;

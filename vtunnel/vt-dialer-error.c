@@ -9,7 +9,7 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-text-private.h"
 
 static const struct {

@@ -10,9 +10,9 @@
 /* Opens the client's WebSocket through a SoupSession (its proxies, TLS, cookies, authentication),
  * and lays a gate under it. */
 typedef struct {
-  SoupSession     *session; /* borrowed */
-  const char      *uri;     /* borrowed */
-  const GPtrArray *headers; /* borrowed, of name and value in turn */
+  SoupSession     *session; /* not owned */
+  const char      *uri;     /* not owned */
+  const GPtrArray *headers; /* not owned, of name and value in turn */
 } VtDialRequest;
 
 void vt_dialer_dial_async (const VtDialRequest *request,

@@ -9,7 +9,7 @@
 
 #include "vt-clock-private.h"
 #include "vt-dialer-error-private.h"
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-loopback-private.h"
 
 /* How the gate gets under the WebSocket.
@@ -28,7 +28,7 @@
 typedef struct {
   SoupMessage *message;           /* owned */
   GCancellable *cancellable;      /* owned: the caller's, the deadline, an early verdict */
-  GCancellable *outer;            /* owned, the caller's, may be NULL */
+  GCancellable *outer;            /* owned, the caller's, nullable */
   VtTimer *deadline;              /* owned */
   SoupWebsocketConnection *first; /* owned, libsoup's own connection, inert */
   unsigned long outer_id;
@@ -286,8 +286,8 @@ dial_new (SoupMessage *message, GCancellable *cancellable)
 
   self->message = message;
   self->cancellable = g_cancellable_new ();
-  self->deadline = vt_timer_new (clock, "vtunnel-dial", deadline_cb, self);
-  vt_timer_start (self->deadline, DEADLINE_SECONDS * G_USEC_PER_SEC);
+  self->deadline = vt_timer_new (clock, "dial deadline", deadline_cb, self);
+  vt_timer_start (self->deadline, DEADLINE_SECONDS * G_TIME_SPAN_SECOND);
   if (cancellable != NULL)
     {
       self->outer = g_object_ref (cancellable);

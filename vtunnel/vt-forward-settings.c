@@ -175,28 +175,11 @@ vt_forward_get_host_header (VtForward *self)
   return self->host_header;
 }
 
-/**
- * vt_forward_set_host_header:
- * @self: a forward
- * @mode: what is done with the `Host` header of HTTP/1.x requests
- * @host: (nullable): the host and, where it is needed, the port to replace it by; %NULL unless
- *   @mode is %VT_HOST_HEADER_REPLACE
- *
- * Sets what is done with the `Host` header of requests, for streams that are opened from then on.
- *
- * @host is 1 to 255 ASCII letters, digits and characters of `.-_:[]`: anything else would allow to
- * write into the head of the request, and is a programming error.
- *
- * Since: 1.0
- */
-void
-vt_forward_set_host_header (VtForward *self, VtHostHeaderMode mode, const char *host)
+/* The two never contradict each other: there is a host exactly if the mode is REPLACE. */
+static void
+set_host_header (VtForward *self, VtHostHeaderMode mode, const char *host)
 {
   GObject *object = G_OBJECT (self);
-
-  g_return_if_fail (VT_IS_FORWARD (self));
-  g_return_if_fail ((mode == VT_HOST_HEADER_REPLACE) == (host != NULL));
-  g_return_if_fail (host == NULL || vt_forward_is_host (host));
 
   g_object_freeze_notify (object);
   if (self->host_header_mode != mode)
@@ -211,6 +194,54 @@ vt_forward_set_host_header (VtForward *self, VtHostHeaderMode mode, const char *
       g_object_notify_by_pspec (object, vt_forward_props[VT_FORWARD_PROP_HOST_HEADER]);
     }
   g_object_thaw_notify (object);
+}
+
+/**
+ * vt_forward_set_host_header_mode: (set-property host-header-mode)
+ * @self: a forward
+ * @mode: %VT_HOST_HEADER_AUTO or %VT_HOST_HEADER_KEEP; the third comes with a host, by
+ *   [method@Vt.Forward.set_host_header]
+ *
+ * Sets what is done with the `Host` header of requests, for streams that are opened from then on.
+ *
+ * Since: 1.0
+ */
+void
+vt_forward_set_host_header_mode (VtForward *self, VtHostHeaderMode mode)
+{
+  g_return_if_fail (VT_IS_FORWARD (self));
+
+  /* Bindings write properties one by one, in any order: the host brings its mode with it. */
+  if (mode != VT_HOST_HEADER_REPLACE)
+    set_host_header (self, mode, NULL);
+}
+
+/**
+ * vt_forward_set_host_header: (set-property host-header)
+ * @self: a forward
+ * @host: (nullable): the host and, where it is needed, the port to replace the `Host` header by, or
+ *   %NULL to take that back
+ *
+ * Sets what the `Host` header of requests is replaced by, for streams that are opened from then on.
+ *
+ * A host sets the mode to %VT_HOST_HEADER_REPLACE; %NULL takes that mode back to
+ * %VT_HOST_HEADER_AUTO, and leaves another one alone.
+ *
+ * @host is 1 to 255 ASCII letters, digits and characters of `.-_:[]`: anything else would allow to
+ * write into the head of the request, and is a programming error.
+ *
+ * Since: 1.0
+ */
+void
+vt_forward_set_host_header (VtForward *self, const char *host)
+{
+  g_return_if_fail (VT_IS_FORWARD (self));
+  g_return_if_fail (host == NULL || vt_forward_is_host (host));
+
+  if (host != NULL)
+    set_host_header (self, VT_HOST_HEADER_REPLACE, host);
+  else if (self->host_header_mode == VT_HOST_HEADER_REPLACE)
+    set_host_header (self, VT_HOST_HEADER_AUTO, NULL);
 }
 
 gboolean

@@ -19,10 +19,10 @@
 
 /* What a spec says, for each of the forwards that it stands for. */
 typedef struct {
-  const char *text; /* borrowed, the whole spec, for messages */
+  const char *text; /* not owned, the whole spec, for messages */
 
   char *address; /* owned, NULL if there is none */
-  unsigned int first_port;
+  guint16 first_port;
   unsigned int n_ports;
 
   VtTarget *target; /* owned, the first one */
@@ -51,35 +51,21 @@ refuse (const Spec *spec, const char *what, GError **error)
 {
   g_autofree char *escaped = vt_text_escape (spec->text, -1);
 
-  g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, "\"%s\": %s", escaped, what);
+  g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, _ ("“%s”: %s"), escaped, what);
   return FALSE;
-}
-
-static gboolean
-parse_port (const char *digits, unsigned int *port)
-{
-  guint64 value;
-
-  if (!g_ascii_string_to_unsigned (digits, 10, 0, G_MAXUINT16, &value, NULL))
-    return FALSE;
-  *port = (unsigned int) value;
-  return TRUE;
 }
 
 /* "9000" or "9000-9009". */
 static gboolean
-parse_ports (const Spec *spec,
-             const char *text,
-             unsigned int *first,
-             unsigned int *n,
-             GError **error)
+parse_ports (const Spec *spec, const char *text, guint16 *first, unsigned int *n, GError **error)
 {
   g_auto(GStrv) ends = g_strsplit (text, "-", 2);
-  unsigned int last = 0;
+  guint16 last = 0;
 
   if (ends[0] == NULL)
     return refuse (spec, _ ("the port to listen on is missing"), error);
-  if (!parse_port (ends[0], first) || (ends[1] != NULL && !parse_port (ends[1], &last)))
+  if (!vt_text_read_port (ends[0], 0, first)
+      || (ends[1] != NULL && !vt_text_read_port (ends[1], 0, &last)))
     return refuse (spec, _ ("the port must be between 0 and 65535"), error);
   *n = 1;
   if (ends[1] == NULL)
@@ -151,7 +137,7 @@ parse_target (Spec *spec, const char *text, GError **error)
 {
   const char *range = find_target_range (text);
   g_autofree char *first = NULL;
-  unsigned int port;
+  guint16 port;
 
   spec->n_targets = 1;
   if (range != NULL)
@@ -168,7 +154,7 @@ parse_target (Spec *spec, const char *text, GError **error)
     {
       g_autofree char *escaped = vt_text_escape (spec->text, -1);
 
-      g_prefix_error (error, "\"%s\": ", escaped);
+      g_prefix_error (error, _ ("“%s”: "), escaped);
     }
   return spec->target != NULL;
 }
@@ -219,7 +205,7 @@ parse_option (Spec *spec, const char *option, GError **error)
     return parse_proxy_protocol (spec, strchr (option, '=') + 1, error);
 
   escaped = vt_text_escape (option, -1);
-  what = g_strdup_printf (_ ("\"%s\" is no option; the options are host-header=NAME, "
+  what = g_strdup_printf (_ ("“%s” is no option; the options are host-header=NAME, "
                              "host-header=keep, host-header=auto, proxy-protocol=1 and "
                              "proxy-protocol=2"),
                           escaped);
@@ -283,7 +269,9 @@ make_forward (const Spec *spec, unsigned int index)
     target = vt_target_ref (spec->target);
   forward = vt_forward_new ((guint16) (spec->first_port + index), target);
   vt_forward_set_listen_address (forward, spec->address);
-  vt_forward_set_host_header (forward, spec->host_header_mode, spec->host_header);
+  vt_forward_set_host_header_mode (forward, spec->host_header_mode);
+  if (spec->host_header != NULL)
+    vt_forward_set_host_header (forward, spec->host_header);
   vt_forward_set_proxy_protocol (forward, spec->proxy_protocol);
   return g_steal_pointer (&forward);
 }

@@ -55,24 +55,6 @@ streams_changed_cb (GListModel *model,
   g_object_thaw_notify (object);
 }
 
-/* The mode is written apart from the host where properties are set one by one. REPLACE comes with
- * the host, in whichever order the two are given. */
-static void
-set_host_header_mode (VtForward *self, VtHostHeaderMode mode)
-{
-  if (mode != VT_HOST_HEADER_REPLACE)
-    vt_forward_set_host_header (self, mode, NULL);
-}
-
-static void
-set_host_header (VtForward *self, const char *host)
-{
-  if (host != NULL)
-    vt_forward_set_host_header (self, VT_HOST_HEADER_REPLACE, host);
-  else if (self->host_header_mode == VT_HOST_HEADER_REPLACE)
-    vt_forward_set_host_header (self, VT_HOST_HEADER_AUTO, NULL);
-}
-
 static void
 vt_forward_get_property (GObject *object,
                          unsigned int property_id,
@@ -144,10 +126,10 @@ vt_forward_set_property (GObject *object,
       self->target = g_value_dup_boxed (value);
       break;
     case VT_FORWARD_PROP_HOST_HEADER_MODE:
-      set_host_header_mode (self, g_value_get_enum (value));
+      vt_forward_set_host_header_mode (self, g_value_get_enum (value));
       break;
     case VT_FORWARD_PROP_HOST_HEADER:
-      set_host_header (self, g_value_get_string (value));
+      vt_forward_set_host_header (self, g_value_get_string (value));
       break;
     case VT_FORWARD_PROP_PROXY_PROTOCOL:
       vt_forward_set_proxy_protocol (self, g_value_get_uint (value));

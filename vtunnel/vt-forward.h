@@ -47,9 +47,11 @@ VtTarget *vt_forward_get_target (VtForward *self);
 VT_EXTERN
 VtHostHeaderMode vt_forward_get_host_header_mode (VtForward *self);
 VT_EXTERN
+void vt_forward_set_host_header_mode (VtForward *self, VtHostHeaderMode mode);
+VT_EXTERN
 const char *vt_forward_get_host_header (VtForward *self);
 VT_EXTERN
-void vt_forward_set_host_header (VtForward *self, VtHostHeaderMode mode, const char *host);
+void vt_forward_set_host_header (VtForward *self, const char *host);
 VT_EXTERN
 unsigned int vt_forward_get_proxy_protocol (VtForward *self);
 VT_EXTERN

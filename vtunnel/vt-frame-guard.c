@@ -61,7 +61,7 @@ judge_control (VtFrameGuard *self, gint64 now)
 
   if (vt_frame_walk_get_opcode (&self->walk) == VT_FRAME_PING)
     self->n_pings++;
-  if (rate == 0 || now - self->control_times[self->next_control] < G_USEC_PER_SEC)
+  if (rate == 0 || now - self->control_times[self->next_control] < G_TIME_SPAN_SECOND)
     {
       refuse (self, 1008, "too many control frames");
       return;

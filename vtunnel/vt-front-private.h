@@ -33,7 +33,7 @@ void     vt_front_free (VtFront *self);
 
 /* VT_ERROR; PERMISSION_DENIED beyond loopback without allow_anonymous. Port 0 picks one. */
 gboolean vt_front_listen (VtFront *self, const char *address, guint16 port, GError **error);
-GArray  *vt_front_get_ports (VtFront *self); /* of guint16, borrowed */
+GArray  *vt_front_get_ports (VtFront *self); /* of guint16, the front's */
 /* Upgrade requests for exactly this path are taken; all else stays with the application. */
 void     vt_front_attach (VtFront *self, SoupServer *server, const char *path);
 /* Closes the ports and what has not become a WebSocket, and leaves the application's servers. It

@@ -243,6 +243,8 @@ vt_upgrade_answer (SoupServerMessage *message, const VtUpgradeVerdict *verdict)
   SoupMessageHeaders *headers = soup_server_message_get_response_headers (message);
 
   soup_server_message_set_status (message, verdict->status, get_phrase (verdict->status));
+  /* libsoup would answer with a part for each of thousands of ranges. */
+  soup_message_headers_remove (soup_server_message_get_request_headers (message), "Range");
   soup_message_headers_replace (headers, "Connection", "close");
   if (verdict->status == STATUS_UPGRADE_REQUIRED)
     {

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include <glib/gi18n-lib.h>
-#include <vtunnel/vt-error.h>
+#include "vt-error.h"
 
 #include "vt-clock-private.h"
 #include "vt-front-upgrade-private.h"
@@ -19,15 +19,15 @@
 #include "vt-tls-accept-private.h"
 
 #define MAX_HEAD (16 * 1024)
-#define HEAD_DEADLINE (10 * G_USEC_PER_SEC)
-#define TLS_DEADLINE (10 * G_USEC_PER_SEC)
+#define HEAD_DEADLINE (10 * G_TIME_SPAN_SECOND)
+#define TLS_DEADLINE (10 * G_TIME_SPAN_SECOND)
 /* How long a peer that is still sending a body has for reading why it is not wanted. */
-#define LINGER (1 * G_USEC_PER_SEC)
+#define LINGER (1 * G_TIME_SPAN_SECOND)
 
 /* Where requests come in: our own SoupServer or one of the application's. Requests that are under
  * way keep it, and see that the front is gone. */
 typedef struct {
-  VtFront *front;     /* borrowed, NULL once the door is shut */
+  VtFront *front;     /* not owned, NULL once the door is shut */
   SoupServer *server; /* owned, NULL once the door is shut */
   char *path;         /* owned; NULL for our own, where the policy says which */
   unsigned long started;
@@ -35,14 +35,14 @@ typedef struct {
 
 /* A refused connection whose peer may still be sending. */
 typedef struct {
-  VtFront *front; /* borrowed */
+  VtFront *front; /* not owned */
   VtGate *gate;   /* owned */
   VtTimer *timer; /* owned */
 } Lingering;
 
 /* A connection on its way through the TLS handshake. */
 typedef struct {
-  VtFront *front;         /* borrowed, not to be followed once the handshake is cancelled */
+  VtFront *front;         /* not owned, not to be followed once the handshake is cancelled */
   GSocketAddress *local;  /* owned */
   GSocketAddress *remote; /* owned */
 } Arrival;
@@ -56,12 +56,13 @@ struct _VtFront {
   GPtrArray *listeners;     /* owned, of VtListener */
   GArray *ports;            /* owned, of guint16 */
   GHashTable *lingering;    /* owned, set of Lingering */
+  VtTlsAcceptor *acceptor;  /* owned */
   GCancellable *handshakes; /* owned: ends the TLS handshakes */
 };
 
 /* The remote address is the one object of ours that comes out of libsoup again with a request; it
  * carries the gate along. */
-static G_DEFINE_QUARK (vt - front - gate, gate)
+#define GATE_KEY "vtunnel-gate"
 
 static void
 door_clear (void *data)
@@ -130,7 +131,7 @@ refuse_body (VtFront *self, SoupServerMessage *message, const VtUpgradeVerdict *
 
   lingering = g_new0 (Lingering, 1);
   lingering->front = self;
-  lingering->gate = g_object_steal_qdata (G_OBJECT (remote), gate_quark ());
+  lingering->gate = g_object_steal_data (G_OBJECT (remote), GATE_KEY);
   lingering->timer = vt_timer_new (self->clock, "refused body", linger_over_cb, lingering);
   g_hash_table_add (self->lingering, lingering);
   vt_timer_start (lingering->timer, LINGER);
@@ -159,7 +160,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
   g_set_object (&remote, soup_server_message_get_remote_address (message));
   if (remote == NULL)
     return;
-  gate = g_object_steal_qdata (G_OBJECT (remote), gate_quark ());
+  gate = g_object_steal_data (G_OBJECT (remote), GATE_KEY);
   /* On the application's server something may stand in libsoup's buffer already; the stolen stream
    * knows of it. */
   if (gate == NULL)
@@ -248,7 +249,7 @@ serve (VtFront *self, GIOStream *stream, GSocketAddress *local, GSocketAddress *
   g_autoptr(GError) error = NULL;
 
   vt_gate_guard_http (gate, MAX_HEAD, HEAD_DEADLINE);
-  g_object_set_qdata_full (G_OBJECT (remote), gate_quark (), g_object_ref (gate), g_object_unref);
+  g_object_set_data_full (G_OBJECT (remote), GATE_KEY, g_object_ref (gate), g_object_unref);
   if (!soup_server_accept_iostream (server, G_IO_STREAM (gate), local, remote, &error))
     g_message ("A connection could not be served: %s", error->message);
 }
@@ -309,8 +310,8 @@ accepted_cb (int fd, GSocketAddress *remote, void *user_data)
   arrival->front = self;
   arrival->local = g_steal_pointer (&local);
   arrival->remote = g_object_ref (remote);
-  vt_tls_accept_async (G_IO_STREAM (connection), policy.tls_certificate, TLS_DEADLINE,
-                       self->handshakes, tls_accepted_cb, arrival);
+  vt_tls_accept_async (self->acceptor, G_IO_STREAM (connection), policy.tls_certificate,
+                       TLS_DEADLINE, self->handshakes, tls_accepted_cb, arrival);
 }
 
 static SoupServer *
@@ -337,6 +338,7 @@ vt_front_new (const VtFrontHandlers *handlers, void *user_data)
   self->listeners = g_ptr_array_new_with_free_func ((GDestroyNotify) vt_listener_free);
   self->ports = g_array_new (FALSE, FALSE, sizeof (guint16));
   self->lingering = g_hash_table_new_full (NULL, NULL, lingering_free, NULL);
+  self->acceptor = vt_tls_acceptor_new (self->clock);
   self->handshakes = g_cancellable_new ();
   return self;
 }
@@ -351,6 +353,7 @@ vt_front_free (VtFront *self)
   g_array_unref (self->ports);
   g_hash_table_unref (self->lingering);
   g_object_unref (self->handshakes);
+  vt_tls_acceptor_unref (self->acceptor);
   vt_clock_unref (self->clock);
   g_free (self);
 }

@@ -13,9 +13,6 @@ typedef struct _VtGateBase VtGateBase;
  * streams tell once for each vt_gate_base_want (). */
 typedef void (*VtGateBaseFunc) (GIOCondition condition, void *user_data);
 
-/* The socket under a stream that is not a gate, or NULL. A new reference. */
-GSocket *vt_gate_base_find_socket (GIOStream *stream);
-
 VtGateBase *vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data);
 /* Closes it too. */
 void vt_gate_base_free (VtGateBase *self);

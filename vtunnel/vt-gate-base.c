@@ -3,10 +3,9 @@
 
 #include "vt-gate-base-private.h"
 
-#include <errno.h>
-#include <sys/socket.h>
-
 #include "vt-poller-private.h"
+#include "vt-socket-private.h"
+#include "vt-source-private.h"
 
 struct _VtGateBase {
   /* Owned. */
@@ -42,28 +41,6 @@ watch_cb (GIOCondition condition, void *user_data)
   self->func (condition & (G_IO_IN | G_IO_OUT), self->user_data);
 }
 
-GSocket *
-vt_gate_base_find_socket (GIOStream *stream)
-{
-  /* GTlsConnection and libsoup's private SoupIOStream each have their own word for it. */
-  static const char *const names[] = { "base-io-stream", "base-iostream" };
-
-  if (G_IS_SOCKET_CONNECTION (stream))
-    return g_object_ref (g_socket_connection_get_socket (G_SOCKET_CONNECTION (stream)));
-
-  for (unsigned int i = 0; i < G_N_ELEMENTS (names); i++)
-    {
-      g_autoptr(GIOStream) below = NULL;
-
-      if (g_object_class_find_property (G_OBJECT_GET_CLASS (stream), names[i]) == NULL)
-        continue;
-      g_object_get (stream, names[i], &below, NULL);
-      if (G_IS_IO_STREAM (below))
-        return vt_gate_base_find_socket (below);
-    }
-  return NULL;
-}
-
 VtGateBase *
 vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data)
 {
@@ -74,7 +51,7 @@ vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data)
   self->stream = g_object_ref (stream);
   self->input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (stream));
   self->output = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (stream));
-  self->socket = vt_gate_base_find_socket (stream);
+  self->socket = vt_socket_find (stream);
   self->context = g_main_context_ref_thread_default ();
   self->func = func;
   self->user_data = user_data;
@@ -85,17 +62,9 @@ vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data)
       self->fd = g_socket_get_fd (self->socket);
       self->watch = vt_watch_new (poller, self->fd, 0, watch_cb, self, &error);
       if (self->watch == NULL)
-        g_debug ("a socket cannot be watched, and has its own sources: %s", error->message);
+        g_debug ("A socket cannot be watched, and has its own sources: %s", error->message);
     }
   return self;
-}
-
-static void
-drop_source (GSource **source)
-{
-  if (*source != NULL)
-    g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
 }
 
 void
@@ -120,40 +89,20 @@ vt_gate_base_get_socket (VtGateBase *self)
   return self->socket;
 }
 
-static void
-set_errno (GError **error, int number)
-{
-  g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (number), g_strerror (number));
-}
-
 gssize
 vt_gate_base_read (VtGateBase *self, void *buffer, size_t length, GError **error)
 {
-  gssize n_bytes = 0;
-
   if (self->watch == NULL)
     return g_pollable_input_stream_read_nonblocking (self->input, buffer, length, NULL, error);
-  do
-    n_bytes = recv (self->fd, buffer, length, MSG_DONTWAIT);
-  while (n_bytes < 0 && errno == EINTR);
-  if (n_bytes < 0)
-    set_errno (error, errno);
-  return n_bytes;
+  return vt_socket_read (self->fd, buffer, length, error);
 }
 
 gssize
 vt_gate_base_write (VtGateBase *self, const void *data, size_t length, GError **error)
 {
-  gssize n_bytes = 0;
-
   if (self->watch == NULL)
     return g_pollable_output_stream_write_nonblocking (self->output, data, length, NULL, error);
-  do
-    n_bytes = send (self->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-  while (n_bytes < 0 && errno == EINTR);
-  if (n_bytes < 0)
-    set_errno (error, errno);
-  return n_bytes;
+  return vt_socket_write (self->fd, data, length, error);
 }
 
 static gboolean
@@ -161,7 +110,7 @@ input_cb (GObject *stream, void *user_data)
 {
   VtGateBase *self = user_data;
 
-  drop_source (&self->input_source);
+  g_clear_pointer (&self->input_source, vt_source_destroy);
   self->func (G_IO_IN, self->user_data);
   return G_SOURCE_REMOVE;
 }
@@ -171,7 +120,7 @@ output_cb (GObject *stream, void *user_data)
 {
   VtGateBase *self = user_data;
 
-  drop_source (&self->output_source);
+  g_clear_pointer (&self->output_source, vt_source_destroy);
   self->func (G_IO_OUT, self->user_data);
   return G_SOURCE_REMOVE;
 }
@@ -179,7 +128,7 @@ output_cb (GObject *stream, void *user_data)
 static void
 start_source (VtGateBase *self, GSource *source, GPollableSourceFunc func)
 {
-  g_source_set_callback (source, (GSourceFunc) G_CALLBACK (func), self, NULL);
+  g_source_set_callback (source, G_SOURCE_FUNC (func), self, NULL);
   g_source_set_static_name (source, "[vtunnel] gate base");
   g_source_attach (source, self->context);
 }
@@ -196,7 +145,7 @@ vt_gate_base_want (VtGateBase *self, GIOCondition condition)
     }
 
   if ((condition & G_IO_IN) == 0)
-    drop_source (&self->input_source);
+    g_clear_pointer (&self->input_source, vt_source_destroy);
   else if (self->input_source == NULL)
     {
       self->input_source = g_pollable_input_stream_create_source (self->input, NULL);
@@ -204,7 +153,7 @@ vt_gate_base_want (VtGateBase *self, GIOCondition condition)
     }
 
   if ((condition & G_IO_OUT) == 0)
-    drop_source (&self->output_source);
+    g_clear_pointer (&self->output_source, vt_source_destroy);
   else if (self->output_source == NULL)
     {
       self->output_source = g_pollable_output_stream_create_source (self->output, NULL);
@@ -222,17 +171,15 @@ vt_gate_base_shutdown_output (VtGateBase *self)
 void
 vt_gate_base_close (VtGateBase *self, gboolean abrupt, gboolean reset)
 {
-  struct linger linger = { .l_onoff = 1, .l_linger = 0 };
-
   if (self->closed)
     return;
   self->closed = TRUE;
   g_clear_pointer (&self->watch, vt_watch_free);
-  drop_source (&self->input_source);
-  drop_source (&self->output_source);
+  g_clear_pointer (&self->input_source, vt_source_destroy);
+  g_clear_pointer (&self->output_source, vt_source_destroy);
 
   if (reset && self->socket != NULL)
-    setsockopt (g_socket_get_fd (self->socket), SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    vt_socket_arm_reset (g_socket_get_fd (self->socket));
   if (G_IS_SOCKET_CONNECTION (self->stream))
     {
       g_io_stream_close (self->stream, NULL, NULL);

@@ -81,9 +81,9 @@ may_read_base (VtGateInput *self)
 }
 
 static gboolean
-is_ready (gpointer stream)
+is_ready (void *user_data)
 {
-  VtGateInput *self = stream;
+  VtGateInput *self = user_data;
 
   if (self->gate == NULL)
     return TRUE;
@@ -137,10 +137,13 @@ inspect_head (VtGateInput *self)
 {
   self->allowed += vt_head_guard_inspect (&self->head_guard, self->buffer + self->allowed,
                                           self->end - self->allowed);
-  if (!self->head_guard.too_long)
+  if (self->head_guard.fault != NULL)
+    vt_gate_refuse (self->gate, VT_GATE_BAD_REQUEST, self->head_guard.fault);
+  else if (self->head_guard.too_long)
+    vt_gate_refuse (self->gate, 0, "request head too long");
+  else
     return;
   self->refused = TRUE;
-  vt_gate_refuse (self->gate, 0, "request head too long");
 }
 
 /* Lets the guard say how much of what stands in the buffer may be handed on. */
@@ -312,7 +315,7 @@ vt_gate_input_class_init (VtGateInputClass *klass)
 static void
 vt_gate_input_init (VtGateInput *self)
 {
-  vt_ready_set_init (&self->ready, is_ready);
+  vt_ready_set_init (&self->ready, is_ready, self);
 }
 
 VtGateInput *
@@ -328,8 +331,7 @@ vt_gate_input_new (VtGate *gate, VtGateBase *base)
 static void
 wake (VtGateInput *self)
 {
-  if (is_ready (self))
-    vt_ready_set_wake (&self->ready);
+  vt_ready_set_wake (&self->ready);
   if (self->gate != NULL)
     vt_gate_update_interest (self->gate);
 }
@@ -380,8 +382,7 @@ vt_gate_input_tell_readable (VtGateInput *self)
   self->emptied = FALSE;
   if (!vt_ready_set_is_wanted (&self->ready))
     self->unheard = MAX_UNHEARD;
-  if (is_ready (self))
-    vt_ready_set_wake (&self->ready);
+  vt_ready_set_wake (&self->ready);
   if (self->unheard >= MAX_UNHEARD)
     vt_gate_update_interest (self->gate);
 }

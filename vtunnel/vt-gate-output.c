@@ -51,9 +51,9 @@ G_DEFINE_FINAL_TYPE_WITH_CODE (VtGateOutput,
                                                       vt_gate_output_pollable_init))
 
 static gboolean
-is_ready (gpointer stream)
+is_ready (void *user_data)
 {
-  VtGateOutput *self = stream;
+  VtGateOutput *self = user_data;
 
   return self->gate == NULL || !self->blocked;
 }
@@ -126,7 +126,7 @@ write_base (VtGateOutput *self, const uint8_t *data, size_t length, GError **err
 static gboolean
 flush (VtGateOutput *self, GError **error)
 {
-  g_autoptr(VtGate) gate = self->gate != NULL ? g_object_ref (self->gate) : NULL;
+  g_autoptr(VtGate) gate = g_object_ref (self->gate);
   gssize n_bytes = 0;
 
   if (self->begin == self->end)
@@ -268,7 +268,7 @@ vt_gate_output_class_init (VtGateOutputClass *klass)
 static void
 vt_gate_output_init (VtGateOutput *self)
 {
-  vt_ready_set_init (&self->ready, is_ready);
+  vt_ready_set_init (&self->ready, is_ready, self);
 }
 
 static void
@@ -284,7 +284,7 @@ vt_gate_output_new (VtGate *gate, VtGateBase *base, VtClock *clock)
 
   self->gate = gate;
   self->base = base;
-  self->flush_timer = vt_timer_new (clock, "gate-flush", flush_cb, self);
+  self->flush_timer = vt_timer_new (clock, "gate flush", flush_cb, self);
   return self;
 }
 
@@ -299,8 +299,7 @@ vt_gate_output_tell_writable (VtGateOutput *self)
 {
   self->blocked = FALSE;
   vt_gate_output_flush (self);
-  if (is_ready (self))
-    vt_ready_set_wake (&self->ready);
+  vt_ready_set_wake (&self->ready);
   if (self->gate != NULL)
     vt_gate_update_interest (self->gate);
 }

@@ -45,7 +45,9 @@ void     vt_gate_update_interest (VtGate *self);
 gboolean vt_gate_owes_pongs (VtGate *self);
 void     vt_gate_bytes_came (VtGate *self);
 void     vt_gate_bytes_left (VtGate *self);
-/* 0 for a request head that is too long. */
-void vt_gate_refuse (VtGate *self, unsigned int close_code, const char *reason);
+/* A code of a WebSocket's close frame, for the gate's owner. Before there is a WebSocket: 0 to cut
+ * the connection, VT_GATE_BAD_REQUEST to tell the peer why first. `reason` is static. */
+#define VT_GATE_BAD_REQUEST 400
+void vt_gate_refuse (VtGate *self, unsigned int code, const char *reason);
 
 G_END_DECLS

@@ -3,7 +3,10 @@
 
 #include "vt-gate-private.h"
 
+#include <string.h>
+
 #include "vt-gate-streams-private.h"
+#include "vt-socket-private.h"
 
 /* Answers to its pings that a peer may leave unread before nothing more is read from it. */
 #define MAX_OWED_PONGS 64
@@ -21,13 +24,12 @@ struct _VtGate {
   /* Owned; NULL once the bytes are WebSocket frames. */
   VtTimer *http_deadline;
 
-  /* Not owned by the gate; NULL while nobody listens. */
-  const VtGateEvents *events;
-  void *user_data;
+  VtGateEvents events; /* all NULL while nobody listens */
+  void *user_data;     /* the owner's */
 
   /* Owned. Tells in a dispatch of its own what the guard said within libsoup's read. */
   VtTimer *refusal_timer;
-  unsigned int close_code;
+  unsigned int refusal_code;
   /* Static. */
   const char *reason;
 
@@ -97,7 +99,7 @@ vt_gate_dispose (GObject *object)
 {
   VtGate *self = VT_GATE (object);
 
-  self->events = NULL;
+  self->events = (VtGateEvents){ 0 };
   /* This closes it. */
   G_OBJECT_CLASS (vt_gate_parent_class)->dispose (object);
 }
@@ -147,18 +149,37 @@ base_cb (GIOCondition condition, void *user_data)
     vt_gate_input_tell_readable (self->input);
 }
 
+/* libsoup has the head only in part, and has written nothing. The few bytes fit the socket; if
+ * not, so be it. */
+static void
+answer_bad_request (VtGate *self)
+{
+  g_autofree char *answer = g_strdup_printf ("HTTP/1.1 400 Bad Request\r\n"
+                                             "Server: vtunnel\r\n"
+                                             "Connection: close\r\n"
+                                             "Content-Type: text/plain; charset=utf-8\r\n"
+                                             "Content-Length: %zu\r\n"
+                                             "\r\n"
+                                             "%s.\n",
+                                             strlen (self->reason) + 2, self->reason);
+
+  vt_gate_base_write (self->base, answer, strlen (answer), NULL);
+  shut (self, FALSE, FALSE);
+}
+
 static void
 refusal_cb (void *user_data)
 {
   g_autoptr(VtGate) self = g_object_ref (VT_GATE (user_data));
 
-  if (self->close_code == 0)
-    {
-      g_debug ("closing a connection: %s", self->reason);
-      vt_gate_abort (self, FALSE);
-    }
-  else if (self->events != NULL && self->events->violated != NULL)
-    self->events->violated (self->close_code, self->reason, self->user_data);
+  if (self->refusal_code == 0 || self->refusal_code == VT_GATE_BAD_REQUEST)
+    g_debug ("Closing a connection: %s", self->reason);
+  if (self->refusal_code == 0)
+    vt_gate_abort (self, FALSE);
+  else if (self->refusal_code == VT_GATE_BAD_REQUEST)
+    answer_bad_request (self);
+  else if (self->events.violated != NULL)
+    self->events.violated (self->refusal_code, self->reason, self->user_data);
 }
 
 static void
@@ -166,7 +187,7 @@ deadline_cb (void *user_data)
 {
   VtGate *self = user_data;
 
-  g_debug ("closing a connection: no WebSocket within its deadline");
+  g_debug ("Closing a connection: no WebSocket within its deadline");
   vt_gate_abort (self, FALSE);
 }
 
@@ -179,7 +200,7 @@ vt_gate_new (GIOStream *base)
   self->base = vt_gate_base_new (base, base_cb, self);
   self->input = vt_gate_input_new (self, self->base);
   self->output = vt_gate_output_new (self, self->base, self->clock);
-  self->refusal_timer = vt_timer_new (self->clock, "gate-refusal", refusal_cb, self);
+  self->refusal_timer = vt_timer_new (self->clock, "gate refusal", refusal_cb, self);
   return self;
 }
 
@@ -195,7 +216,7 @@ void
 vt_gate_guard_http (VtGate *self, size_t max_head, gint64 deadline)
 {
   vt_gate_input_guard_head (self->input, max_head);
-  self->http_deadline = vt_timer_new (self->clock, "gate-http", deadline_cb, self);
+  self->http_deadline = vt_timer_new (self->clock, "gate deadline", deadline_cb, self);
   vt_timer_start (self->http_deadline, deadline);
 }
 
@@ -205,7 +226,7 @@ vt_gate_begin_websocket (VtGate *self,
                          const VtGateEvents *events,
                          void *user_data)
 {
-  self->events = events;
+  self->events = *events;
   self->user_data = user_data;
   if (self->shut)
     return;
@@ -217,7 +238,7 @@ vt_gate_begin_websocket (VtGate *self,
 void
 vt_gate_forget_events (VtGate *self)
 {
-  self->events = NULL;
+  self->events = (VtGateEvents){ 0 };
 }
 
 void
@@ -245,7 +266,7 @@ vt_gate_find_socket (GIOStream *stream)
   GSocket *socket = NULL;
 
   if (!VT_IS_GATE (stream))
-    return vt_gate_base_find_socket (stream);
+    return vt_socket_find (stream);
   socket = vt_gate_base_get_socket (VT_GATE (stream)->base);
   return socket != NULL ? g_object_ref (socket) : NULL;
 }
@@ -292,8 +313,8 @@ vt_gate_owes_pongs (VtGate *self)
 void
 vt_gate_bytes_came (VtGate *self)
 {
-  if (self->events != NULL && self->events->alive != NULL)
-    self->events->alive (self->user_data);
+  if (self->events.alive != NULL)
+    self->events.alive (self->user_data);
 }
 
 void
@@ -301,14 +322,14 @@ vt_gate_bytes_left (VtGate *self)
 {
   if (!self->shut)
     vt_gate_input_tell_answered (self->input);
-  if (self->events != NULL && self->events->drained != NULL)
-    self->events->drained (self->user_data);
+  if (self->events.drained != NULL)
+    self->events.drained (self->user_data);
 }
 
 void
-vt_gate_refuse (VtGate *self, unsigned int close_code, const char *reason)
+vt_gate_refuse (VtGate *self, unsigned int code, const char *reason)
 {
-  self->close_code = close_code;
+  self->refusal_code = code;
   self->reason = reason;
   vt_timer_start (self->refusal_timer, 0);
 }

@@ -15,16 +15,14 @@ typedef struct {
   void (*message) (gboolean text, GBytes *message, void *user_data);
   /* Any byte came. */
   void (*alive) (void *user_data);
-  /* The send queue fell below VT_LINK_LOW after having been above it. */
+  /* The send queue fell below VT_LINK_LOW after having been at it or above. */
   void (*writable) (void *user_data);
   /* The last event. `code` is the peer's close code, or 0 if it sent none; `error` is NULL when
    * the connection was closed cleanly by a closing handshake. */
   void (*closed) (unsigned int code, const char *reason, const GError *error, void *user_data);
 } VtLinkEvents;
 
-/* Frames' bytes in the send queue: above HIGH nothing more should be handed over, below LOW there
- * is room again. */
-#define VT_LINK_HIGH (256 * 1024)
+/* Frames' bytes in the send queue. */
 #define VT_LINK_LOW (128 * 1024)
 
 /* `gate` is NULL for a connection that the application made: then the queue counts as empty,
@@ -50,10 +48,7 @@ void vt_link_set_ping_interval (VtLink *self, unsigned int seconds);
 
 /* A closing handshake. No message comes after this call; whatever the peer does, `closed` comes
  * within VT_LINK_CLOSE_DEADLINE. */
-#define VT_LINK_CLOSE_DEADLINE (5 * G_USEC_PER_SEC)
+#define VT_LINK_CLOSE_DEADLINE (5 * G_TIME_SPAN_SECOND)
 void vt_link_close (VtLink *self, unsigned int code, const char *reason);
-
-/* The negotiated subprotocol, or NULL. */
-const char *vt_link_get_subprotocol (VtLink *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtLink, vt_link_free)

@@ -21,7 +21,7 @@
 
 /* So long a peer that broke the rules may take to hear why. Nothing is read from it meanwhile, so
  * its own goodbye is not seen. */
-#define LINGER (1 * G_USEC_PER_SEC)
+#define LINGER (1 * G_TIME_SPAN_SECOND)
 
 #define MAX_REASON 123
 
@@ -271,8 +271,8 @@ vt_link_new (SoupWebsocketConnection *connection,
   self->events = *events;
   self->user_data = user_data;
   self->reading = TRUE;
-  self->writable_timer = vt_timer_new (clock, "link-writable", writable_cb, self);
-  self->deadline = vt_timer_new (clock, "link-deadline", deadline_cb, self);
+  self->writable_timer = vt_timer_new (clock, "link writable", writable_cb, self);
+  self->deadline = vt_timer_new (clock, "link deadline", deadline_cb, self);
 
   soup_websocket_connection_set_max_incoming_payload_size (connection, max_message);
   set_socket_options (soup_websocket_connection_get_io_stream (connection));
@@ -391,10 +391,4 @@ vt_link_close (VtLink *self, unsigned int code, const char *reason)
     soup_websocket_connection_close (self->connection, code, shortened);
   self->closing = TRUE;
   closing_cb (self->connection, self);
-}
-
-const char *
-vt_link_get_subprotocol (VtLink *self)
-{
-  return soup_websocket_connection_get_protocol (self->connection);
 }

@@ -114,7 +114,8 @@ set_open_error (GError **error, int code, const char *text, guint16 port)
     {
     case EADDRINUSE:
       if (port == 0)
-        g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE, _ ("No port is free on %s"), text);
+        g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE,
+                     _ ("All ports on %s are already in use"), text);
       else
         g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE,
                      _ ("Port %u on %s is already in use"), port, text);
@@ -122,7 +123,7 @@ set_open_error (GError **error, int code, const char *text, guint16 port)
     case EACCES:
     case EPERM:
       g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-                   _ ("The system does not permit to open port %u on %s"), port, text);
+                   _ ("Opening port %u on %s is not permitted by the system"), port, text);
       break;
     case EADDRNOTAVAIL:
     case EAFNOSUPPORT:

@@ -23,8 +23,3 @@ struct _VtLocalEnd {
 
 /* How long an end that is closed goes on reading what still comes. */
 #define VT_LOCAL_END_LINGER (5 * G_TIME_SPAN_SECOND)
-
-/* The socket under a GSocketConnection or a GTlsConnection; NULL if there is none. */
-GSocket *vt_local_end_get_socket (GObject *owner);
-/* When the socket is closed, the peer will see a reset. */
-void vt_local_end_arm_reset (int fd);

@@ -12,12 +12,17 @@ typedef struct _VtLocalEnd VtLocalEnd;
 
 typedef void (*VtLocalEndFunc) (GIOCondition condition, void *user_data);
 
-/* Takes `fd`. `owner` (may be NULL, transfer full) is an object that closes `fd` when it goes, such
- * as a GSocketConnection; without one, `fd` is closed by the local end. NULL with `error`, having
- * closed it, if it cannot be watched. */
-VtLocalEnd *vt_local_end_new_for_fd (int fd, GObject *owner, VtLocalEndFunc func, void *user_data,
-                                     GError **error);
-VtLocalEnd *vt_local_end_new_for_stream (GIOStream *stream, VtLocalEndFunc func, void *user_data);
+/* Takes `fd`. `owner` (may be NULL, transfer full) is a stream that closes `fd` when it goes;
+ * without one, `fd` is closed by the local end. NULL with `error`, having closed it, if it cannot
+ * be watched. */
+VtLocalEnd *vt_local_end_new_for_fd (int            fd,
+                                     GIOStream     *owner,
+                                     VtLocalEndFunc func,
+                                     void          *user_data,
+                                     GError       **error);
+VtLocalEnd *vt_local_end_new_for_stream (GIOStream     *stream,
+                                         VtLocalEndFunc func,
+                                         void          *user_data);
 
 /* -1 with G_IO_ERROR_WOULD_BLOCK and kin, as GPollableInputStream; 0 from read is the end. */
 gssize vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error);

@@ -3,6 +3,9 @@
 
 #include "vt-local-end-kind-private.h"
 
+#include "vt-socket-private.h"
+#include "vt-source-private.h"
+
 typedef enum {
   THEN_NOTHING,
   THEN_LINGER,
@@ -23,19 +26,10 @@ typedef struct {
 } StreamEnd;
 
 static void
-clear_source (GSource **source)
-{
-  if (*source == NULL)
-    return;
-  g_source_destroy (*source);
-  g_clear_pointer (source, g_source_unref);
-}
-
-static void
 stream_end_free (StreamEnd *self)
 {
-  clear_source (&self->input);
-  clear_source (&self->output);
+  g_clear_pointer (&self->input, vt_source_destroy);
+  g_clear_pointer (&self->output, vt_source_destroy);
   g_clear_pointer (&self->timer, vt_timer_free);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->stream);
@@ -45,11 +39,11 @@ stream_end_free (StreamEnd *self)
 static void
 reset_now (StreamEnd *self)
 {
-  GSocket *socket = vt_local_end_get_socket (G_OBJECT (self->stream));
+  g_autoptr(GSocket) socket = vt_socket_find (self->stream);
 
   if (socket != NULL)
     {
-      vt_local_end_arm_reset (g_socket_get_fd (socket));
+      vt_socket_arm_reset (g_socket_get_fd (socket));
       g_socket_close (socket, NULL);
     }
   stream_end_free (self);
@@ -59,12 +53,12 @@ reset_now (StreamEnd *self)
 static void
 linger_now (StreamEnd *self)
 {
-  GSocket *socket = vt_local_end_get_socket (G_OBJECT (self->stream));
+  g_autoptr(GSocket) socket = vt_socket_find (self->stream);
   VtLocalEnd *rest = NULL;
 
   if (socket != NULL && !g_socket_is_closed (socket))
-    rest = vt_local_end_new_for_fd (g_socket_get_fd (socket),
-                                    g_object_ref (G_OBJECT (self->stream)), NULL, NULL, NULL);
+    rest = vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (self->stream), NULL,
+                                    NULL, NULL);
   if (rest != NULL)
     vt_local_end_close (rest);
   stream_end_free (self);
@@ -139,7 +133,7 @@ static void
 attach (StreamEnd *self, GSource *source, GPollableSourceFunc func)
 {
   g_source_set_static_name (source, "[vtunnel] local end");
-  g_source_set_callback (source, (GSourceFunc) (void (*) (void)) func, self, NULL);
+  g_source_set_callback (source, G_SOURCE_FUNC (func), self, NULL);
   g_source_attach (source, g_main_context_get_thread_default ());
 }
 
@@ -151,14 +145,14 @@ stream_end_set_condition (VtLocalEnd *end, GIOCondition condition)
   GOutputStream *output = g_io_stream_get_output_stream (self->stream);
 
   if (!(condition & G_IO_IN))
-    clear_source (&self->input);
+    g_clear_pointer (&self->input, vt_source_destroy);
   else if (self->input == NULL)
     {
       self->input = g_pollable_input_stream_create_source (G_POLLABLE_INPUT_STREAM (input), NULL);
       attach (self, self->input, input_cb);
     }
   if (!(condition & G_IO_OUT))
-    clear_source (&self->output);
+    g_clear_pointer (&self->output, vt_source_destroy);
   else if (self->output == NULL)
     {
       self->output =

@@ -11,6 +11,7 @@
 
 #include "vt-local-end-kind-private.h"
 #include "vt-poller-private.h"
+#include "vt-socket-private.h"
 
 /* What one dispatch reads and drops at most of an end that is closed. */
 #define DRAIN_PIECE 16384
@@ -19,41 +20,18 @@
 /* A socket in the poller. */
 typedef struct {
   VtLocalEnd base;
-  int fd;         /* owned, unless there is an `owner` */
-  GObject *owner; /* owned, nullable: closes `fd` */
-  VtWatch *watch; /* owned */
-  VtTimer *timer; /* owned; NULL until it is closed and lingers */
+  int fd;           /* owned, unless there is an `owner` */
+  GIOStream *owner; /* owned, nullable: closes `fd` */
+  VtWatch *watch;   /* owned */
+  VtTimer *timer;   /* owned; NULL until it is closed and lingers */
 } FdEnd;
-
-GSocket *
-vt_local_end_get_socket (GObject *owner)
-{
-  g_autoptr(GIOStream) base = NULL;
-
-  if (G_IS_TLS_CONNECTION (owner))
-    {
-      g_object_get (owner, "base-io-stream", &base, NULL);
-      owner = G_OBJECT (base);
-    }
-  return G_IS_SOCKET_CONNECTION (owner)
-             ? g_socket_connection_get_socket (G_SOCKET_CONNECTION (owner))
-             : NULL;
-}
-
-void
-vt_local_end_arm_reset (int fd)
-{
-  const struct linger linger = { .l_onoff = 1, .l_linger = 0 };
-
-  setsockopt (fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
-}
 
 /* The socket is closed by itself and first: a TLS connection that is disposed of would otherwise
  * try to say goodbye, and block. */
 static void
-close_fd (int fd, GObject *owner)
+close_fd (int fd, GIOStream *owner)
 {
-  GSocket *socket = owner != NULL ? vt_local_end_get_socket (owner) : NULL;
+  g_autoptr(GSocket) socket = owner != NULL ? vt_socket_find (owner) : NULL;
 
   if (socket != NULL)
     g_socket_close (socket, NULL);
@@ -72,48 +50,22 @@ fd_end_free (FdEnd *self)
   g_free (self);
 }
 
-static gboolean
-set_errno_error (GError **error, int code)
-{
-  g_set_error_literal (error, G_IO_ERROR, g_io_error_from_errno (code), g_strerror (code));
-  return FALSE;
-}
-
 static gssize
 fd_end_read (VtLocalEnd *end, void *buffer, size_t size, GError **error)
 {
-  FdEnd *self = (FdEnd *) end;
-  gssize n;
-
-  do
-    n = recv (self->fd, buffer, size, MSG_DONTWAIT);
-  while (n < 0 && errno == EINTR);
-  if (n < 0)
-    set_errno_error (error, errno);
-  return n;
+  return vt_socket_read (((FdEnd *) end)->fd, buffer, size, error);
 }
 
 static gssize
 fd_end_write (VtLocalEnd *end, const void *data, size_t length, GError **error)
 {
-  FdEnd *self = (FdEnd *) end;
-  gssize n;
-
-  do
-    n = send (self->fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
-  while (n < 0 && errno == EINTR);
-  if (n < 0)
-    set_errno_error (error, errno);
-  return n;
+  return vt_socket_write (((FdEnd *) end)->fd, data, length, error);
 }
 
 static void
 fd_end_set_condition (VtLocalEnd *end, GIOCondition condition)
 {
-  FdEnd *self = (FdEnd *) end;
-
-  if (vt_watch_get_condition (self->watch) != condition)
-    vt_watch_set_condition (self->watch, condition);
+  vt_watch_set_condition (((FdEnd *) end)->watch, condition);
 }
 
 static void
@@ -174,7 +126,7 @@ fd_end_reset (VtLocalEnd *end)
 {
   FdEnd *self = (FdEnd *) end;
 
-  vt_local_end_arm_reset (self->fd);
+  vt_socket_arm_reset (self->fd);
   fd_end_free (self);
 }
 
@@ -189,7 +141,7 @@ static const VtLocalEndKind fd_kind = {
 
 VtLocalEnd *
 vt_local_end_new_for_fd (int fd,
-                         GObject *owner,
+                         GIOStream *owner,
                          VtLocalEndFunc func,
                          void *user_data,
                          GError **error)

@@ -85,7 +85,7 @@ struct _VtMuxStream {
   VtClock        *clock; /* owned */
   guint32         id;
   guint32         listen_id;
-  GSocketAddress *user; /* owned, or NULL */
+  GSocketAddress *user; /* owned, nullable */
   GList           member;
   GList           waiting;
   gboolean        is_waiting;

@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-mux-internal-private.h"
-
 #include "config.h"
+
+#include "vt-mux-internal-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 
 /* A timer that is later than this was late because this process did not run. */
 #define OVERSLEPT (G_USEC_PER_SEC / 2)
@@ -26,7 +26,8 @@ wait_for_life (VtMux *self, gint64 delay)
 }
 
 /* Who was stopped, or blocked by its application, has not listened meanwhile: that says nothing
- * about the other side. Once for each silence, or a loop that is always late would wait for ever. */
+ * about the other side. Once for each silence, or a loop that is always late would wait for
+ * ever. */
 static gboolean
 has_overslept (VtMux *self, gint64 now)
 {

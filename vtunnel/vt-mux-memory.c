@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-mux-internal-private.h"
-
 #include "config.h"
+
+#include "vt-mux-internal-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 
 /* Where the other side cannot be told to stop, the reading of the whole link pauses while the
  * streams' users are slow: that bounds the memory. One stream that is not read at all would hold

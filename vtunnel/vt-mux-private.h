@@ -65,8 +65,8 @@ typedef struct {
 } VtMuxHandlers;
 
 /* No handler is called from within vt_mux_new (). A handler may call anything but vt_mux_free ();
- * `failed` comes from a timer or from the end of a call of vt_mux_receive (), and the owner may
- * free the mux in it. Handlers of the other role may be NULL. */
+ * `failed` comes from a later dispatch, and the owner may free the mux in it. Handlers of the other
+ * role may be NULL. */
 VtMux *vt_mux_new (const VtMuxConfig   *config,
                    VtClock             *clock,
                    const VtMuxHandlers *handlers,
@@ -91,7 +91,6 @@ void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error);
 VtMuxStream *vt_mux_open_stream (VtMux          *self,
                                  guint32         listen_id,
                                  GSocketAddress *user,
-                                 GSocketAddress *local,
                                  GError        **error);
 
 unsigned int vt_mux_get_n_streams (VtMux *self);

@@ -35,7 +35,6 @@ void vt_mux_stream_set_events (VtMuxStream             *self,
                                void                    *user_data);
 
 guint32         vt_mux_stream_get_id (VtMuxStream *self);
-guint32         vt_mux_stream_get_listen_id (VtMuxStream *self);
 GSocketAddress *vt_mux_stream_get_user_address (VtMuxStream *self); /* NULL: not known */
 guint64         vt_mux_stream_get_bytes_sent (VtMuxStream *self);
 guint64         vt_mux_stream_get_bytes_received (VtMuxStream *self);
@@ -47,6 +46,8 @@ void vt_mux_stream_accept (VtMuxStream *self);
  * next receive. NULL with length 0: none now. */
 const uint8_t *vt_mux_stream_peek (VtMuxStream *self, size_t *length);
 void           vt_mux_stream_consume (VtMuxStream *self, size_t length);
+/* Consumes all that is there, unseen. */
+void           vt_mux_stream_discard (VtMuxStream *self);
 /* TRUE when the other side has ended and all that it sent was consumed. */
 gboolean vt_mux_stream_at_end (VtMuxStream *self);
 

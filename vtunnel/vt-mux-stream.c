@@ -138,12 +138,6 @@ vt_mux_stream_get_id (VtMuxStream *self)
   return self->id;
 }
 
-guint32
-vt_mux_stream_get_listen_id (VtMuxStream *self)
-{
-  return self->listen_id;
-}
-
 GSocketAddress *
 vt_mux_stream_get_user_address (VtMuxStream *self)
 {
@@ -189,6 +183,12 @@ vt_mux_stream_consume (VtMuxStream *self, size_t length)
   if (self->mux->paused)
     self->consumed_at = vt_clock_get_time (self->clock);
   vt_mux_account (self->mux, self);
+}
+
+void
+vt_mux_stream_discard (VtMuxStream *self)
+{
+  vt_mux_stream_consume (self, self->received.length);
 }
 
 gboolean

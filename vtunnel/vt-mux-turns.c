@@ -10,7 +10,8 @@
  * As long as anybody waits, either the link is so full that it will say when it is not, or
  * turns_timer runs. */
 
-/* What the link may hold before nobody writes any more, in bytes. */
+/* What the link may hold before nobody writes any more, in bytes: more than the mark below which
+ * the link says that it has room again. */
 #define SEND_QUEUE_HIGH (256 * 1024)
 
 /* Serving goes on for this long in one dispatch, in microseconds: a link that is never full must

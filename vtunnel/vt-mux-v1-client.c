@@ -1,18 +1,18 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-mux-v1-private.h"
-
 #include "config.h"
+
+#include "vt-mux-v1-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-text-private.h"
 
 /* How long a server that answers may take, in microseconds. One that never has answered anything
  * has only the grace of the configuration. */
-#define ANSWER_TIMEOUT (30 * G_USEC_PER_SEC)
+#define ANSWER_TIMEOUT (30 * G_TIME_SPAN_SECOND)
 
 typedef enum {
   QUEUED, /* for port 0, behind another one: answers do not say which request they answer */

@@ -9,7 +9,7 @@
 /* What the files of protocol v1 share. */
 
 typedef struct {
-  VtMux   *mux; /* not owned */
+  VtMux   *mux;     /* not owned */
   uint8_t *scratch; /* owned, VT_JSON_MAX_DATA bytes that a stream writes into */
   gint64   complained_at;
 
@@ -17,8 +17,8 @@ typedef struct {
   GHashTable *by_port; /* owned, port to the same (not owned) */
 
   /* Client. */
-  GQueue      any_port; /* of VtV1Wish, not owned: listens for port 0 that are still to be asked */
-  void       *asking;   /* VtV1Wish, the listen for port 0 in flight; owned once it is forgotten */
+  GQueue      any_port;  /* of listens (not owned) for port 0 that are still to be asked */
+  void       *asking;    /* the listen for port 0 in flight; owned once it is forgotten */
   GHashTable *forgotten; /* owned, port to the number of answers that concern nobody any more */
   gboolean    answers;   /* this server answers a listen */
   GQueue      refusals;  /* owned, refused here and to be told */

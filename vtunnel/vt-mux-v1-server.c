@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-mux-v1-private.h"
-
 #include "config.h"
+
+#include "vt-mux-v1-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 
 /* Requests that stand unanswered at a time. How many ports a client gets is the owner's matter;
  * this only bounds what is kept here. */
@@ -49,7 +49,7 @@ receive_listen (VtMuxV1 *self, guint16 port)
 
   if (port != 0 && g_hash_table_contains (self->by_port, GUINT_TO_POINTER (port)))
     {
-      refuse (self, port, VT_ERROR_ADDRESS_IN_USE, _ ("This client has the port already"));
+      refuse (self, port, VT_ERROR_ADDRESS_IN_USE, _ ("The port is already in use by this client"));
       return;
     }
   if (self->n_unanswered >= UNANSWERED_MAX)

@@ -5,11 +5,11 @@
 
 #include <string.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-text-private.h"
 
 /* One complaint about bad messages in this time, in microseconds: a peer must not fill logs. */
-#define COMPLAINT_INTERVAL G_USEC_PER_SEC
+#define COMPLAINT_INTERVAL G_TIME_SPAN_SECOND
 
 /* The first phrase of a code is the one that is written. */
 static const struct {
@@ -17,6 +17,7 @@ static const struct {
   const char *phrase;
 } phrases[] = {
   { VT_ERROR_ADDRESS_IN_USE, "address already in use" },
+  { VT_ERROR_ADDRESS_IN_USE, "already in use" },
   { VT_ERROR_PERMISSION_DENIED, "permission denied" },
   { VT_ERROR_PERMISSION_DENIED, "not permitted" },
   { VT_ERROR_PERMISSION_DENIED, "not allowed" },

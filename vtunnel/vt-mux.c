@@ -1,13 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-mux-private.h"
-
 #include "config.h"
+
+#include "vt-mux-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-mux-internal-private.h"
 
 /* Answers to what the other side asks go out past a full send queue. One that asks on and on and
@@ -21,10 +21,10 @@ vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
   *config = (VtMuxConfig){
     .role = role,
     .protocol = 1,
-    .ping_interval = 30 * G_USEC_PER_SEC,
-    .ping_timeout = 15 * G_USEC_PER_SEC,
-    .stall_timeout = 5 * 60 * G_USEC_PER_SEC,
-    .listen_grace = 3 * G_USEC_PER_SEC,
+    .ping_interval = 30 * G_TIME_SPAN_SECOND,
+    .ping_timeout = 15 * G_TIME_SPAN_SECOND,
+    .stall_timeout = 5 * 60 * G_TIME_SPAN_SECOND,
+    .listen_grace = 3 * G_TIME_SPAN_SECOND,
     .max_buffer = 128 * 1024 * 1024,
     .max_streams = 8192,
   };
@@ -240,11 +240,7 @@ may_open (VtMux *self, GError **error)
 }
 
 VtMuxStream *
-vt_mux_open_stream (VtMux *self,
-                    guint32 listen_id,
-                    GSocketAddress *user,
-                    GSocketAddress *local,
-                    GError **error)
+vt_mux_open_stream (VtMux *self, guint32 listen_id, GSocketAddress *user, GError **error)
 {
   g_assert (self->config.role == VT_MUX_SERVER);
 

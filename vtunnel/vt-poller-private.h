@@ -22,18 +22,18 @@ void      vt_poller_unref (VtPoller *self);
  * `condition` is any of G_IO_IN and G_IO_OUT, or 0; errors and hang-ups are always reported
  * (G_IO_ERR, G_IO_HUP) unless the watch is paused by vt_watch_set_condition (self, 0), which
  * silences the descriptor altogether. A function can be called once too often, when somebody else
- * has read what there was: it must be able to find nothing. A watch may be changed and freed at any moment, also
- * from within any watch's function: after vt_watch_free () its function is not called again. It
- * keeps its poller alive. NULL with `error` if the kernel refuses. One watch a descriptor. */
+ * has read what there was: it must be able to find nothing. A watch may be changed and freed at any
+ * moment, also from within any watch's function: after vt_watch_free () its function is not called
+ * again. It keeps its poller alive. NULL with `error` if the kernel refuses. One watch a
+ * descriptor. */
 VtWatch *vt_watch_new (VtPoller    *poller,
                        int          fd,
                        GIOCondition condition,
                        VtWatchFunc  func,
                        void        *user_data,
                        GError     **error);
-void         vt_watch_set_condition (VtWatch *self, GIOCondition condition);
-GIOCondition vt_watch_get_condition (VtWatch *self);
-void         vt_watch_free (VtWatch *self);
+void vt_watch_set_condition (VtWatch *self, GIOCondition condition);
+void vt_watch_free (VtWatch *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtPoller, vt_poller_unref)
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtWatch, vt_watch_free)

@@ -8,6 +8,8 @@
 
 #include <glib-unix.h>
 
+#include "vt-source-private.h"
+
 struct _VtWatch {
   VtPoller *poller; /* owned */
   GSource *source;  /* owned */
@@ -79,7 +81,7 @@ vt_watch_new (VtPoller *poller,
   self->user_data = user_data;
   self->source = g_source_new (&watch_source_funcs, sizeof (WatchSource));
   ((WatchSource *) self->source)->watch = self;
-  g_source_set_static_name (self->source, "vtunnel watch");
+  g_source_set_static_name (self->source, "[vtunnel] watch");
   vt_watch_set_condition (self, condition);
   g_source_attach (self->source, (GMainContext *) poller);
   return self;
@@ -101,17 +103,10 @@ vt_watch_set_condition (VtWatch *self, GIOCondition condition)
     g_source_modify_unix_fd (self->source, self->tag, condition);
 }
 
-GIOCondition
-vt_watch_get_condition (VtWatch *self)
-{
-  return self->condition;
-}
-
 void
 vt_watch_free (VtWatch *self)
 {
-  g_source_destroy (self->source);
-  g_source_unref (self->source);
+  vt_source_destroy (self->source);
   vt_poller_unref (self->poller);
   g_free (self);
 }

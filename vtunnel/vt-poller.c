@@ -8,13 +8,15 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "vt-per-context-private.h"
+#include "vt-source-private.h"
+
 /* How many events one system call brings, and for how long one dispatch works on them. */
 #define BATCH 128
 #define DISPATCH_BUDGET (2 * G_TIME_SPAN_MILLISECOND)
 
 struct _VtPoller {
-  unsigned int ref_count;           /* guarded by registry_lock */
-  GMainContext *context;            /* owned, the key in the registry */
+  VtPerContext base;
   GSource *source;                  /* owned */
   int epoll_fd;                     /* owned, -1 until there is a first watch */
   GPtrArray *watches;               /* owned, the watches (not owned) by descriptor, with gaps */
@@ -39,10 +41,6 @@ typedef struct {
   GSource source;
   VtPoller *poller; /* not owned: the poller owns the source */
 } PollerSource;
-
-/* The contexts' pollers, not owned: the last vt_poller_unref () takes a poller out. */
-static GMutex registry_lock;
-static GHashTable *registry;
 
 /* A watch with nothing to wait for stays in the set, edge-triggered: the kernel always reports
  * hang-ups, but so it does once, and not on every turn. Coming back cannot fail then. */
@@ -189,80 +187,51 @@ static GSourceFuncs poller_source_funcs = {
   .dispatch = poller_source_dispatch,
 };
 
-static VtPoller *
-poller_new (GMainContext *context)
+static VtPerContext *
+poller_create (GMainContext *context)
 {
-  VtPoller *self = g_new0 (VtPoller, 1);
+  VtPoller *self = vt_per_context_alloc (sizeof (VtPoller), context);
 
-  self->ref_count = 1;
   self->epoll_fd = -1;
   self->watches = g_ptr_array_new ();
-  self->context = g_main_context_ref (context);
   self->source = g_source_new (&poller_source_funcs, sizeof (PollerSource));
   ((PollerSource *) self->source)->poller = self;
-  g_source_set_static_name (self->source, "vtunnel poller");
+  g_source_set_static_name (self->source, "[vtunnel] poller");
   g_source_set_can_recurse (self->source, TRUE);
   g_source_attach (self->source, context);
-  return self;
+  return &self->base;
 }
 
 static void
-poller_free (VtPoller *self)
+poller_free (VtPerContext *base)
 {
-  g_source_destroy (self->source);
-  g_source_unref (self->source);
+  VtPoller *self = (VtPoller *) base;
+
+  vt_source_destroy (self->source);
   if (self->epoll_fd >= 0)
     close (self->epoll_fd);
-  g_main_context_unref (self->context);
   g_ptr_array_unref (self->watches);
-  g_free (self);
+  vt_per_context_dealloc (base);
 }
+
+static VtPerContextKind poller_kind = { .create = poller_create, .free = poller_free };
 
 VtPoller *
 vt_poller_get (GMainContext *context)
 {
-  g_autoptr(GMainContext) owned = NULL;
-  VtPoller *self;
-
-  owned = context != NULL ? g_main_context_ref (context) : g_main_context_ref_thread_default ();
-
-  g_mutex_lock (&registry_lock);
-  if (registry == NULL)
-    registry = g_hash_table_new (NULL, NULL);
-  self = g_hash_table_lookup (registry, owned);
-  if (self != NULL)
-    self->ref_count++;
-  else
-    {
-      self = poller_new (owned);
-      g_hash_table_insert (registry, owned, self);
-    }
-  g_mutex_unlock (&registry_lock);
-  return self;
+  return vt_per_context_get (&poller_kind, context);
 }
 
 VtPoller *
 vt_poller_ref (VtPoller *self)
 {
-  g_mutex_lock (&registry_lock);
-  self->ref_count++;
-  g_mutex_unlock (&registry_lock);
-  return self;
+  return vt_per_context_ref (&self->base);
 }
 
 void
 vt_poller_unref (VtPoller *self)
 {
-  gboolean last;
-
-  g_mutex_lock (&registry_lock);
-  last = --self->ref_count == 0;
-  if (last)
-    g_hash_table_remove (registry, self->context);
-  g_mutex_unlock (&registry_lock);
-
-  if (last)
-    poller_free (self);
+  vt_per_context_unref (&poller_kind, &self->base);
 }
 
 /* The set is made with the first watch, so that a lack of descriptors has somewhere to be said. */
@@ -316,12 +285,6 @@ vt_watch_set_condition (VtWatch *self, GIOCondition condition)
 {
   self->condition = condition;
   arm (self, condition);
-}
-
-GIOCondition
-vt_watch_get_condition (VtWatch *self)
-{
-  return self->condition;
 }
 
 void

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
-#include <vtunnel/vt-error.h>
+#include "vt-error.h"
 
 #include "vt-text-private.h"
 
@@ -23,17 +23,6 @@ struct _VtPortRanges {
 };
 
 static gboolean
-parse_port (const char *text, guint16 *port)
-{
-  guint64 value;
-
-  if (!g_ascii_string_to_unsigned (text, 10, 1, G_MAXUINT16, &value, NULL))
-    return FALSE;
-  *port = (guint16) value;
-  return TRUE;
-}
-
-static gboolean
 parse_range (const char *text, Range *range)
 {
   g_auto(GStrv) ends = g_strsplit (text, "-", 3);
@@ -41,8 +30,8 @@ parse_range (const char *text, Range *range)
 
   if (n < 1 || n > 2)
     return FALSE;
-  return parse_port (ends[0], &range->first) && parse_port (ends[n - 1], &range->last)
-         && range->first <= range->last;
+  return vt_text_read_port (ends[0], 1, &range->first)
+         && vt_text_read_port (ends[n - 1], 1, &range->last) && range->first <= range->last;
 }
 
 VtPortRanges *

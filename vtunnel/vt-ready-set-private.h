@@ -6,16 +6,17 @@
 #include <gio/gio.h>
 
 /* The pollable sources that callers have made for one stream. They have no descriptor: the stream
- * wakes them. A set is a part of its stream, which each source keeps alive. */
-typedef gboolean (*VtReadyCheck) (gpointer stream);
+ * wakes them, from the main context that they are attached to. Level-triggered. A set is a part of
+ * its stream, which each source keeps alive. */
+typedef gboolean (*VtReadyCheck) (void *user_data);
 
 typedef struct {
-  /* Sources, not owned: they leave when they are finalized. */
-  GPtrArray *sources;
+  GPtrArray   *sources; /* owned, of sources (not owned) that leave when they are finalized */
   VtReadyCheck check;
+  void        *user_data; /* the stream's */
 } VtReadySet;
 
-void vt_ready_set_init (VtReadySet *self, VtReadyCheck check);
+void vt_ready_set_init (VtReadySet *self, VtReadyCheck check, void *user_data);
 void vt_ready_set_clear (VtReadySet *self);
 
 GSource *vt_ready_set_create_source (VtReadySet   *self,
@@ -23,5 +24,5 @@ GSource *vt_ready_set_create_source (VtReadySet   *self,
                                      GCancellable *cancellable);
 /* TRUE while somebody waits. */
 gboolean vt_ready_set_is_wanted (VtReadySet *self);
-/* Everybody who waits has a turn in the next round of the main loop. */
+/* The stream may be ready, or no longer so: everybody who waits looks again. */
 void vt_ready_set_wake (VtReadySet *self);

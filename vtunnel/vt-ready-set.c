@@ -4,13 +4,17 @@
 #include "vt-ready-set-private.h"
 
 typedef struct {
-  GSource parent_instance;
-  /* Owned. */
-  GObject *stream;
-  /* A part of the stream. */
-  VtReadySet *set;
+  GSource source;
+  GObject *stream; /* owned */
+  VtReadySet *set; /* not owned: a part of the stream */
   gboolean ready;
 } ReadySource;
+
+static void
+look (ReadySource *self)
+{
+  self->ready = self->set->check (self->set->user_data);
+}
 
 /* Asked before and after each poll, and no ready time: setting one wakes the main loop up with a
  * system call, and this happens on each turn. */
@@ -38,7 +42,7 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   self->ready = FALSE;
   if (func (self->stream, user_data) == G_SOURCE_REMOVE)
     return G_SOURCE_REMOVE;
-  self->ready = self->set->check (self->stream);
+  look (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -70,15 +74,16 @@ static GSourceFuncs source_funcs = {
   .check = source_check,
   .dispatch = source_dispatch,
   .finalize = source_finalize,
-  .closure_callback = (GSourceFunc) G_CALLBACK (closure_callback),
+  .closure_callback = G_SOURCE_FUNC (closure_callback),
   .closure_marshal = (GSourceDummyMarshal) g_cclosure_marshal_generic,
 };
 
 void
-vt_ready_set_init (VtReadySet *self, VtReadyCheck check)
+vt_ready_set_init (VtReadySet *self, VtReadyCheck check, void *user_data)
 {
   self->sources = g_ptr_array_new ();
   self->check = check;
+  self->user_data = user_data;
 }
 
 void
@@ -93,11 +98,11 @@ vt_ready_set_create_source (VtReadySet *self, GObject *stream, GCancellable *can
   GSource *source = g_source_new (&source_funcs, sizeof (ReadySource));
   ReadySource *ready = (ReadySource *) source;
 
-  g_source_set_static_name (source, "[vtunnel] gate");
+  g_source_set_static_name (source, "[vtunnel] pollable");
   ready->stream = g_object_ref (stream);
   ready->set = self;
   g_ptr_array_add (self->sources, source);
-  ready->ready = self->check (stream);
+  look (ready);
 
   if (cancellable != NULL)
     {
@@ -122,5 +127,5 @@ void
 vt_ready_set_wake (VtReadySet *self)
 {
   for (unsigned int i = 0; i < self->sources->len; i++)
-    ((ReadySource *) self->sources->pdata[i])->ready = TRUE;
+    look (self->sources->pdata[i]);
 }

@@ -12,8 +12,8 @@ typedef struct _VtRelayDial VtRelayDial;
  * given: `connection` is a GSocketConnection or a GTlsConnection, `error` is of VT_ERROR. */
 typedef void (*VtRelayDialFunc) (GIOStream *connection, const GError *error, void *user_data);
 
-/* `trust` is what a TLS target is verified with, NULL for the system's own. `preamble` (may be NULL)
- * goes out as soon as the connection stands, before TLS. Gives up after 30 s. */
+/* `trust` is what a TLS target is verified with, NULL for the system's own. `preamble` (may be
+ * NULL) goes out as soon as the connection stands, before TLS. Gives up after 30 s. */
 VtRelayDial *vt_relay_dial_new (VtTarget       *target,
                                 GTlsDatabase   *trust,
                                 GBytes         *preamble,

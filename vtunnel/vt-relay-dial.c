@@ -8,7 +8,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "vt-clock-private.h"
-#include "vt-error-private.h"
+#include "vt-error.h"
 #include "vt-listener-private.h"
 #include "vt-target-private.h"
 

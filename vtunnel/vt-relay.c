@@ -11,7 +11,6 @@
 
 #include "vt-clock-private.h"
 #include "vt-error-private.h"
-#include "vt-forward-private.h"
 #include "vt-host-rewriter-private.h"
 #include "vt-local-end-private.h"
 #include "vt-proxy-header-private.h"
@@ -34,7 +33,7 @@ struct _VtRelay {
   GByteArray *pending;      /* owned: what the rewriter gave out; NULL without one */
   VtTimer *timer;           /* owned; NULL until there is something to wait for */
   GError *failure;          /* owned; of the very beginning, to be told in a later dispatch */
-  gboolean *freed;          /* unowned, nullable: set if it is freed while it finishes */
+  gboolean *freed;          /* not owned, nullable: set if it is freed while it finishes */
   VtRelayFunc finished;
   void *user_data;              /* the caller's */
   unsigned int for_target : 1;  /* the client's side */
@@ -101,12 +100,18 @@ abort_for_local (VtRelay *self)
                                : _ ("The user broke the connection"));
 }
 
+static gboolean
+may_read (VtRelay *self)
+{
+  return !self->local_ended && !self->waiting && !self->over;
+}
+
 static void
 update_condition (VtRelay *self)
 {
   GIOCondition condition = 0;
 
-  if (!self->local_ended && !self->waiting && !self->over)
+  if (may_read (self))
     condition |= G_IO_IN;
   if (self->blocked)
     condition |= G_IO_OUT;
@@ -186,10 +191,7 @@ local_went_deaf (VtRelay *self)
 static gboolean
 drop_input (VtRelay *self)
 {
-  size_t length;
-
-  while (vt_mux_stream_peek (self->mux, &length) != NULL)
-    vt_mux_stream_consume (self->mux, length);
+  vt_mux_stream_discard (self->mux);
   if (!self->over && !self->local_ended)
     {
       update_condition (self);
@@ -327,12 +329,6 @@ read_from_local (VtRelay *self)
   return TRUE;
 }
 
-static gboolean
-may_read (VtRelay *self)
-{
-  return !self->local_ended && !self->waiting && !self->over;
-}
-
 static void
 local_cb (GIOCondition condition, void *user_data)
 {
@@ -346,11 +342,6 @@ local_cb (GIOCondition condition, void *user_data)
 }
 
 /* The mux's events. */
-
-static void
-opened_cb (VtMuxStream *mux, void *user_data)
-{
-}
 
 static void
 readable_cb (VtMuxStream *mux, void *user_data)
@@ -386,7 +377,7 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
   VtRelay *self = user_data;
   size_t length;
 
-  if (error != NULL)
+  if (error != NULL || (self->local != NULL && looks_refused (self)))
     {
       g_clear_pointer (&self->local, vt_local_end_reset);
       finish (self, error);
@@ -394,12 +385,6 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
     }
 
   self->over = TRUE;
-  if (self->local != NULL && looks_refused (self))
-    {
-      g_clear_pointer (&self->local, vt_local_end_reset);
-      finish (self, NULL);
-      return;
-    }
   if (self->local == NULL)
     {
       /* The user left. Only what was sent before may still make the target worth reaching. */
@@ -411,7 +396,6 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 }
 
 static const VtMuxStreamEvents events = {
-  .opened = opened_cb,
   .readable = readable_cb,
   .writable = writable_cb,
   .closed = closed_cb,
@@ -466,8 +450,8 @@ local_end_for (VtRelay *self, GIOStream *connection, GError **error)
   if (!G_IS_SOCKET_CONNECTION (connection))
     return vt_local_end_new_for_stream (connection, local_cb, self);
   socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
-  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (G_OBJECT (connection)),
-                                  local_cb, self, error);
+  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (connection), local_cb,
+                                  self, error);
 }
 
 static void

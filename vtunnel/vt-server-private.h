@@ -44,12 +44,18 @@ typedef enum {
   VT_SERVER_PROP_MAX_FORWARDS,
   VT_SERVER_PROP_MAX_STREAMS,
   VT_SERVER_PROP_SESSIONS,
-  N_VT_SERVER_PROPS,
 } VtServerProperty;
 
+#define VT_SERVER_DEFAULT_PATH "/"
+#define VT_SERVER_DEFAULT_BIND_ADDRESS "localhost"
 #define VT_SERVER_DEFAULT_PORTS "1024-65535"
+#define VT_SERVER_DEFAULT_PING_INTERVAL 30
+#define VT_SERVER_DEFAULT_PING_TIMEOUT 15
+#define VT_SERVER_DEFAULT_SESSIONS 1000
+#define VT_SERVER_DEFAULT_FORWARDS 64
+#define VT_SERVER_DEFAULT_STREAMS 8192
 
-extern GParamSpec *vt_server_props[N_VT_SERVER_PROPS];
+extern GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
 
 /* The properties' part of class_init, init and finalize. */
 void vt_server_install_properties (GObjectClass *klass);

@@ -3,7 +3,7 @@
 
 #include "vt-server-private.h"
 
-GParamSpec *vt_server_props[N_VT_SERVER_PROPS];
+GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
 
 static void
 vt_server_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
@@ -48,7 +48,6 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
     case VT_SERVER_PROP_SESSIONS:
       g_value_set_object (value, self->sessions);
       break;
-    case N_VT_SERVER_PROPS:
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -62,7 +61,7 @@ vt_server_set_property (GObject *object,
 {
   VtServer *self = VT_SERVER (object);
 
-  switch (property_id)
+  switch ((VtServerProperty) property_id)
     {
     case VT_SERVER_PROP_PATH:
       vt_server_set_path (self, g_value_get_string (value));
@@ -115,7 +114,8 @@ define_places (void)
    *
    * Since: 1.0
    */
-  vt_server_props[VT_SERVER_PROP_PATH] = g_param_spec_string ("path", NULL, NULL, "/", WRITABLE);
+  vt_server_props[VT_SERVER_PROP_PATH] =
+      g_param_spec_string ("path", NULL, NULL, VT_SERVER_DEFAULT_PATH, WRITABLE);
 
   /**
    * VtServer:bind-address: (getter get_bind_address) (setter set_bind_address)
@@ -129,7 +129,7 @@ define_places (void)
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_BIND_ADDRESS] =
-      g_param_spec_string ("bind-address", NULL, NULL, "localhost", WRITABLE);
+      g_param_spec_string ("bind-address", NULL, NULL, VT_SERVER_DEFAULT_BIND_ADDRESS, WRITABLE);
 
   /**
    * VtServer:allowed-ports: (getter get_allowed_ports)
@@ -196,7 +196,8 @@ define_keepalive (void)
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_PING_INTERVAL] =
-      g_param_spec_uint ("ping-interval", NULL, NULL, 0, G_MAXUINT, 30, WRITABLE);
+      g_param_spec_uint ("ping-interval", NULL, NULL, 0, G_MAXUINT16,
+                         VT_SERVER_DEFAULT_PING_INTERVAL, WRITABLE);
 
   /**
    * VtServer:ping-timeout: (getter get_ping_timeout) (setter set_ping_timeout)
@@ -207,7 +208,8 @@ define_keepalive (void)
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_PING_TIMEOUT] =
-      g_param_spec_uint ("ping-timeout", NULL, NULL, 1, G_MAXUINT, 15, WRITABLE);
+      g_param_spec_uint ("ping-timeout", NULL, NULL, 1, G_MAXUINT16, VT_SERVER_DEFAULT_PING_TIMEOUT,
+                         WRITABLE);
 }
 
 static void
@@ -221,7 +223,8 @@ define_limits (void)
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_MAX_SESSIONS] =
-      g_param_spec_uint ("max-sessions", NULL, NULL, 0, G_MAXUINT, 1000, WRITABLE);
+      g_param_spec_uint ("max-sessions", NULL, NULL, 0, G_MAXUINT, VT_SERVER_DEFAULT_SESSIONS,
+                         WRITABLE);
 
   /**
    * VtServer:max-forwards: (getter get_max_forwards) (setter set_max_forwards)
@@ -232,7 +235,8 @@ define_limits (void)
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_MAX_FORWARDS] =
-      g_param_spec_uint ("max-forwards", NULL, NULL, 0, G_MAXUINT, 64, WRITABLE);
+      g_param_spec_uint ("max-forwards", NULL, NULL, 0, G_MAXUINT, VT_SERVER_DEFAULT_FORWARDS,
+                         WRITABLE);
 
   /**
    * VtServer:max-streams: (getter get_max_streams) (setter set_max_streams)
@@ -243,7 +247,8 @@ define_limits (void)
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_MAX_STREAMS] =
-      g_param_spec_uint ("max-streams", NULL, NULL, 1, G_MAXUINT, 8192, WRITABLE);
+      g_param_spec_uint ("max-streams", NULL, NULL, 1, G_MAXUINT, VT_SERVER_DEFAULT_STREAMS,
+                         WRITABLE);
 
   /**
    * VtServer:sessions: (getter get_sessions)
@@ -265,5 +270,5 @@ vt_server_install_properties (GObjectClass *klass)
   define_admission ();
   define_keepalive ();
   define_limits ();
-  g_object_class_install_properties (klass, N_VT_SERVER_PROPS, vt_server_props);
+  g_object_class_install_properties (klass, G_N_ELEMENTS (vt_server_props), vt_server_props);
 }

@@ -24,7 +24,7 @@ typedef struct {
 } VtServerSessionHandlers;
 
 typedef struct {
-  const char  *bind_address; /* borrowed during the call; "localhost" is both loopbacks */
+  const char  *bind_address; /* not owned during the call; "localhost" is both loopbacks */
   unsigned int max_forwards;
   VtMuxConfig  mux;
 } VtServerSessionConfig;

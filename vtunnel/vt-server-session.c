@@ -6,12 +6,12 @@
 #include "vt-server-session-private.h"
 
 #include <glib/gi18n-lib.h>
-#include <sys/socket.h>
 #include <unistd.h>
-#include <vtunnel/vt-error.h>
+#include "vt-error.h"
 
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
+#include "vt-socket-private.h"
 
 /* An application can let go of its server in any handler, and with it of this session, while a
  * function here is still to return. So it is reference-counted, and without a trunk it is over. */
@@ -28,7 +28,7 @@ struct _VtServerSession {
 
 /* The port of one forward. */
 typedef struct {
-  VtServerSession *session; /* borrowed */
+  VtServerSession *session; /* not owned */
   guint32 id;
   VtForward *forward;   /* owned */
   VtListener *listener; /* owned */
@@ -37,7 +37,7 @@ typedef struct {
 /* Somebody who connected to a port, until the relay is over. */
 typedef struct {
   GList link;               /* in the session's users */
-  VtServerSession *session; /* borrowed, NULL once it is no longer the session's */
+  VtServerSession *session; /* not owned, NULL once it is no longer the session's */
   VtStream *stream;         /* owned */
   VtRelay *relay;           /* owned */
 } User;
@@ -49,7 +49,10 @@ port_free (void *data)
 
   g_clear_pointer (&port->listener, vt_listener_free);
   if (vt_list_remove (vt_session_get_forward_list (port->session->session), port->forward))
-    vt_forward_set_state (port->forward, VT_FORWARD_STATE_IDLE, NULL);
+    {
+      vt_forward_set_bound_port (port->forward, 0);
+      vt_forward_set_state (port->forward, VT_FORWARD_STATE_IDLE, NULL);
+    }
   g_object_unref (port->forward);
   g_free (port);
 }
@@ -114,9 +117,7 @@ relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
 static void
 reset_user (int fd)
 {
-  const struct linger at_once = { .l_onoff = 1, .l_linger = 0 };
-
-  setsockopt (fd, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once);
+  vt_socket_arm_reset (fd);
   close (fd);
 }
 
@@ -125,27 +126,34 @@ user_arrived_cb (int fd, GSocketAddress *remote, void *user_data)
 {
   Port *port = user_data;
   g_autoptr(VtServerSession) self = g_rc_box_acquire (port->session);
+  g_autoptr(VtForward) forward = g_object_ref (port->forward);
+  g_autoptr(VtStream) stream = NULL;
   VtMux *mux = vt_trunk_get_mux (self->trunk);
   g_autoptr(GError) error = NULL;
   VtMuxStream *mux_stream;
   User *user;
 
-  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, NULL, &error) : NULL;
+  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, &error) : NULL;
   if (mux_stream == NULL)
     {
       g_debug ("A user was turned away: %s", error != NULL ? error->message : "closing");
       reset_user (fd);
       return;
     }
+  stream = vt_stream_new (mux_stream, forward, remote);
   user = g_new0 (User, 1);
   user->link.data = user;
   user->session = self;
-  user->stream = vt_stream_new (mux_stream, port->forward, remote);
-  user->relay = vt_relay_new_for_user (user->stream, fd, relay_finished_cb, user);
+  user->stream = g_object_ref (stream);
+  user->relay = vt_relay_new_for_user (stream, fd, relay_finished_cb, user);
   g_queue_push_tail_link (&self->users, &user->link);
-  vt_list_append (vt_session_get_stream_list (self->session), user->stream);
-  vt_forward_add_stream (port->forward, user->stream);
-  self->handlers.stream_opened (self, user->stream, self->user_data);
+
+  /* Whoever hears of it may end the session, and the user and the port with it. */
+  vt_forward_add_stream (forward, stream);
+  if (self->trunk != NULL)
+    vt_list_append (vt_session_get_stream_list (self->session), stream);
+  if (self->trunk != NULL)
+    self->handlers.stream_opened (self, stream, self->user_data);
 }
 
 static Port *
@@ -156,7 +164,7 @@ open_port (VtServerSession *self, guint32 id, VtForward *forward, GError **error
   if (g_hash_table_size (self->ports) >= self->max_forwards)
     {
       g_set_error (error, VT_ERROR, VT_ERROR_LIMIT,
-                   _ ("A client may have no more than %u forwards here"), self->max_forwards);
+                   _ ("This client has reached the limit of %u forwards"), self->max_forwards);
       return NULL;
     }
   if (!self->handlers.authorise (self, forward, error, self->user_data))
@@ -180,7 +188,7 @@ static void
 listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
 {
   VtServerSession *self = user_data;
-  g_autoptr(VtServerSession) kept = g_rc_box_acquire (self);
+  g_autoptr(VtServerSession) alive = g_rc_box_acquire (self);
   const char *address = listen->address != NULL ? listen->address : self->bind_address;
   g_autoptr(VtForward) forward = vt_forward_new_remote (address, listen->port);
   g_autoptr(GError) error = NULL;
@@ -204,11 +212,15 @@ listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
       return;
     }
   g_hash_table_insert (self->ports, GUINT_TO_POINTER (id), port);
+  vt_mux_listen_accept (mux, id, vt_listener_get_address (port->listener),
+                        vt_listener_get_port (port->listener));
+
+  /* Whoever hears of it may end the session, and the port with it: so this comes last, at once. */
+  g_object_freeze_notify (G_OBJECT (forward));
   vt_forward_set_bound_port (forward, vt_listener_get_port (port->listener));
   vt_forward_set_state (forward, VT_FORWARD_STATE_LISTENING, NULL);
   vt_list_append (vt_session_get_forward_list (self->session), forward);
-  vt_mux_listen_accept (mux, id, vt_listener_get_address (port->listener),
-                        vt_listener_get_port (port->listener));
+  g_object_thaw_notify (G_OBJECT (forward));
 }
 
 static void
@@ -261,7 +273,7 @@ static void
 trunk_closed_cb (const GError *error, void *user_data)
 {
   VtServerSession *self = user_data;
-  g_autoptr(VtServerSession) kept = g_rc_box_acquire (self);
+  g_autoptr(VtServerSession) alive = g_rc_box_acquire (self);
 
   g_hash_table_remove_all (self->ports);
   leave_users (self);

@@ -6,14 +6,14 @@
 void
 vt_server_init_settings (VtServer *self)
 {
-  self->path = g_strdup ("/");
-  self->bind_address = g_strdup ("localhost");
+  self->path = g_strdup (VT_SERVER_DEFAULT_PATH);
+  self->bind_address = g_strdup (VT_SERVER_DEFAULT_BIND_ADDRESS);
   self->allowed_ports = vt_port_ranges_parse (VT_SERVER_DEFAULT_PORTS, NULL);
-  self->ping_interval = 30;
-  self->ping_timeout = 15;
-  self->max_sessions = 1000;
-  self->max_forwards = 64;
-  self->max_streams = 8192;
+  self->ping_interval = VT_SERVER_DEFAULT_PING_INTERVAL;
+  self->ping_timeout = VT_SERVER_DEFAULT_PING_TIMEOUT;
+  self->max_sessions = VT_SERVER_DEFAULT_SESSIONS;
+  self->max_forwards = VT_SERVER_DEFAULT_FORWARDS;
+  self->max_streams = VT_SERVER_DEFAULT_STREAMS;
 }
 
 void
@@ -122,7 +122,7 @@ vt_server_set_bind_address (VtServer *self, const char *address)
 {
   g_return_if_fail (VT_IS_SERVER (self));
 
-  set_text (self, &self->bind_address, address != NULL ? address : "localhost",
+  set_text (self, &self->bind_address, address != NULL ? address : VT_SERVER_DEFAULT_BIND_ADDRESS,
             VT_SERVER_PROP_BIND_ADDRESS);
 }
 
@@ -166,6 +166,7 @@ vt_server_set_allowed_ports (VtServer *self, const char *ranges, GError **error)
 
   g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
   g_return_val_if_fail (ranges != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
   parsed = vt_port_ranges_parse (ranges, error);
   if (parsed == NULL)
@@ -327,10 +328,10 @@ vt_server_get_ping_interval (VtServer *self)
 /**
  * vt_server_set_ping_interval: (set-property ping-interval)
  * @self: a server
- * @seconds: seconds, or 0 for no pings
+ * @seconds: seconds, at most 65535; 0 turns pings off
  *
- * Sets after how long without a sign of life clients are pinged
- * for sessions that begin from now on.
+ * Sets after how long without a sign of life clients are pinged, for sessions that begin from now
+ * on.
  *
  * Since: 1.0
  */
@@ -338,6 +339,7 @@ void
 vt_server_set_ping_interval (VtServer *self, unsigned int seconds)
 {
   g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (seconds <= G_MAXUINT16);
 
   set_number (self, &self->ping_interval, seconds, VT_SERVER_PROP_PING_INTERVAL);
 }
@@ -363,7 +365,7 @@ vt_server_get_ping_timeout (VtServer *self)
 /**
  * vt_server_set_ping_timeout: (set-property ping-timeout)
  * @self: a server
- * @seconds: seconds, at least 1
+ * @seconds: seconds, 1 to 65535
  *
  * Sets how long a client has for answering a ping, for sessions that begin from now on.
  *
@@ -373,7 +375,7 @@ void
 vt_server_set_ping_timeout (VtServer *self, unsigned int seconds)
 {
   g_return_if_fail (VT_IS_SERVER (self));
-  g_return_if_fail (seconds > 0);
+  g_return_if_fail (seconds >= 1 && seconds <= G_MAXUINT16);
 
   set_number (self, &self->ping_timeout, seconds, VT_SERVER_PROP_PING_TIMEOUT);
 }

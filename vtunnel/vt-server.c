@@ -8,10 +8,10 @@
 #include <string.h>
 
 #include <glib/gi18n-lib.h>
-#include <vtunnel/vt-error.h>
-#include <vtunnel/vt-forward.h>
-#include <vtunnel/vt-session.h>
-#include <vtunnel/vt-stream.h>
+#include "vt-error.h"
+#include "vt-forward.h"
+#include "vt-session.h"
+#include "vt-stream.h"
 
 #include "vt-loopback-private.h"
 #include "vt-server-session-private.h"
@@ -88,7 +88,7 @@ check_port (VtServer *self, guint16 port, GError **error)
   if (port == 0 || vt_port_ranges_contain (self->allowed_ports, port))
     return TRUE;
   g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("Port %u is not among the ports that clients may have here (%s)"), port,
+               _ ("Port %u is not allowed: clients may have the ports %s here"), port,
                vt_port_ranges_get_text (self->allowed_ports));
   return FALSE;
 }
@@ -102,7 +102,7 @@ check_address (VtServer *self, const char *address, GError **error)
     return TRUE;
   escaped = vt_text_escape (address, -1);
   g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("Ports for anonymous clients are opened on loopback addresses only, not on %s"),
+               _ ("Anonymous clients are not allowed to listen on %s, only on loopback addresses"),
                escaped);
   return FALSE;
 }
@@ -120,7 +120,7 @@ authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *u
   g_signal_emit (self, signals[SIGNAL_LISTEN_REQUESTED], 0, session, forward, &allowed);
   if (!allowed)
     g_set_error_literal (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-                         _ ("The server does not allow this forward"));
+                         _ ("This forward is not allowed by the server"));
   return allowed;
 }
 
@@ -174,7 +174,7 @@ open_session (VtServer *self,
     .stream_closed = stream_closed_cb,
     .closed = session_closed_cb,
   };
-  g_autoptr(VtServer) kept = g_object_ref (self);
+  g_autoptr(VtServer) alive = g_object_ref (self);
   g_autoptr(VtSession) session = NULL;
   VtServerSessionConfig config = {
     .bind_address = self->bind_address,
@@ -183,8 +183,8 @@ open_session (VtServer *self,
   VtServerSession *work;
 
   vt_mux_config_init (&config.mux, VT_MUX_SERVER);
-  config.mux.ping_interval = self->ping_interval * G_USEC_PER_SEC;
-  config.mux.ping_timeout = self->ping_timeout * G_USEC_PER_SEC;
+  config.mux.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
+  config.mux.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
   config.mux.max_streams = self->max_streams;
   work = vt_server_session_new (connection, gate, client, &config, &handlers, self);
   session = g_object_ref (vt_server_session_get_session (work));
@@ -412,6 +412,7 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
 {
   g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
   g_return_val_if_fail (self->front != NULL, FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
   if (is_closing (self))
     {
@@ -424,7 +425,7 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
 /**
  * vt_server_get_ports:
  * @self: a server
- * @n_ports: (out): return location for the number of ports
+ * @n_ports: (out) (optional): return location for the number of ports
  *
  * Gets the ports that [method@Vt.Server.listen] has opened, in their order: what became of port 0.
  *
@@ -438,14 +439,11 @@ vt_server_get_ports (VtServer *self, size_t *n_ports)
   GArray *ports;
 
   g_return_val_if_fail (VT_IS_SERVER (self), NULL);
-  g_return_val_if_fail (n_ports != NULL, NULL);
 
-  *n_ports = 0;
-  if (self->front == NULL)
-    return NULL;
-  ports = vt_front_get_ports (self->front);
-  *n_ports = ports->len;
-  return g_memdup2 (ports->data, ports->len * sizeof (guint16));
+  ports = self->front != NULL ? vt_front_get_ports (self->front) : NULL;
+  if (n_ports != NULL)
+    *n_ports = ports != NULL ? ports->len : 0;
+  return ports != NULL ? g_memdup2 (ports->data, ports->len * sizeof (guint16)) : NULL;
 }
 
 /**
@@ -548,6 +546,7 @@ vt_server_close_async (VtServer *self,
 
   g_return_if_fail (VT_IS_SERVER (self));
   g_return_if_fail (self->front != NULL);
+  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
 
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, vt_server_close_async);

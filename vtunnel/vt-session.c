@@ -8,8 +8,8 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include <vtunnel/vt-forward.h>
-#include <vtunnel/vt-stream.h>
+#include "vt-forward.h"
+#include "vt-stream.h"
 
 /**
  * VtSession:

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "vt-ready-set-private.h"
 #include "vt-stream-private.h"
 
 /* What the input and the output of a VtStream have in common. All of it happens in the context that
@@ -11,13 +12,13 @@ typedef gssize (*VtStreamTransfer) (VtStream *stream, void *buffer, size_t size,
 typedef gboolean (*VtStreamIsReady) (VtStream *stream);
 
 typedef struct {
-  VtStream        *stream;   /* unowned; NULL once it is gone; atomic */
-  GObject         *io;       /* unowned: the GInputStream or GOutputStream around this */
+  VtStream        *stream;   /* not owned; NULL once it is gone; atomic */
+  GObject         *io;       /* not owned: the GInputStream or GOutputStream around this */
   GMainContext    *context;  /* owned: where everything happens */
-  GThread         *thread;   /* unowned, only compared: the one that made the stream */
+  GThread         *thread;   /* not owned, only compared: the one that made the stream */
   VtStreamTransfer transfer; /* reads or writes, never blocks */
   VtStreamIsReady  is_ready;
-  GQueue           sources; /* unowned: of the sources that wait for this half */
+  VtReadySet       ready; /* the sources that wait for this half */
 } VtStreamHalf;
 
 void vt_stream_half_init (VtStreamHalf    *self,
@@ -67,12 +68,12 @@ struct _VtStream {
   GDateTime            *opened_at;    /* owned */
   GError               *error;        /* owned, nullable */
   GMainContext         *context;      /* owned */
-  GThread              *thread;       /* unowned, only compared */
+  GThread              *thread;       /* not owned, only compared */
   VtStreamInput        *input;        /* owned, made when it is asked for */
   VtStreamOutput       *output;       /* owned, made when it is asked for */
   GByteArray           *staged;       /* owned: written, waits for a turn; NULL if nothing does */
   VtStreamFinishedFunc  finished;
-  void                 *finished_data; /* unowned */
+  void                 *finished_data; /* not owned */
   guint64               bytes_sent;    /* both: once `mux` is NULL */
   guint64               bytes_received;
   unsigned int          id;

@@ -7,23 +7,14 @@
 
 #include <glib/gi18n-lib.h>
 
-/* A source that waits until a half is ready. It is level-triggered: while the half stays ready, it
- * is dispatched again. */
-typedef struct {
-  GSource source;
-  GObject *io;        /* owned: keeps `half` */
-  VtStreamHalf *half; /* unowned, inside `io` */
-  GList link;         /* in the half's `sources` */
-} HalfSource;
-
 /* A synchronous call from another thread. It stands on that thread's stack; all but the last two
  * fields belong to the stream's thread until no source is left. */
 typedef struct {
-  VtStreamHalf *half; /* unowned: the caller holds the stream it is in */
+  VtStreamHalf *half; /* not owned: the caller holds the stream it is in */
   VtStreamTransfer transfer;
-  void *buffer; /* unowned */
+  void *buffer; /* not owned */
   size_t size;
-  GCancellable *cancellable; /* unowned, nullable */
+  GCancellable *cancellable; /* not owned, nullable */
   gssize result;
   GError *error; /* owned */
   gboolean done;
@@ -31,55 +22,6 @@ typedef struct {
   GCond cond;
   unsigned int n_sources; /* under `mutex`: that may still touch this */
 } BlockingCall;
-
-static void
-half_source_update (HalfSource *self)
-{
-  g_source_set_ready_time (&self->source, vt_stream_half_is_ready (self->half) ? 0 : -1);
-}
-
-static gboolean
-half_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
-{
-  HalfSource *self = (HalfSource *) source;
-  GPollableSourceFunc func = (GPollableSourceFunc) (void (*) (void)) callback;
-
-  if (func == NULL || !func (self->io, user_data))
-    return G_SOURCE_REMOVE;
-
-  half_source_update (self);
-  return G_SOURCE_CONTINUE;
-}
-
-static void
-half_source_finalize (GSource *source)
-{
-  HalfSource *self = (HalfSource *) source;
-
-  g_queue_unlink (&self->half->sources, &self->link);
-  g_object_unref (self->io);
-}
-
-/* For language bindings, which connect closures and not C functions. */
-static gboolean
-half_source_closure_cb (GObject *io, gpointer user_data)
-{
-  GClosure *closure = user_data;
-  g_auto(GValue) argument = G_VALUE_INIT;
-  g_auto(GValue) result = G_VALUE_INIT;
-
-  g_value_init (&result, G_TYPE_BOOLEAN);
-  g_value_init (&argument, G_TYPE_OBJECT);
-  g_value_set_object (&argument, io);
-  g_closure_invoke (closure, &result, 1, &argument, NULL);
-  return g_value_get_boolean (&result);
-}
-
-static GSourceFuncs half_source_funcs = {
-  .dispatch = half_source_dispatch,
-  .finalize = half_source_finalize,
-  .closure_callback = (GSourceFunc) (void (*) (void)) half_source_closure_cb,
-};
 
 static gboolean
 is_at_home (VtStreamHalf *self)
@@ -137,7 +79,7 @@ blocking_call_attach (BlockingCall *call, GSource *source, GSourceFunc func)
   call->n_sources++;
   g_mutex_unlock (&call->mutex);
 
-  g_source_set_static_name (source, "[vtunnel] VtStream call");
+  g_source_set_static_name (source, "[vtunnel] stream call");
   g_source_set_callback (source, func, call, blocking_call_drop);
   g_source_attach (source, call->half->context);
 }
@@ -152,7 +94,7 @@ blocking_call_start_cb (gpointer user_data)
     return G_SOURCE_REMOVE;
 
   source = vt_stream_half_create_source (call->half, call->cancellable);
-  blocking_call_attach (call, source, (GSourceFunc) (void (*) (void)) blocking_call_ready_cb);
+  blocking_call_attach (call, source, G_SOURCE_FUNC (blocking_call_ready_cb));
   return G_SOURCE_REMOVE;
 }
 
@@ -181,6 +123,12 @@ run_elsewhere (BlockingCall *call, GError **error)
   return -1;
 }
 
+static gboolean
+is_half_ready (void *user_data)
+{
+  return vt_stream_half_is_ready (user_data);
+}
+
 void
 vt_stream_half_init (VtStreamHalf *self,
                      GObject *io,
@@ -194,13 +142,13 @@ vt_stream_half_init (VtStreamHalf *self,
   self->thread = stream->thread;
   self->transfer = transfer;
   self->is_ready = is_ready;
-  g_queue_init (&self->sources);
+  vt_ready_set_init (&self->ready, is_half_ready, self);
 }
 
 void
 vt_stream_half_clear (VtStreamHalf *self)
 {
-  g_assert (g_queue_is_empty (&self->sources));
+  vt_ready_set_clear (&self->ready);
   g_clear_pointer (&self->context, g_main_context_unref);
 }
 
@@ -255,29 +203,11 @@ vt_stream_half_is_ready (VtStreamHalf *self)
 GSource *
 vt_stream_half_create_source (VtStreamHalf *self, GCancellable *cancellable)
 {
-  GSource *source = g_source_new (&half_source_funcs, sizeof (HalfSource));
-  HalfSource *half_source = (HalfSource *) source;
-
-  g_source_set_static_name (source, "[vtunnel] VtStream");
-  half_source->io = g_object_ref (self->io);
-  half_source->half = self;
-  half_source->link.data = half_source;
-  g_queue_push_tail_link (&self->sources, &half_source->link);
-  half_source_update (half_source);
-
-  if (cancellable != NULL)
-    {
-      g_autoptr(GSource) child = g_cancellable_source_new (cancellable);
-
-      g_source_set_dummy_callback (child);
-      g_source_add_child_source (source, child);
-    }
-  return source;
+  return vt_ready_set_create_source (&self->ready, self->io, cancellable);
 }
 
 void
 vt_stream_half_wake (VtStreamHalf *self)
 {
-  for (GList *l = self->sources.head; l != NULL; l = l->next)
-    half_source_update (l->data);
+  vt_ready_set_wake (&self->ready);
 }

@@ -9,7 +9,7 @@
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-error-private.h"
+#include "vt-error.h"
 
 /* The side of a VtStream that drives the mux's stream for an application. */
 
@@ -33,26 +33,12 @@ wake_output (VtStream *self)
 }
 
 static void
-drop_input (VtMuxStream *mux)
-{
-  size_t length;
-
-  while (vt_mux_stream_peek (mux, &length) != NULL)
-    vt_mux_stream_consume (mux, length);
-}
-
-static void
-opened_cb (VtMuxStream *mux, void *user_data)
-{
-}
-
-static void
 readable_cb (VtMuxStream *mux, void *user_data)
 {
   VtStream *self = user_data;
 
   if (self->input_ended)
-    drop_input (mux);
+    vt_mux_stream_discard (mux);
   else
     wake_input (self);
 }
@@ -95,7 +81,6 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 }
 
 static const VtMuxStreamEvents own_events = {
-  .opened = opened_cb,
   .readable = readable_cb,
   .writable = writable_cb,
   .closed = closed_cb,
@@ -111,7 +96,7 @@ typedef struct {
 static void
 forsaken_readable_cb (VtMuxStream *mux, void *user_data)
 {
-  drop_input (mux);
+  vt_mux_stream_discard (mux);
 }
 
 static void
@@ -137,7 +122,6 @@ forsaken_closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 }
 
 static const VtMuxStreamEvents forsaken_events = {
-  .opened = opened_cb,
   .readable = forsaken_readable_cb,
   .writable = forsaken_writable_cb,
   .closed = forsaken_closed_cb,
@@ -248,7 +232,7 @@ vt_stream_end_input (VtStream *self, void *buffer, size_t size, GError **error)
     return 0;
 
   self->input_ended = TRUE;
-  drop_input (self->mux);
+  vt_mux_stream_discard (self->mux);
   wake_input (self);
   return 0;
 }
@@ -312,11 +296,11 @@ vt_stream_let_go (VtStream *self)
   g_autoptr(GError) error = NULL;
 
   if (!graceful)
-    error = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED,
-                                 _ ("The stream was dropped before it was closed"));
-  if (!graceful)
-    vt_mux_stream_reset (mux, error);
-
+    {
+      error = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED,
+                                   _ ("The stream was dropped before it was closed"));
+      vt_mux_stream_reset (mux, error);
+    }
   if (graceful && !self->over)
     forsake (self);
   else

@@ -1,8 +1,6 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "config.h"
-
 #include "vt-stream-private.h"
 
 #include "vt-stream-half-private.h"
@@ -14,7 +12,7 @@
  *
  * Where the forward has a target, the library joins the stream and the target by itself; the
  * `VtStream` is then there to be looked at, and reading or writing it fails with
- * `G_IO_ERROR_BUSY`. Where it has none, [signal@Forward::incoming] hands the stream to the
+ * `G_IO_ERROR_BUSY`. Where it has none, [signal@Vt.Forward::incoming] hands the stream to the
  * application, which uses it as any [class@Gio.IOStream], or passes it on to something that takes
  * one, such as `soup_server_accept_iostream ()`. By returning %TRUE from that signal the
  * application accepts the stream; what it writes before that leaves then.
@@ -43,16 +41,16 @@
  * say that one direction ends: there it ends both, and what the other side had sent until then
  * can still be read.
  *
- * A stream that broke fails with `G_IO_ERROR_CONNECTION_CLOSED`; [property@Stream:error] says why,
- * in the words of [error@Error].
+ * A stream that broke fails with `G_IO_ERROR_CONNECTION_CLOSED`; [property@Vt.Stream:error] says
+ * why, in the words of [error@Vt.Error].
  *
  * ## Threads
  *
  * A stream belongs to the main context it was made in. Its asynchronous and its pollable functions
  * never block and use no thread, and are to be called from there. The synchronous ones may be
- * called from other threads too, and wait there while that main context runs; in the stream's own thread
- * they fail with `G_IO_ERROR_WOULD_BLOCK` where they would have to wait for the main context, which
- * they keep from running.
+ * called from other threads too, and wait there while that main context runs; in the stream's own
+ * thread they fail with `G_IO_ERROR_WOULD_BLOCK` where they would have to wait for the main
+ * context, which they keep from running.
  *
  * Since: 1.0
  */
@@ -115,7 +113,7 @@ dispose_at_home (VtStream *self)
 {
   g_autoptr(GSource) source = g_idle_source_new ();
 
-  g_source_set_static_name (source, "[vtunnel] VtStream dispose");
+  g_source_set_static_name (source, "[vtunnel] stream dispose");
   g_source_set_callback (source, homecoming_cb, g_object_ref (self), g_object_unref);
   g_source_attach (source, self->context);
 }
@@ -262,7 +260,7 @@ describe_state (void)
   /**
    * VtStream:error: (getter get_error)
    *
-   * Why the stream ended, of [error@Error]; %NULL while it is open, and if it ended in order.
+   * Why the stream ended, of [error@Vt.Error]; %NULL while it is open, and if it ended in order.
    *
    * Since: 1.0
    */
@@ -320,12 +318,12 @@ vt_stream_lend (VtStream *self)
 void
 vt_stream_finish (VtStream *self, const GError *error)
 {
-  g_autoptr(VtStream) guard = NULL;
+  g_autoptr(VtStream) alive = NULL;
   VtStreamFinishedFunc finished = g_steal_pointer (&self->finished);
 
   if (self->over)
     return;
-  guard = g_object_ref (self);
+  alive = g_object_ref (self);
   self->over = TRUE;
   if (error != NULL)
     self->error = g_error_copy (error);
@@ -464,8 +462,8 @@ vt_stream_get_bytes_received (VtStream *self)
  *
  * Gets why the stream ended.
  *
- * Returns: (transfer none) (nullable): an error of [error@Error], or %NULL while the stream is open
- *   and if it ended in order
+ * Returns: (transfer none) (nullable): an error of [error@Vt.Error], or %NULL while the stream is
+ *   open and if it ended in order
  *
  * Since: 1.0
  */

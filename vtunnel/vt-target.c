@@ -88,7 +88,7 @@ set_error (GError **error, const char *text, const char *what)
   g_set_error (
       error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
       /* Translators: the first is what somebody wrote, the second what is wrong with it. */
-      _ ("\"%s\": %s; a target is HOST:PORT, PORT, unix:/PATH or tls://HOST:PORT"), escaped, what);
+      _ ("“%s”: %s; a target is HOST:PORT, PORT, unix:/PATH or tls://HOST:PORT"), escaped, what);
 }
 
 static gboolean
@@ -98,17 +98,6 @@ has_control (const char *text)
     if (g_ascii_iscntrl (*text))
       return TRUE;
   return FALSE;
-}
-
-static gboolean
-parse_port (const char *digits, guint16 *port)
-{
-  guint64 value;
-
-  if (!g_ascii_string_to_unsigned (digits, 10, 1, G_MAXUINT16, &value, NULL))
-    return FALSE;
-  *port = (guint16) value;
-  return TRUE;
 }
 
 static gboolean
@@ -226,7 +215,7 @@ parse_host_and_port (VtTargetKind kind, const char *text, const char *rest, GErr
       set_error (error, text, _ ("the host is missing"));
       return NULL;
     }
-  if (!parse_port (colon + 1, &port))
+  if (!vt_text_read_port (colon + 1, 1, &port))
     {
       set_error (error, text, _ ("the port must be a number between 1 and 65535"));
       return NULL;
@@ -252,7 +241,7 @@ parse_lone_port (const char *text, GError **error)
 {
   guint16 port;
 
-  if (!parse_port (text, &port))
+  if (!vt_text_read_port (text, 1, &port))
     {
       set_error (error, text, _ ("the port must be a number between 1 and 65535"));
       return NULL;

@@ -10,3 +10,6 @@
  * escaped, and no more than 200 characters are given back; "…" stands for what is missing.
  * `length` is in bytes, -1 for NUL-terminated. NULL gives "(none)". */
 char *vt_text_escape (const char *text, gssize length);
+
+/* A port: decimal digits and nothing else, from `min` to 65535. */
+gboolean vt_text_read_port (const char *text, guint16 min, guint16 *port);

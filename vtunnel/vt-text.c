@@ -86,3 +86,14 @@ vt_text_escape (const char *text, gssize length)
     }
   return g_string_free (g_steal_pointer (&result), FALSE);
 }
+
+gboolean
+vt_text_read_port (const char *text, guint16 min, guint16 *port)
+{
+  guint64 value;
+
+  if (!g_ascii_string_to_unsigned (text, 10, min, G_MAXUINT16, &value, NULL))
+    return FALSE;
+  *port = (guint16) value;
+  return TRUE;
+}

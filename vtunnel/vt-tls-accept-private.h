@@ -5,12 +5,30 @@
 
 #include <gio/gio.h>
 
-/* The server's side of a TLS handshake, which must be over within `deadline` microseconds. What
- * comes out is a pollable GIOStream. A failure closes `base`. */
-void       vt_tls_accept_async (GIOStream           *base,
+#include "vt-clock-private.h"
+
+/* The server's side of TLS handshakes. GIO runs each in a thread of the pool that also looks up
+ * names and reads files, and holds that thread until the peer is done. So few run at a time
+ * (VT_TLS_MAX_RUNNING), the others wait in the order in which their peers began to speak, and one
+ * that takes longer than VT_TLS_TURN ends while others wait. */
+typedef struct _VtTlsAcceptor VtTlsAcceptor;
+
+#define VT_TLS_MAX_RUNNING 4
+#define VT_TLS_TURN (2 * G_USEC_PER_SEC)
+
+VtTlsAcceptor *vt_tls_acceptor_new (VtClock *clock);
+/* Handshakes that are under way keep it. */
+void vt_tls_acceptor_unref (VtTlsAcceptor *self);
+
+/* The handshake must be over within `deadline` microseconds, waiting included. What comes out is a
+ * pollable GIOStream. A failure closes `base`. */
+void       vt_tls_accept_async (VtTlsAcceptor       *self,
+                                GIOStream           *base,
                                 GTlsCertificate     *certificate,
                                 gint64               deadline,
                                 GCancellable        *cancellable,
                                 GAsyncReadyCallback  callback,
                                 void                *user_data);
 GIOStream *vt_tls_accept_finish (GAsyncResult *result, GError **error);
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtTlsAcceptor, vt_tls_acceptor_unref)

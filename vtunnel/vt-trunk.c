@@ -35,22 +35,6 @@ struct _VtTrunk {
 /* What an existing program of protocol v1 may send in one message. */
 #define MAX_MESSAGE_V1 (1024 * 1024)
 
-static void
-destroy (VtTrunk *self)
-{
-  g_autoptr(GError) error =
-      g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("The tunnel was closed"));
-
-  if (self->mux != NULL)
-    vt_mux_free (g_steal_pointer (&self->mux), error);
-  g_clear_pointer (&self->link, vt_link_free);
-  g_clear_pointer (&self->later, vt_timer_free);
-  g_clear_object (&self->gate);
-  g_clear_error (&self->error);
-  g_free (self->close_reason);
-  g_free (self);
-}
-
 /* Tells the streams, for which an end of the tunnel is never an orderly end of their own. */
 static void
 end_streams (VtTrunk *self, const GError *error)
@@ -62,6 +46,18 @@ end_streams (VtTrunk *self, const GError *error)
   if (error == NULL)
     fallback = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("The tunnel was closed"));
   vt_mux_free (g_steal_pointer (&self->mux), error != NULL ? error : fallback);
+}
+
+static void
+destroy (VtTrunk *self)
+{
+  end_streams (self, NULL);
+  g_clear_pointer (&self->link, vt_link_free);
+  g_clear_pointer (&self->later, vt_timer_free);
+  g_clear_object (&self->gate);
+  g_clear_error (&self->error);
+  g_free (self->close_reason);
+  g_free (self);
 }
 
 static void
@@ -310,7 +306,7 @@ new_link (VtTrunk *self,
   };
   g_autoptr(SoupWebsocketConnection) taken = connection;
   VtLink *link = vt_link_new (connection, gate, MAX_MESSAGE_V1, &events, self);
-  gint64 seconds = (config->ping_interval + G_USEC_PER_SEC - 1) / G_USEC_PER_SEC;
+  gint64 seconds = (config->ping_interval + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND;
 
   vt_link_set_ping_interval (link, (unsigned int) MIN (seconds, G_MAXUINT16));
   return link;
@@ -342,7 +338,7 @@ vt_trunk_new (SoupWebsocketConnection *connection,
   self->user_data = user_data;
   self->protocol = config->protocol;
   self->gate = gate;
-  self->later = vt_timer_new (clock, "vtunnel-trunk", later_cb, self);
+  self->later = vt_timer_new (clock, "trunk end", later_cb, self);
   self->link = new_link (self, connection, gate, config);
   self->mux = vt_mux_new (config, clock, &mux_handlers, self);
   return self;

@@ -8,6 +8,11 @@ import struct
 import threading
 
 
+def connect(host, port):
+    """Connects; localhost is known without an /etc/hosts, which a minimal system does not have."""
+    return socket.create_connection(('127.0.0.1' if host == 'localhost' else host, port))
+
+
 def splice(one, other):
     def copy(source, sink):
         try:
@@ -54,18 +59,18 @@ class HttpProxy(Proxy):
             head += sock.recv(1)
         method, where, rest = head.split(b' ', 2)
         if method == b'CONNECT':
-            other = self.connect(where)
+            other = self.connect_to(where)
             sock.sendall(b'HTTP/1.1 200 Connected\r\n\r\n')
         else:
             _, _, authority, path = where.split(b'/', 3)
-            other = self.connect(authority)
+            other = self.connect_to(authority)
             other.sendall(b'%s /%s %s' % (method, path, rest))
         splice(sock, other)
 
     @staticmethod
-    def connect(authority):
+    def connect_to(authority):
         host, port = authority.decode().rsplit(':', 1)
-        return socket.create_connection((host.strip('[]'), int(port)))
+        return connect(host.strip('[]'), int(port))
 
 
 class SocksProxy(Proxy):
@@ -87,7 +92,7 @@ class SocksProxy(Proxy):
         else:
             host = sock.recv(sock.recv(1)[0]).decode()
         port = struct.unpack('!H', sock.recv(2))[0]
-        other = socket.create_connection((host, port))
+        other = connect(host, port)
         sock.sendall(b'\x05\x00\x00\x01\x7f\x00\x00\x01\x00\x00')
         splice(sock, other)
 

@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-FileCopyrightText: The libvtunnel authors
 # SPDX-License-Identifier: MIT
 """A lower room never includes a header of a higher one (docs/architecture.md).

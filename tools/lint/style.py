@@ -1,4 +1,4 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3
 # SPDX-FileCopyrightText: The libvtunnel authors
 # SPDX-License-Identifier: MIT
 """What docs/style.md says of a single file and a program can check."""
@@ -27,6 +27,8 @@ FORBIDDEN_C = [
     (r'G_DECLARE_DERIVABLE_TYPE', 'final types, or a written reason'),
     (r'g_param_spec_\w+ \("[^"]+", "', 'no nick and no blurb'),
 ]
+LITERAL = r'"(?:\\.|[^"\\\n])*"'
+TRANSLATABLE = re.compile(rf'\b(?:N?_|C_|ngettext) \(\s*((?:{LITERAL}[\s,]*)+)')
 MARKS = re.compile(r'\b(TODO|FIXME|XXX|HACK)\b')
 IN_TESTS = re.compile(r'time\.sleep|g_usleep|\bsleep [0-9.]+\b')
 
@@ -79,7 +81,15 @@ def check_c(path, lines):
             report(path, 1, '#pragma once is missing')
     else:
         check_functions(path, lines)
+        check_messages(path, '\n'.join(lines))
         check_own_header(path, lines)
+
+
+def check_messages(path, text):
+    for match in TRANSLATABLE.finditer(text):
+        if r'\"' in match[1]:
+            report(path, text.count('\n', 0, match.start()) + 1,
+                   'quotes in messages for people are “ and ”')
 
 
 def check_own_header(path, lines):

@@ -1,0 +1,19 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <gio/gio.h>
+
+/* What GIO does with a socket only by detours, or not at all. Nothing here blocks. */
+
+/* As those of GPollableInputStream and GPollableOutputStream: -1 with an error of G_IO_ERROR, which
+ * may be WOULD_BLOCK; 0 from read is the end. */
+gssize vt_socket_read (int fd, void *buffer, size_t size, GError **error);
+gssize vt_socket_write (int fd, const void *data, size_t length, GError **error);
+
+/* When the socket is closed, its peer sees a reset. */
+void vt_socket_arm_reset (int fd);
+
+/* The socket at the bottom of a stream, under TLS too; NULL if there is none. A new reference. */
+GSocket *vt_socket_find (GIOStream *stream);
