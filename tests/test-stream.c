@@ -430,6 +430,9 @@ test_lent (Fixture *self, gconstpointer user_data)
   g_clear_error (&error);
   g_assert_cmpint (g_output_stream_write (output_of (self->near), "x", 1, NULL, &error), ==, -1);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_BUSY);
+  /* Only whom it is lent to can end it. */
+  g_object_run_dispose (G_OBJECT (self->near));
+  g_assert_cmpuint (self->n_finished, ==, 0);
   vt_mux_stream_reset (mux, failure);
   vt_stream_finish (self->near, failure);
   vt_stream_finish (self->near, NULL);

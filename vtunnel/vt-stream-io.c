@@ -305,8 +305,9 @@ vt_stream_let_go (VtStream *self)
     forsake (self);
   else
     vt_mux_stream_set_events (mux, NULL, NULL);
-  vt_stream_finish (self, error);
+  /* Whoever hears of the end may dispose of it once more. */
   vt_stream_keep_counters (self);
+  vt_stream_finish (self, error);
   g_clear_pointer (&self->staged, g_byte_array_unref);
   g_clear_pointer (&self->mux, vt_mux_stream_unref);
 }

@@ -123,7 +123,8 @@ vt_stream_dispose (GObject *object)
 {
   VtStream *self = VT_STREAM (object);
 
-  if (self->mux != NULL)
+  /* Whom it is lent to has references to both, and ends it. */
+  if (self->mux != NULL && !self->lent)
     {
       if (g_thread_self () != self->thread && !g_main_context_is_owner (self->context))
         {
