@@ -43,7 +43,7 @@ violated_cb (unsigned int close_code, const char *reason, void *user_data)
   heard->n_violations++;
 }
 
-static const VtGateEvents events = {
+static const VtGateHandlers handlers = {
   .alive = alive_cb,
   .drained = drained_cb,
   .violated = violated_cb,
@@ -77,7 +77,7 @@ websocket_over (VtGate *gate, gboolean server, Heard *heard)
   SoupWebsocketConnection *connection = ws_new (G_IO_STREAM (gate), server);
 
   soup_websocket_connection_set_max_incoming_payload_size (connection, limits.max_message);
-  vt_gate_begin_websocket (gate, &limits, &events, heard);
+  vt_gate_begin_websocket (gate, &limits, &handlers, heard);
   g_signal_connect (connection, "message", G_CALLBACK (message_cb), heard);
   g_signal_connect (connection, "closed", G_CALLBACK (closed_cb), heard);
   return connection;
@@ -96,7 +96,7 @@ finish (SoupWebsocketConnection **connection, VtGate **gate)
                                         NULL);
   g_object_add_weak_pointer (last_connection, (void **) &last_connection);
   g_object_add_weak_pointer (last_gate, (void **) &last_gate);
-  vt_gate_forget_events (*gate);
+  vt_gate_forget_handlers (*gate);
   vt_gate_abort (*gate, FALSE);
   g_clear_object (connection);
   g_clear_object (gate);

@@ -313,7 +313,7 @@ test_dead (void)
   ws_wait (soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_CLOSED);
   end.messages = g_string_new (NULL);
   end.connection = g_object_ref (connection);
-  end.link = vt_link_new (connection, NULL, MAX_MESSAGE, &events, &end);
+  end.link = vt_link_new (connection, NULL, MAX_MESSAGE, &handlers, &end);
   g_assert_cmpuint (end.n_closed, ==, 0);
   ws_wait (end.n_closed == 1);
   g_assert_error (end.error, VT_ERROR, VT_ERROR_FAILED);

@@ -137,17 +137,17 @@ test_close_long_reason (Pair *self, const void *data)
   expect_clean (&self->client, 1001, zeros);
 }
 
-static const char *const free_events[] = { "message", "alive", "writable", "closed" };
+static const char *const free_handlers[] = { "message", "alive", "writable", "closed" };
 
 static void
 test_free (void)
 {
-  for (size_t i = 0; i < G_N_ELEMENTS (free_events); i++)
+  for (size_t i = 0; i < G_N_ELEMENTS (free_handlers); i++)
     {
       Pair pair = { 0 };
 
       pair_setup (&pair, NULL);
-      pair.client.free_in = free_events[i];
+      pair.client.free_in = free_handlers[i];
       for (unsigned int j = 0; j < 5; j++)
         send_size (&pair.client, 'x', 100000, TRUE);
       for (unsigned int j = 0; j < 50; j++)

@@ -54,7 +54,7 @@ stream_closed_cb (VtMuxStream *stream, const GError *error, void *user_data)
     hear (self, 'x');
 }
 
-static const VtMuxStreamEvents stream_events = {
+static const VtMuxStreamHandlers stream_handlers = {
   .opened = stream_opened_stub_cb,
   .readable = stream_opened_stub_cb,
   .writable = stream_opened_stub_cb,
@@ -65,7 +65,7 @@ static void
 take_stream (End *self, VtMuxStream *stream)
 {
   self->stream = vt_mux_stream_ref (stream);
-  vt_mux_stream_set_events (stream, &stream_events, self);
+  vt_mux_stream_set_handlers (stream, &stream_handlers, self);
 }
 
 static void
