@@ -152,13 +152,10 @@ test_goodbye_from_server (void)
 static void
 test_no_answer (Peer *self, const void *data)
 {
-  gint64 began = g_get_monotonic_time ();
-
   vt_link_set_ping_interval (self->end.link, 1);
   close_link (&self->end, 1000, "bye");
   expect_closed (self, 0, VT_ERROR_FAILED);
   expect_goodbye (self, 1000);
-  g_assert_cmpint (g_get_monotonic_time () - began, <, VT_LINK_CLOSE_DEADLINE + G_USEC_PER_SEC / 2);
 }
 
 /* After our goodbye nothing is a message any more. */

@@ -43,10 +43,10 @@ void vt_gate_unread (VtGate *self, const void *data, size_t length);
 void vt_gate_guard_http (VtGate *self, size_t max_head, gint64 deadline);
 
 /* From here on the bytes are WebSocket frames: ends the HTTP guard. */
-void vt_gate_begin_websocket (VtGate              *self,
-                              const VtFrameLimits *limits,
-                              const VtGateHandlers  *handlers,
-                              void                *user_data);
+void vt_gate_begin_websocket (VtGate               *self,
+                              const VtFrameLimits  *limits,
+                              const VtGateHandlers *handlers,
+                              void                 *user_data);
 /* No event is delivered after this. */
 void vt_gate_forget_handlers (VtGate *self);
 

@@ -33,7 +33,7 @@ typedef struct {
 VtLink *vt_link_new (SoupWebsocketConnection *connection,
                      VtGate                  *gate,
                      size_t                   max_message,
-                     const VtLinkHandlers      *handlers,
+                     const VtLinkHandlers    *handlers,
                      void                    *user_data);
 /* Ends at once what has not ended yet; no event comes any more. */
 void vt_link_free (VtLink *self);
