@@ -86,17 +86,25 @@ leave_early (RelayFixture *self, const char *text)
   self->tunnel->held = FALSE;
 }
 
-/* Nobody is there to be connected to anything. */
+/* Nobody is there to be connected to anything: the dial is given up. A slow machine has it done
+ * before it hears of that; then the target sees an end at once. */
 static void
 test_left_early (RelayFixture *self, gconstpointer data)
 {
+  Talker *target;
+
   leave_early (self, "");
   RUN_UNTIL (self->target_ends->len == 1);
   g_assert_no_error (first_end (self->target_ends));
   for (unsigned int i = 0; i < 3; i++)
     loopback_iterate ();
   relay_fixture_accept (self);
-  g_assert_cmpuint (self->targets->len, ==, 0);
+  if (self->targets->len == 0)
+    return;
+  target = relay_fixture_target (self, 0);
+  talker_listen (target, 100);
+  RUN_UNTIL (target->ended || target->error != 0);
+  g_assert_cmpuint (target->received->len, ==, 0);
 }
 
 /* What was said before leaving is delivered all the same. */
