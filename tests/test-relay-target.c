@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <glib/gstdio.h>
@@ -86,25 +87,21 @@ leave_early (RelayFixture *self, const char *text)
   self->tunnel->held = FALSE;
 }
 
-/* Nobody is there to be connected to anything: the dial is given up. A slow machine has it done
- * before it hears of that; then the target sees an end at once. */
+/* Nobody is there to be connected to anything: the dial is given up. It cannot end by itself
+ * before, since the target's queue is full and the kernel answers nobody. */
 static void
 test_left_early (RelayFixture *self, gconstpointer data)
 {
-  Talker *target;
+  int waiting[4];
 
   leave_early (self, "");
+  g_assert_cmpint (listen (self->target_listener, 0), ==, 0);
+  for (unsigned int i = 0; i < G_N_ELEMENTS (waiting); i++)
+    waiting[i] = loopback_connect (self->target_port);
   RUN_UNTIL (self->target_ends->len == 1);
   g_assert_no_error (first_end (self->target_ends));
-  for (unsigned int i = 0; i < 3; i++)
-    loopback_iterate ();
-  relay_fixture_accept (self);
-  if (self->targets->len == 0)
-    return;
-  target = relay_fixture_target (self, 0);
-  talker_listen (target, 100);
-  RUN_UNTIL (target->ended || target->error != 0);
-  g_assert_cmpuint (target->received->len, ==, 0);
+  for (unsigned int i = 0; i < G_N_ELEMENTS (waiting); i++)
+    close (waiting[i]);
 }
 
 /* What was said before leaving is delivered all the same. */
