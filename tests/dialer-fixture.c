@@ -26,7 +26,7 @@ closed_cb (unsigned int code, const char *reason, const GError *error, void *use
   self->closed = TRUE;
 }
 
-static const VtLinkEvents events = {
+static const VtLinkHandlers handlers = {
   .message = message_cb,
   .alive = nothing_cb,
   .writable = nothing_cb,
@@ -40,7 +40,7 @@ dial_fixture_dialed_cb (GObject *source, GAsyncResult *result, void *user_data)
 
   self->done = TRUE;
   if (vt_dialer_dial_finish (result, &self->connection, &self->gate, &self->error))
-    self->link = vt_link_new (self->connection, self->gate, 1024 * 1024, &events, self);
+    self->link = vt_link_new (self->connection, self->gate, 1024 * 1024, &handlers, self);
 }
 
 void

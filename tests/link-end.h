@@ -100,7 +100,7 @@ closed_cb (unsigned int code, const char *reason, const GError *error, void *use
   told (self, "closed");
 }
 
-static const VtLinkEvents events = {
+static const VtLinkHandlers handlers = {
   .message = message_cb,
   .alive = alive_cb,
   .writable = writable_cb,
@@ -113,7 +113,7 @@ end_init (End *self, GIOStream *base, gboolean server, gboolean gated)
   *self = (End){ .messages = g_string_new (NULL) };
   self->gate = gated ? vt_gate_new (base) : NULL;
   self->connection = ws_new (gated ? G_IO_STREAM (self->gate) : base, server);
-  self->link = vt_link_new (self->connection, self->gate, MAX_MESSAGE, &events, self);
+  self->link = vt_link_new (self->connection, self->gate, MAX_MESSAGE, &handlers, self);
 }
 
 static inline void

@@ -137,7 +137,7 @@ rtt_measured_cb (gint64 rtt, void *user_data)
   g_string_append_printf (self->heard, "rtt %" G_GINT64_FORMAT "\n", rtt);
 }
 
-static const VtMuxHandlers handlers = {
+static const VtMuxHandlers mux_handlers = {
   .send = send_cb,
   .get_queued = get_queued_cb,
   .set_reading = set_reading_cb,
@@ -172,7 +172,7 @@ side_new (VtMuxRole role, VtClock *clock, const VtMuxConfig *config)
   self->sent = g_string_new (NULL);
   self->heard = g_string_new (NULL);
   self->users = g_ptr_array_new_with_free_func ((GDestroyNotify) user_free);
-  self->mux = vt_mux_new (config != NULL ? config : &defaults, clock, &handlers, self);
+  self->mux = vt_mux_new (config != NULL ? config : &defaults, clock, &mux_handlers, self);
   return self;
 }
 
@@ -411,14 +411,14 @@ closed_cb (VtMuxStream *stream, const GError *error, void *user_data)
 void
 user_listen (User *self)
 {
-  static const VtMuxStreamEvents events = {
+  static const VtMuxStreamHandlers handlers = {
     .opened = opened_cb,
     .readable = readable_cb,
     .writable = writable_cb,
     .closed = closed_cb,
   };
 
-  vt_mux_stream_set_events (self->stream, &events, self);
+  vt_mux_stream_set_handlers (self->stream, &handlers, self);
 }
 
 void
@@ -448,7 +448,7 @@ void
 user_release (User *self)
 {
   if (self->stream != NULL)
-    vt_mux_stream_set_events (self->stream, NULL, NULL);
+    vt_mux_stream_set_handlers (self->stream, NULL, NULL);
   g_clear_pointer (&self->stream, vt_mux_stream_unref);
 }
 

@@ -54,7 +54,7 @@ connected_cb (SoupWebsocketConnection *connection,
 {
   Fixture *fixture = user_data;
   static const VtFrameLimits limits = { .max_message = 1024, .max_control_rate = 10 };
-  static const VtGateEvents no_events = { 0 };
+  static const VtGateHandlers no_handlers = { 0 };
 
   g_assert_true (G_IS_INET_SOCKET_ADDRESS (client));
   g_clear_object (&fixture->connection);
@@ -62,7 +62,7 @@ connected_cb (SoupWebsocketConnection *connection,
   fixture->connection = connection;
   fixture->gate = gate;
   fixture->n_connected++;
-  vt_gate_begin_websocket (gate, &limits, &no_events, NULL);
+  vt_gate_begin_websocket (gate, &limits, &no_handlers, NULL);
   g_signal_connect (connection, "message", G_CALLBACK (message_cb), fixture->messages);
 }
 

@@ -7,7 +7,7 @@
 #define MINUTE (60 * G_USEC_PER_SEC)
 
 static const VtFrameLimits limits = { .max_message = 1024 * 1024, .max_control_rate = 1000 };
-static const VtGateEvents no_events = { 0 };
+static const VtGateHandlers no_handlers = { 0 };
 
 /* A SoupServer that takes one connection over a gate, and makes a WebSocket of it under /ws. */
 typedef struct {
@@ -47,7 +47,7 @@ wrote_informational_cb (SoupServerMessage *message, void *user_data)
 
   g_assert_nonnull (stolen);
   self->websocket = ws_new (G_IO_STREAM (self->gate), TRUE);
-  vt_gate_begin_websocket (self->gate, &limits, &no_events, NULL);
+  vt_gate_begin_websocket (self->gate, &limits, &no_handlers, NULL);
   g_signal_connect (self->websocket, "message", G_CALLBACK (message_cb), self);
 }
 

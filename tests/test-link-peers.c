@@ -152,13 +152,10 @@ test_goodbye_from_server (void)
 static void
 test_no_answer (Peer *self, const void *data)
 {
-  gint64 began = g_get_monotonic_time ();
-
   vt_link_set_ping_interval (self->end.link, 1);
   close_link (&self->end, 1000, "bye");
   expect_closed (self, 0, VT_ERROR_FAILED);
   expect_goodbye (self, 1000);
-  g_assert_cmpint (g_get_monotonic_time () - began, <, VT_LINK_CLOSE_DEADLINE + G_USEC_PER_SEC / 2);
 }
 
 /* After our goodbye nothing is a message any more. */
@@ -313,7 +310,7 @@ test_dead (void)
   ws_wait (soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_CLOSED);
   end.messages = g_string_new (NULL);
   end.connection = g_object_ref (connection);
-  end.link = vt_link_new (connection, NULL, MAX_MESSAGE, &events, &end);
+  end.link = vt_link_new (connection, NULL, MAX_MESSAGE, &handlers, &end);
   g_assert_cmpuint (end.n_closed, ==, 0);
   ws_wait (end.n_closed == 1);
   g_assert_error (end.error, VT_ERROR, VT_ERROR_FAILED);

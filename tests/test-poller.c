@@ -427,6 +427,37 @@ test_refused (void)
 #endif
 }
 
+static gboolean
+draw_cb (gpointer user_data)
+{
+  int *n_frames = user_data;
+
+  ++*n_frames;
+  return G_SOURCE_CONTINUE;
+}
+
+/* A descriptor that is always ready does not keep an application from drawing, for which GTK has
+ * this priority. */
+static void
+test_drawing (void)
+{
+  g_autoptr(GSource) drawing = g_idle_source_new ();
+  int n_frames = 0;
+  Pair pair;
+
+  pair_init (&pair, G_IO_IN);
+  poke (&pair);
+  g_source_set_priority (drawing, G_PRIORITY_HIGH_IDLE + 20);
+  g_source_set_callback (drawing, draw_cb, &n_frames, NULL);
+  g_source_attach (drawing, NULL);
+  turn ();
+  g_assert_cmpint (n_frames, >, 1);
+  g_source_destroy (drawing);
+  turn ();
+  g_assert_cmpint (pair.n_calls, >, 0);
+  pair_clear (&pair);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -443,5 +474,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/poller/within/nested-loop", test_nested_loop);
   g_test_add_func ("/poller/many", test_many);
   g_test_add_func ("/poller/fairness", test_fairness);
+  g_test_add_func ("/poller/drawing", test_drawing);
   return g_test_run ();
 }

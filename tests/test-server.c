@@ -591,6 +591,6 @@ main (int argc, char **argv)
   g_test_add_func ("/server/session/two", test_two_clients);
   g_test_add_func ("/server/session/vanishes", test_vanishes);
   g_test_add_func ("/server/session/close", test_session_close);
-  g_test_add_func ("/server/close", test_close);
+  g_test_add_func ("/server/close/in-order", test_close);
   return g_test_run ();
 }

@@ -202,7 +202,7 @@ vt_client_listen_async (VtClient *self,
   listen->callback = callback;
   listen->user_data = user_data;
   g_set_object (&listen->cancellable, cancellable);
-  listen->watch = vt_client_watch_cancellable (cancellable, cancelled_cb, listen);
+  listen->watch = vt_source_watch_cancellable (cancellable, cancelled_cb, listen);
   g_hash_table_insert (self->listens, forward, listen);
   g_object_freeze_notify (G_OBJECT (forward));
   vt_forward_set_state (forward, VT_FORWARD_STATE_PENDING, NULL);

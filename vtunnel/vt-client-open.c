@@ -30,22 +30,6 @@ opening_free (VtClientOpening *self)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtClientOpening, opening_free)
 
-GSource *
-vt_client_watch_cancellable (GCancellable *cancellable,
-                             GCancellableSourceFunc func,
-                             void *user_data)
-{
-  GSource *source;
-
-  if (cancellable == NULL)
-    return NULL;
-  source = g_cancellable_source_new (cancellable);
-  g_source_set_static_name (source, "[vtunnel] client cancellable");
-  g_source_set_callback (source, G_SOURCE_FUNC (func), user_data, NULL);
-  g_source_attach (source, g_main_context_get_thread_default ());
-  return source;
-}
-
 static void
 set_state (VtClient *self, VtClientState state)
 {
@@ -255,7 +239,7 @@ start_dial (VtClient *self, GTask *task, const GPtrArray *headers)
   opening->task = g_object_ref (task);
   opening->dial = g_cancellable_new ();
   opening->watch =
-      vt_client_watch_cancellable (g_task_get_cancellable (task), open_cancelled_cb, self);
+      vt_source_watch_cancellable (g_task_get_cancellable (task), open_cancelled_cb, self);
   self->opening = opening;
   vt_dialer_dial_async (&request, opening->dial, dialled_cb, opening);
 }
@@ -408,7 +392,7 @@ vt_client_close_async (VtClient *self,
       return;
     }
   if (cancellable != NULL)
-    g_task_set_task_data (task, vt_client_watch_cancellable (cancellable, close_cancelled_cb, task),
+    g_task_set_task_data (task, vt_source_watch_cancellable (cancellable, close_cancelled_cb, task),
                           vt_source_destroy);
   vt_client_tunnel_close (self->tunnel);
   set_state (self, VT_CLIENT_STATE_CLOSING);

@@ -61,9 +61,3 @@ void vt_client_send_listens (VtClient *self);
 void vt_client_listened (VtClient *self, VtForward *forward, guint16 port, const GError *error);
 /* Sets all forwards free; `error` is NULL if that was the application's own wish. */
 void vt_client_release_forwards (VtClient *self, const GError *error);
-
-/* Calls `func` in this context when `cancellable` (may be NULL, then so is the result) is
- * cancelled. The source is the caller's. */
-GSource *vt_client_watch_cancellable (GCancellable         *cancellable,
-                                      GCancellableSourceFunc func,
-                                      void                 *user_data);

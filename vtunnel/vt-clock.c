@@ -198,6 +198,7 @@ clock_create (GMainContext *context)
   self->source = g_source_new (&clock_source_funcs, sizeof (ClockSource));
   ((ClockSource *) self->source)->clock = self;
   g_source_set_static_name (self->source, "[vtunnel] clock");
+  g_source_set_priority (self->source, VT_SOURCE_PRIORITY);
   /* An application may run a loop of its own inside a timer's function; time goes on there. */
   g_source_set_can_recurse (self->source, TRUE);
   g_source_attach (self->source, context);

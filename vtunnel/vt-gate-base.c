@@ -130,6 +130,7 @@ start_source (VtGateBase *self, GSource *source, GPollableSourceFunc func)
 {
   g_source_set_callback (source, G_SOURCE_FUNC (func), self, NULL);
   g_source_set_static_name (source, "[vtunnel] gate base");
+  g_source_set_priority (source, VT_SOURCE_PRIORITY);
   g_source_attach (source, self->context);
 }
 

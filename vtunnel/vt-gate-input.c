@@ -8,6 +8,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "vt-ready-set-private.h"
+#include "vt-source-private.h"
 
 /* One read of the base. The buffer exists only while bytes stand in it. */
 #define BUFFER_SIZE VT_GATE_MAX_UNREAD
@@ -281,6 +282,7 @@ vt_gate_input_create_source (GPollableInputStream *pollable, GCancellable *cance
   VtGateInput *self = VT_GATE_INPUT (pollable);
   GSource *source = vt_ready_set_create_source (&self->ready, G_OBJECT (self), cancellable);
 
+  g_source_set_priority (source, VT_SOURCE_PRIORITY);
   if (self->gate != NULL)
     vt_gate_update_interest (self->gate);
   return source;

@@ -9,6 +9,7 @@
 
 #include "vt-frame-walk-private.h"
 #include "vt-ready-set-private.h"
+#include "vt-source-private.h"
 
 /* Frames up to this size are gathered, so that those of one dispatch leave together. */
 #define GATHER_FRAME (16 * 1024)
@@ -233,6 +234,7 @@ vt_gate_output_create_source (GPollableOutputStream *pollable, GCancellable *can
   VtGateOutput *self = VT_GATE_OUTPUT (pollable);
   GSource *source = vt_ready_set_create_source (&self->ready, G_OBJECT (self), cancellable);
 
+  g_source_set_priority (source, VT_SOURCE_PRIORITY);
   if (self->gate != NULL)
     vt_gate_update_interest (self->gate);
   return source;

@@ -24,7 +24,7 @@ typedef struct {
   void (*drained) (void *user_data);
   /* The peer broke a limit: nothing that it sends is handed on any more. The owner closes. */
   void (*violated) (unsigned int close_code, const char *reason, void *user_data);
-} VtGateEvents;
+} VtGateHandlers;
 
 /* `base` is a GSocketConnection, which is then served by the context's VtPoller, or any other
  * pollable GIOStream (TLS, a stolen SoupIOStream). Uses the thread-default context's poller and
@@ -43,12 +43,12 @@ void vt_gate_unread (VtGate *self, const void *data, size_t length);
 void vt_gate_guard_http (VtGate *self, size_t max_head, gint64 deadline);
 
 /* From here on the bytes are WebSocket frames: ends the HTTP guard. */
-void vt_gate_begin_websocket (VtGate              *self,
-                              const VtFrameLimits *limits,
-                              const VtGateEvents  *events,
-                              void                *user_data);
+void vt_gate_begin_websocket (VtGate               *self,
+                              const VtFrameLimits  *limits,
+                              const VtGateHandlers *handlers,
+                              void                 *user_data);
 /* No event is delivered after this. */
-void vt_gate_forget_events (VtGate *self);
+void vt_gate_forget_handlers (VtGate *self);
 
 /* While paused, nothing is read from the peer. */
 void vt_gate_set_paused (VtGate *self, gboolean paused);

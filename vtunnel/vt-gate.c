@@ -24,8 +24,8 @@ struct _VtGate {
   /* Owned; NULL once the bytes are WebSocket frames. */
   VtTimer *http_deadline;
 
-  VtGateEvents events; /* all NULL while nobody listens */
-  void *user_data;     /* the owner's */
+  VtGateHandlers handlers; /* all NULL while nobody listens */
+  void *user_data;         /* the owner's */
 
   /* Owned. Tells in a dispatch of its own what the guard said within libsoup's read. */
   VtTimer *refusal_timer;
@@ -99,7 +99,7 @@ vt_gate_dispose (GObject *object)
 {
   VtGate *self = VT_GATE (object);
 
-  self->events = (VtGateEvents){ 0 };
+  self->handlers = (VtGateHandlers){ 0 };
   /* This closes it. */
   G_OBJECT_CLASS (vt_gate_parent_class)->dispose (object);
 }
@@ -178,8 +178,8 @@ refusal_cb (void *user_data)
     vt_gate_abort (self, FALSE);
   else if (self->refusal_code == VT_GATE_BAD_REQUEST)
     answer_bad_request (self);
-  else if (self->events.violated != NULL)
-    self->events.violated (self->refusal_code, self->reason, self->user_data);
+  else if (self->handlers.violated != NULL)
+    self->handlers.violated (self->refusal_code, self->reason, self->user_data);
 }
 
 static void
@@ -223,10 +223,10 @@ vt_gate_guard_http (VtGate *self, size_t max_head, gint64 deadline)
 void
 vt_gate_begin_websocket (VtGate *self,
                          const VtFrameLimits *limits,
-                         const VtGateEvents *events,
+                         const VtGateHandlers *handlers,
                          void *user_data)
 {
-  self->events = *events;
+  self->handlers = *handlers;
   self->user_data = user_data;
   if (self->shut)
     return;
@@ -236,9 +236,9 @@ vt_gate_begin_websocket (VtGate *self,
 }
 
 void
-vt_gate_forget_events (VtGate *self)
+vt_gate_forget_handlers (VtGate *self)
 {
-  self->events = (VtGateEvents){ 0 };
+  self->handlers = (VtGateHandlers){ 0 };
 }
 
 void
@@ -313,8 +313,8 @@ vt_gate_owes_pongs (VtGate *self)
 void
 vt_gate_bytes_came (VtGate *self)
 {
-  if (self->events.alive != NULL)
-    self->events.alive (self->user_data);
+  if (self->handlers.alive != NULL)
+    self->handlers.alive (self->user_data);
 }
 
 void
@@ -322,8 +322,8 @@ vt_gate_bytes_left (VtGate *self)
 {
   if (!self->shut)
     vt_gate_input_tell_answered (self->input);
-  if (self->events.drained != NULL)
-    self->events.drained (self->user_data);
+  if (self->handlers.drained != NULL)
+    self->handlers.drained (self->user_data);
 }
 
 void

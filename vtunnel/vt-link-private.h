@@ -20,7 +20,7 @@ typedef struct {
   /* The last event. `code` is the peer's close code, or 0 if it sent none; `error` is NULL when
    * the connection was closed cleanly by a closing handshake. */
   void (*closed) (unsigned int code, const char *reason, const GError *error, void *user_data);
-} VtLinkEvents;
+} VtLinkHandlers;
 
 /* Frames' bytes in the send queue. */
 #define VT_LINK_LOW (128 * 1024)
@@ -33,7 +33,7 @@ typedef struct {
 VtLink *vt_link_new (SoupWebsocketConnection *connection,
                      VtGate                  *gate,
                      size_t                   max_message,
-                     const VtLinkEvents      *events,
+                     const VtLinkHandlers    *handlers,
                      void                    *user_data);
 /* Ends at once what has not ended yet; no event comes any more. */
 void vt_link_free (VtLink *self);

@@ -35,7 +35,7 @@ struct _VtLink {
   /* Owned; NULL for a connection that the application made. */
   VtGate *gate;
 
-  VtLinkEvents events;
+  VtLinkHandlers handlers;
   /* Not owned. */
   void *user_data;
 
@@ -81,7 +81,7 @@ cut (VtLink *self)
 
   if (self->gate != NULL)
     {
-      vt_gate_forget_events (self->gate);
+      vt_gate_forget_handlers (self->gate);
       vt_gate_abort (self->gate, FALSE);
       return;
     }
@@ -112,7 +112,7 @@ end (VtLink *self)
   vt_timer_stop (self->writable_timer);
   vt_timer_stop (self->deadline);
   cut (self);
-  self->events.closed (code, reason, error, self->user_data);
+  self->handlers.closed (code, reason, error, self->user_data);
 }
 
 static void
@@ -136,7 +136,7 @@ message_cb (SoupWebsocketConnection *connection,
   VtLink *self = user_data;
 
   if (!self->closing)
-    self->events.message (type == SOUP_WEBSOCKET_DATA_TEXT, message, self->user_data);
+    self->handlers.message (type == SOUP_WEBSOCKET_DATA_TEXT, message, self->user_data);
 }
 
 static void
@@ -195,7 +195,7 @@ gate_alive_cb (void *user_data)
 {
   VtLink *self = user_data;
 
-  self->events.alive (self->user_data);
+  self->handlers.alive (self->user_data);
 }
 
 static void
@@ -221,7 +221,7 @@ gate_violated_cb (unsigned int close_code, const char *reason, void *user_data)
     soup_websocket_connection_close (self->connection, close_code, reason);
 }
 
-static const VtGateEvents gate_events = {
+static const VtGateHandlers gate_handlers = {
   .alive = gate_alive_cb,
   .drained = gate_drained_cb,
   .violated = gate_violated_cb,
@@ -232,7 +232,7 @@ writable_cb (void *user_data)
 {
   VtLink *self = user_data;
 
-  self->events.writable (self->user_data);
+  self->handlers.writable (self->user_data);
 }
 
 static void
@@ -258,7 +258,7 @@ VtLink *
 vt_link_new (SoupWebsocketConnection *connection,
              VtGate *gate,
              size_t max_message,
-             const VtLinkEvents *events,
+             const VtLinkHandlers *handlers,
              void *user_data)
 {
   VtFrameLimits limits = { .max_message = max_message, .max_control_rate = MAX_CONTROL_RATE };
@@ -268,7 +268,7 @@ vt_link_new (SoupWebsocketConnection *connection,
 
   self->connection = g_object_ref (connection);
   self->gate = gate != NULL ? g_object_ref (gate) : NULL;
-  self->events = *events;
+  self->handlers = *handlers;
   self->user_data = user_data;
   self->reading = TRUE;
   self->writable_timer = vt_timer_new (clock, "link writable", writable_cb, self);
@@ -282,7 +282,7 @@ vt_link_new (SoupWebsocketConnection *connection,
   g_signal_connect (connection, "closed", G_CALLBACK (closed_cb), self);
   g_signal_connect (connection, "notify::state", G_CALLBACK (state_cb), self);
   if (gate != NULL)
-    vt_gate_begin_websocket (gate, &limits, &gate_events, self);
+    vt_gate_begin_websocket (gate, &limits, &gate_handlers, self);
 
   if (state != SOUP_WEBSOCKET_STATE_OPEN)
     vt_timer_start (self->deadline,

@@ -133,6 +133,7 @@ static void
 attach (StreamEnd *self, GSource *source, GPollableSourceFunc func)
 {
   g_source_set_static_name (source, "[vtunnel] local end");
+  g_source_set_priority (source, VT_SOURCE_PRIORITY);
   g_source_set_callback (source, G_SOURCE_FUNC (func), self, NULL);
   g_source_attach (source, g_main_context_get_thread_default ());
 }

@@ -90,9 +90,9 @@ struct _VtMuxStream {
   GList           waiting;
   gboolean        is_waiting;
 
-  VtMuxStreamEvents events;
+  VtMuxStreamHandlers handlers;
   void             *user_data;  /* the user's */
-  gboolean          has_events;
+  gboolean          has_handlers;
   unsigned int      news; /* VtMuxStreamNews that a later dispatch tells */
   VtTimer          *news_timer; /* owned, NULL until it is needed */
 

@@ -48,7 +48,7 @@ typedef struct {
   void (*listen_ok) (guint32 id, const char *address, guint16 port, gboolean confirmed,
                      void *user_data);
   void (*listen_failed) (guint32 id, const GError *error, void *user_data);
-  /* The callee takes a reference, sets the events, now or later, and accepts or resets it. */
+  /* The callee takes a reference, sets the handlers, now or later, and accepts or resets it. */
   void (*stream_opened) (VtMuxStream *stream, guint32 listen_id, void *user_data);
 
   /* Upwards, server: answered by vt_mux_listen_accept () or vt_mux_listen_refuse (), now or

@@ -23,16 +23,16 @@ typedef struct {
   /* The last event: the stream is over in both directions. `error` is NULL if it ended in order.
    * What was received before an orderly end can still be peeked at and consumed. */
   void (*closed) (VtMuxStream *stream, const GError *error, void *user_data);
-} VtMuxStreamEvents;
+} VtMuxStreamHandlers;
 
 VtMuxStream *vt_mux_stream_ref (VtMuxStream *self);
 void         vt_mux_stream_unref (VtMuxStream *self);
 
-/* Whoever sets events hears of what is there already (readable, closed) from a later dispatch.
- * NULL events: hears no more. */
-void vt_mux_stream_set_events (VtMuxStream             *self,
-                               const VtMuxStreamEvents *events,
-                               void                    *user_data);
+/* Whoever sets handlers hears of what is there already (readable, closed) from a later dispatch.
+ * NULL handlers: hears no more. */
+void vt_mux_stream_set_handlers (VtMuxStream               *self,
+                                 const VtMuxStreamHandlers *handlers,
+                                 void                      *user_data);
 
 guint32         vt_mux_stream_get_id (VtMuxStream *self);
 GSocketAddress *vt_mux_stream_get_user_address (VtMuxStream *self); /* NULL: not known */

@@ -17,12 +17,12 @@ tell_first (VtMuxStream *self)
   unsigned int first = self->news & -self->news;
 
   self->news &= ~first;
-  if (first == VT_MUX_STREAM_OPENED && self->events.opened != NULL)
-    self->events.opened (self, self->user_data);
-  else if (first == VT_MUX_STREAM_READABLE && self->events.readable != NULL && has_to_read (self))
-    self->events.readable (self, self->user_data);
-  else if (first == VT_MUX_STREAM_CLOSED && self->events.closed != NULL)
-    self->events.closed (self, self->error, self->user_data);
+  if (first == VT_MUX_STREAM_OPENED && self->handlers.opened != NULL)
+    self->handlers.opened (self, self->user_data);
+  else if (first == VT_MUX_STREAM_READABLE && self->handlers.readable != NULL && has_to_read (self))
+    self->handlers.readable (self, self->user_data);
+  else if (first == VT_MUX_STREAM_CLOSED && self->handlers.closed != NULL)
+    self->handlers.closed (self, self->error, self->user_data);
 }
 
 /* Until there is no news, or somebody else listens, who is to hear it later. */
@@ -44,7 +44,7 @@ news_cb (void *user_data)
 static void
 tell_later (VtMuxStream *self, unsigned int news)
 {
-  if (!self->has_events || self->reset || news == 0)
+  if (!self->has_handlers || self->reset || news == 0)
     return;
 
   self->news |= news;
@@ -59,8 +59,8 @@ tell_readable (VtMuxStream *self)
 {
   if (self->news != 0)
     self->news |= VT_MUX_STREAM_READABLE;
-  else if (self->events.readable != NULL)
-    self->events.readable (self, self->user_data);
+  else if (self->handlers.readable != NULL)
+    self->handlers.readable (self, self->user_data);
 }
 
 VtMuxStream *
@@ -112,12 +112,12 @@ vt_mux_stream_unref (VtMuxStream *self)
 }
 
 void
-vt_mux_stream_set_events (VtMuxStream *self, const VtMuxStreamEvents *events, void *user_data)
+vt_mux_stream_set_handlers (VtMuxStream *self, const VtMuxStreamHandlers *handlers, void *user_data)
 {
   unsigned int news = 0;
 
-  self->has_events = events != NULL;
-  self->events = events != NULL ? *events : (VtMuxStreamEvents){ 0 };
+  self->has_handlers = handlers != NULL;
+  self->handlers = handlers != NULL ? *handlers : (VtMuxStreamHandlers){ 0 };
   self->user_data = user_data;
   self->news = 0;
   if (self->news_timer != NULL)
@@ -286,8 +286,8 @@ vt_mux_stream_end (VtMuxStream *self, const GError *error)
 void
 vt_mux_stream_emit_writable (VtMuxStream *self)
 {
-  if (self->events.writable != NULL)
-    self->events.writable (self, self->user_data);
+  if (self->handlers.writable != NULL)
+    self->handlers.writable (self, self->user_data);
 }
 
 void
@@ -299,7 +299,7 @@ vt_mux_stream_abandon (VtMuxStream *self, const GError *error)
   self->over = TRUE;
   self->error = error == NULL ? NULL : g_error_copy (error);
   vt_mux_leave_turns (self->mux, self);
-  if (!self->has_events)
+  if (!self->has_handlers)
     return;
 
   if (self->news_timer != NULL)

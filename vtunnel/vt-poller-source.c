@@ -82,6 +82,7 @@ vt_watch_new (VtPoller *poller,
   self->source = g_source_new (&watch_source_funcs, sizeof (WatchSource));
   ((WatchSource *) self->source)->watch = self;
   g_source_set_static_name (self->source, "[vtunnel] watch");
+  g_source_set_priority (self->source, VT_SOURCE_PRIORITY);
   vt_watch_set_condition (self, condition);
   g_source_attach (self->source, (GMainContext *) poller);
   return self;

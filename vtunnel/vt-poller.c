@@ -197,6 +197,7 @@ poller_create (GMainContext *context)
   self->source = g_source_new (&poller_source_funcs, sizeof (PollerSource));
   ((PollerSource *) self->source)->poller = self;
   g_source_set_static_name (self->source, "[vtunnel] poller");
+  g_source_set_priority (self->source, VT_SOURCE_PRIORITY);
   g_source_set_can_recurse (self->source, TRUE);
   g_source_attach (self->source, context);
   return &self->base;

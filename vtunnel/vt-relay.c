@@ -49,7 +49,7 @@ static void
 let_go (VtRelay *self)
 {
   if (self->mux != NULL)
-    vt_mux_stream_set_events (self->mux, NULL, NULL);
+    vt_mux_stream_set_handlers (self->mux, NULL, NULL);
   g_clear_pointer (&self->mux, vt_mux_stream_unref);
   g_clear_pointer (&self->dial, vt_relay_dial_free);
   g_clear_pointer (&self->timer, vt_timer_free);
@@ -395,7 +395,7 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
   write_the_rest (self);
 }
 
-static const VtMuxStreamEvents events = {
+static const VtMuxStreamHandlers handlers = {
   .readable = readable_cb,
   .writable = writable_cb,
   .closed = closed_cb,
@@ -412,7 +412,7 @@ relay_new (VtStream *stream, VtRelayFunc finished, void *user_data)
   self->mux = vt_mux_stream_ref (vt_stream_lend (stream));
   self->finished = finished;
   self->user_data = user_data;
-  vt_mux_stream_set_events (self->mux, &events, self);
+  vt_mux_stream_set_handlers (self->mux, &handlers, self);
   return self;
 }
 

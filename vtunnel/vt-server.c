@@ -15,6 +15,7 @@
 
 #include "vt-loopback-private.h"
 #include "vt-server-session-private.h"
+#include "vt-source-private.h"
 #include "vt-text-private.h"
 
 /**
@@ -519,6 +520,17 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
   open_session (self, g_object_ref (connection), NULL, client);
 }
 
+static gboolean
+close_cancelled_cb (GCancellable *cancellable, gpointer user_data)
+{
+  g_autoptr(GTask) task = g_object_ref (user_data);
+  VtServer *self = g_task_get_source_object (task);
+
+  if (g_ptr_array_remove (self->closes, task))
+    g_task_return_error_if_cancelled (task);
+  return G_SOURCE_REMOVE;
+}
+
 /**
  * vt_server_close_async:
  * @self: a server
@@ -529,8 +541,8 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
  * Closes the server's ports, leaves the HTTP servers that it is attached to, and ends all sessions.
  *
  * Clients are told that the server shuts down; those that do not answer are cut off after 5
- * seconds. Afterwards the server can listen again. Cancelling does not stop the closing, and does
- * not end the operation sooner.
+ * seconds. Afterwards the server can listen again. Cancelling ends only the waiting, not the
+ * closing.
  *
  * Since: 1.0
  */
@@ -550,6 +562,9 @@ vt_server_close_async (VtServer *self,
 
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, vt_server_close_async);
+  if (cancellable != NULL)
+    g_task_set_task_data (task, vt_source_watch_cancellable (cancellable, close_cancelled_cb, task),
+                          vt_source_destroy);
   g_ptr_array_add (self->closes, task);
   vt_front_stop (self->front);
   /* Each ends in a later dispatch. */
@@ -567,8 +582,8 @@ vt_server_close_async (VtServer *self,
  *
  * Finishes what [method@Vt.Server.close_async] began.
  *
- * Returns: %TRUE, or %FALSE with %G_IO_ERROR_CANCELLED if it was cancelled; the server is closed in
- *   either case
+ * Returns: %TRUE once the server is closed, or %FALSE with %G_IO_ERROR_CANCELLED if the waiting was
+ *   cancelled
  *
  * Since: 1.0
  */

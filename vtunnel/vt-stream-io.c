@@ -80,7 +80,7 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
   vt_stream_finish (user_data, error);
 }
 
-static const VtMuxStreamEvents own_events = {
+static const VtMuxStreamHandlers own_handlers = {
   .readable = readable_cb,
   .writable = writable_cb,
   .closed = closed_cb,
@@ -115,13 +115,13 @@ forsaken_closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 {
   Forsaken *self = user_data;
 
-  vt_mux_stream_set_events (mux, NULL, NULL);
+  vt_mux_stream_set_handlers (mux, NULL, NULL);
   g_clear_pointer (&self->staged, g_byte_array_unref);
   vt_mux_stream_unref (self->mux);
   g_free (self);
 }
 
-static const VtMuxStreamEvents forsaken_events = {
+static const VtMuxStreamHandlers forsaken_handlers = {
   .readable = forsaken_readable_cb,
   .writable = forsaken_writable_cb,
   .closed = forsaken_closed_cb,
@@ -134,7 +134,7 @@ forsake (VtStream *self)
 
   forsaken->mux = vt_mux_stream_ref (self->mux);
   forsaken->staged = g_steal_pointer (&self->staged);
-  vt_mux_stream_set_events (self->mux, &forsaken_events, forsaken);
+  vt_mux_stream_set_handlers (self->mux, &forsaken_handlers, forsaken);
 }
 
 /* FALSE with `error` if the application may not use this direction. */
@@ -271,7 +271,7 @@ vt_stream_is_writable (VtStream *self)
 void
 vt_stream_drive (VtStream *self)
 {
-  vt_mux_stream_set_events (self->mux, &own_events, self);
+  vt_mux_stream_set_handlers (self->mux, &own_handlers, self);
 }
 
 void
@@ -304,7 +304,7 @@ vt_stream_let_go (VtStream *self)
   if (graceful && !self->over)
     forsake (self);
   else
-    vt_mux_stream_set_events (mux, NULL, NULL);
+    vt_mux_stream_set_handlers (mux, NULL, NULL);
   /* Whoever hears of the end may dispose of it once more. */
   vt_stream_keep_counters (self);
   vt_stream_finish (self, error);

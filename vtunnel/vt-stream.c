@@ -311,7 +311,7 @@ vt_stream_lend (VtStream *self)
 {
   g_assert (!self->lent && self->mux != NULL);
   self->lent = TRUE;
-  vt_mux_stream_set_events (self->mux, NULL, NULL);
+  vt_mux_stream_set_handlers (self->mux, NULL, NULL);
   return self->mux;
 }
 

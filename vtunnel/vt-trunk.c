@@ -298,14 +298,14 @@ new_link (VtTrunk *self,
           VtGate *gate,
           const VtMuxConfig *config)
 {
-  const VtLinkEvents events = {
+  const VtLinkHandlers handlers = {
     .message = link_message_cb,
     .alive = link_alive_cb,
     .writable = link_writable_cb,
     .closed = link_closed_cb,
   };
   g_autoptr(SoupWebsocketConnection) taken = connection;
-  VtLink *link = vt_link_new (connection, gate, MAX_MESSAGE_V1, &events, self);
+  VtLink *link = vt_link_new (connection, gate, MAX_MESSAGE_V1, &handlers, self);
   gint64 seconds = (config->ping_interval + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND;
 
   vt_link_set_ping_interval (link, (unsigned int) MIN (seconds, G_MAXUINT16));
