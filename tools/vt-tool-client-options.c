@@ -23,7 +23,7 @@ static const VtToolHelp help = {
           "  9000=unix:/run/app.sock     to a Unix socket\n"
           "  9000=tls://example.com:443  by TLS, and with its name in the Host header;\n"
           "                              with host-header=keep as it is\n"
-          "  9000=3000,proxy-protocol=2  tells the target who the user is (HAProxy's way)\n"
+          "  9000=3000,proxy-protocol=2  greets the target with the PROXY protocol's header\n"
           "  *:9000=3000                 at all addresses of the server, if it lets you\n"
           "\n"
           "Examples:\n"
