@@ -50,6 +50,8 @@ class WebSocket:
         self.sock = sock
         self.masks = masks
         self.lock = threading.Lock()
+        # Only control frames may come between the fragments of a message.
+        self.message_lock = threading.Lock()
         self.answer_pings = True
         self.pings_seen = 0
         self.pongs_seen = 0
@@ -111,15 +113,14 @@ class WebSocket:
         """Sends a message, in fragments of `fragment` bytes, as the Go programs do at 4096."""
         if isinstance(payload, str):
             payload = payload.encode()
-        if fragment is None or len(payload) <= fragment:
-            self.send_raw(self.frame(opcode, payload))
-            return
-        pieces = [payload[i:i + fragment] for i in range(0, len(payload), fragment)]
-        for number, piece in enumerate(pieces):
-            self.send_raw(self.frame(opcode if number == 0 else CONTINUATION, piece,
-                                     fin=number == len(pieces) - 1))
-            if ping_between and number < len(pieces) - 1:
-                self.send_raw(self.frame(PING, b'between'))
+        size = fragment or max(len(payload), 1)
+        pieces = [payload[i:i + size] for i in range(0, len(payload), size)] or [b'']
+        with self.message_lock:
+            for number, piece in enumerate(pieces):
+                last = number == len(pieces) - 1
+                self.send_raw(self.frame(opcode if number == 0 else CONTINUATION, piece, fin=last))
+                if ping_between and not last:
+                    self.send_raw(self.frame(PING, b'between'))
 
     def ping(self, payload=b''):
         self.send_raw(self.frame(PING, payload))
