@@ -254,7 +254,7 @@ def answers_that_nobody_reads():
     world.check()
     most = max(most, world.server.memory() - before)
     print(f'# {most / MIB:.1f} MiB')
-    assert most < 32 * MIB, most
+    assert most < 16 * MIB, most
     web.abort()
     closed = world.server.event('session-closed')
     assert closed['error']['code'] == 'limit', closed
