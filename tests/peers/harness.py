@@ -242,6 +242,15 @@ def user(port, host='127.0.0.1', timeout=DEADLINE):
     return socket.create_connection((host, port), timeout=timeout)
 
 
+def is_turned_away(port):
+    """Whether a user is ended without a byte. A reset can come before connect () has returned."""
+    try:
+        with user(port) as sock:
+            return sock.recv(1) == b''
+    except ConnectionResetError:
+        return True
+
+
 def receive_exactly(sock, length):
     data = b''
     while len(data) < length:
