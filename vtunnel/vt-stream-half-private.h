@@ -7,7 +7,7 @@
 #include "vt-stream-private.h"
 
 /* What the input and the output of a VtStream have in common. All of it happens in the context that
- * the VtStream was made in; other threads may only call vt_stream_half_run (). */
+ * the VtStream was made in; other threads may only call vt_stream_half_run () and what closes. */
 typedef gssize (*VtStreamTransfer) (VtStream *stream, void *buffer, size_t size, GError **error);
 typedef gboolean (*VtStreamIsReady) (VtStream *stream);
 
@@ -40,6 +40,15 @@ gssize vt_stream_half_run (VtStreamHalf    *self,
                            size_t           size,
                            GCancellable    *cancellable,
                            GError         **error);
+/* Ends a direction by `end`, once; from whichever thread, and without waiting in the owner's. */
+gboolean vt_stream_half_close (VtStreamHalf *self, VtStreamTransfer end, GError **error);
+/* The same for a GTask of the half's object, which nothing can cancel. */
+void vt_stream_half_close_async (VtStreamHalf       *self,
+                                 VtStreamTransfer    end,
+                                 int                 io_priority,
+                                 GCancellable       *cancellable,
+                                 GAsyncReadyCallback callback,
+                                 void               *user_data);
 
 gboolean vt_stream_half_is_ready (VtStreamHalf *self);
 /* A source for a GPollableSourceFunc. */

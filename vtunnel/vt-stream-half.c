@@ -195,6 +195,34 @@ vt_stream_half_run (VtStreamHalf *self,
 }
 
 gboolean
+vt_stream_half_close (VtStreamHalf *self, VtStreamTransfer end, GError **error)
+{
+  if (g_atomic_pointer_get (&self->stream) == NULL)
+    return TRUE;
+  return vt_stream_half_run (self, end, NULL, 0, NULL, error) == 0;
+}
+
+void
+vt_stream_half_close_async (VtStreamHalf *self,
+                            VtStreamTransfer end,
+                            int io_priority,
+                            GCancellable *cancellable,
+                            GAsyncReadyCallback callback,
+                            void *user_data)
+{
+  g_autoptr(GTask) task = g_task_new (self->io, cancellable, callback, user_data);
+  GError *error = NULL;
+
+  g_task_set_source_tag (task, vt_stream_half_close_async);
+  g_task_set_check_cancellable (task, FALSE);
+  g_task_set_priority (task, io_priority);
+  if (vt_stream_half_close (self, end, &error))
+    g_task_return_boolean (task, TRUE);
+  else
+    g_task_return_error (task, error);
+}
+
+gboolean
 vt_stream_half_is_ready (VtStreamHalf *self)
 {
   return self->stream == NULL || self->is_ready (self->stream);

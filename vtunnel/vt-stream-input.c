@@ -34,11 +34,7 @@ vt_stream_input_read (GInputStream *stream,
 static gboolean
 vt_stream_input_close (GInputStream *stream, GCancellable *cancellable, GError **error)
 {
-  VtStreamInput *self = VT_STREAM_INPUT (stream);
-
-  if (g_atomic_pointer_get (&self->half.stream) == NULL)
-    return TRUE;
-  return vt_stream_half_run (&self->half, vt_stream_end_input, NULL, 0, NULL, error) == 0;
+  return vt_stream_half_close (&VT_STREAM_INPUT (stream)->half, vt_stream_end_input, error);
 }
 
 static void
@@ -48,16 +44,8 @@ vt_stream_input_close_async (GInputStream *stream,
                              GAsyncReadyCallback callback,
                              gpointer user_data)
 {
-  g_autoptr(GTask) task = g_task_new (stream, cancellable, callback, user_data);
-  GError *error = NULL;
-
-  g_task_set_source_tag (task, vt_stream_input_close_async);
-  g_task_set_check_cancellable (task, FALSE);
-  g_task_set_priority (task, io_priority);
-  if (vt_stream_input_close (stream, NULL, &error))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_error (task, error);
+  vt_stream_half_close_async (&VT_STREAM_INPUT (stream)->half, vt_stream_end_input, io_priority,
+                              cancellable, callback, user_data);
 }
 
 static gboolean
