@@ -4,7 +4,6 @@
 """Both generations of the Go programs against our two sides."""
 
 import os
-import socket
 import sys
 import threading
 
@@ -12,14 +11,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 import gopeer  # noqa: E402
 import websocket  # noqa: E402
-from harness import (Target, Tool, echo, main, receive_exactly, send_pattern,  # noqa: E402
-                     swallow, test, user, wait_until)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+from harness import (Target, Tool, echo, free_port, main, receive_exactly,  # noqa: E402
+                     send_pattern, swallow, test, user, wait_until)
 
 
 def round_trip(port, payload=b'hello through the tunnel'):

@@ -13,17 +13,11 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
-from harness import Tool, main, test, wait_until  # noqa: E402
+from harness import Tool, free_port, main, test, wait_until  # noqa: E402
 
 scratch = tempfile.TemporaryDirectory()
 folder = pathlib.Path(scratch.name)
 folder.chmod(0o755)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
 
 
 def answers(address):

@@ -36,12 +36,6 @@ defaults
 '''
 
 
-def free_port():
-    with harness.socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
-
-
 class Program:
     """A program in the foreground, which ends with the measurement."""
 
@@ -75,7 +69,7 @@ def iperf(port, seconds, reverse):
 
 def start(folder):
     """Starts everything: what is measured, and the port of each."""
-    target, first, second = free_port(), free_port(), free_port()
+    target, first, second = harness.free_port(), harness.free_port(), harness.free_port()
     Program(target, 'iperf3', '--server', '--bind', '127.0.0.1', '--port', str(target))
     configuration = folder / 'haproxy.cfg'
     configuration.write_text(HAPROXY + RELAY.format(name='first', port=first, next_port=second)

@@ -62,6 +62,13 @@ def wait_until(condition, timeout=DEADLINE, what='the condition'):
         pause.wait(0.01)
 
 
+def free_port():
+    """A port on which nobody listens now."""
+    with socket.socket() as probe:
+        probe.bind(('127.0.0.1', 0))
+        return probe.getsockname()[1]
+
+
 class Tool:
     """A vtunnel-tool process with --json; its events are kept in the order they came."""
 
