@@ -10,7 +10,7 @@
 #define LINK_LOW (128 * 1024)
 
 static void
-send_cb (GBytes *message, gboolean text, void *user_data)
+send_cb (GBytes *message, gboolean text, gboolean counted, void *user_data)
 {
   Side *self = user_data;
   size_t length;
@@ -252,7 +252,7 @@ User *
 side_open (Side *self, guint32 listen_id)
 {
   g_autoptr(GError) error = NULL;
-  VtMuxStream *stream = vt_mux_open_stream (self->mux, listen_id, NULL, &error);
+  VtMuxStream *stream = vt_mux_open_stream (self->mux, listen_id, NULL, NULL, &error);
   User *user;
 
   g_assert_no_error (error);

@@ -122,7 +122,7 @@ test_nothing_after_failure (void)
   g_string_truncate (server->sent, 0);
   side_say (server, "{\"type\":\"listen\",\"port\":8081}");
   side_say_data (server, 1, 10);
-  g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, &error));
+  g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, NULL, &error));
   g_assert_nonnull (error);
   g_assert_null (vt_mux_stream_begin_write (user->stream, &space));
   vt_mux_stream_shutdown (user->stream);

@@ -326,7 +326,7 @@ test_server (void)
   side_say (server, "{\"type\":\"unlisten\",\"port\":40001}");
   side_say (server, "{\"type\":\"unlisten\",\"port\":40001}");
   side_expect_heard (server, "unlistened 3");
-  g_assert_null (vt_mux_open_stream (server->mux, 3, NULL, NULL));
+  g_assert_null (vt_mux_open_stream (server->mux, 3, NULL, NULL, NULL));
   g_assert_cmpuint (vt_mux_get_n_streams (server->mux), ==, 1);
 
   /* Taken back before the answer, which is not sent any more. */

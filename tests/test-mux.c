@@ -420,13 +420,13 @@ test_limits (void)
   g_assert_cmpuint (client->users->len, ==, 2);
 
   side_say (server, "{\"type\":\"listen\",\"port\":8080}");
-  g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, &error));
+  g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, NULL, &error));
   g_assert_error (error, VT_ERROR, VT_ERROR_CANCELLED);
   g_clear_error (&error);
   vt_mux_listen_accept (server->mux, 1, NULL, 8080);
   side_open (server, 1);
   side_open (server, 1);
-  g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, &error));
+  g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, NULL, &error));
   g_assert_error (error, VT_ERROR, VT_ERROR_LIMIT);
   side_expect_sent (server, "{\"type\":\"listen_ok\",\"port\":8080}\n"
                             "{\"type\":\"connect\",\"port\":8080,\"stream_id\":1}\n"

@@ -169,7 +169,7 @@ open_stream (Fixture *self)
   vt_mux_listen (vt_trunk_get_mux (self->client.trunk), 7, &listen);
   ws_wait (self->client.port == 9000);
   take_stream (&self->server,
-               vt_mux_open_stream (vt_trunk_get_mux (self->server.trunk), 1, NULL, NULL));
+               vt_mux_open_stream (vt_trunk_get_mux (self->server.trunk), 1, NULL, NULL, NULL));
 }
 
 static void

@@ -62,7 +62,7 @@ static GSourceFuncs carrier_funcs = {
 };
 
 static void
-send_cb (GBytes *message, gboolean text, void *user_data)
+send_cb (GBytes *message, gboolean text, gboolean counted, void *user_data)
 {
   TunnelSide *self = user_data;
 
@@ -193,7 +193,7 @@ VtMuxStream *
 tunnel_open_stream (Tunnel *self)
 {
   g_autoptr(GError) error = NULL;
-  VtMuxStream *stream = vt_mux_open_stream (self->server.mux, self->listen_id, NULL, &error);
+  VtMuxStream *stream = vt_mux_open_stream (self->server.mux, self->listen_id, NULL, NULL, &error);
 
   g_assert_no_error (error);
   return stream;

@@ -95,8 +95,8 @@ offer_stream (VtForward *forward, VtStream *stream, VtMuxStream *mux_stream)
 static void
 serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
 {
-  g_autoptr(VtStream) stream =
-      vt_stream_new (mux_stream, forward, vt_mux_stream_get_user_address (mux_stream));
+  g_autoptr(GSocketAddress) user = vt_mux_stream_dup_user_address (mux_stream);
+  g_autoptr(VtStream) stream = vt_stream_new (mux_stream, forward, user);
   gboolean has_target = vt_forward_get_target (forward) != NULL;
   VtRelay *relay;
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vt-byte-queue-private.h"
+#include "vt-mux-address-private.h"
 #include "vt-mux-stream-private.h"
 
 /* What the files of the mux share, and nobody else includes. */
@@ -16,11 +17,11 @@ typedef struct {
   void *(*create) (VtMux *mux);
   void (*destroy) (void *state);
 
-  void (*receive) (VtMux *mux, gboolean text, GBytes *message);
+  gboolean (*receive) (VtMux *mux, gboolean text, GBytes *message);
   void (*ping) (VtMux *mux);
 
   void (*listen) (VtMux *mux, guint32 id, const VtMuxListen *listen);
-  void (*unlisten) (VtMux *mux, guint32 id);
+  gboolean (*unlisten) (VtMux *mux, guint32 id);
   void (*listen_accept) (VtMux *mux, guint32 id, const char *address, guint16 port);
   void (*listen_refuse) (VtMux *mux, guint32 id, const GError *error);
 
@@ -85,7 +86,8 @@ struct _VtMuxStream {
   VtClock        *clock; /* owned */
   guint32         id;
   guint32         listen_id;
-  GSocketAddress *user; /* owned, nullable */
+  VtBinaryAddress user;
+  VtBinaryAddress local;
   GList           member;
   GList           waiting;
   gboolean        is_waiting;
@@ -112,16 +114,13 @@ struct _VtMuxStream {
 };
 
 /* vt-mux.c: for the protocols. */
-void vt_mux_send (VtMux *self, GBytes *message, gboolean text); /* takes the message */
+void vt_mux_send (VtMux *self, GBytes *message, gboolean text, gboolean counted); /* takes it */
 /* Takes the error. Nothing is handed out any more; `failed` comes from a later dispatch. */
 void         vt_mux_fail (VtMux *self, GError *error);
 VtMuxStream *vt_mux_find_stream (VtMux *self, guint32 id);
 gboolean     vt_mux_is_full (VtMux *self);
 /* The mux's reference. */
-VtMuxStream *vt_mux_add_stream (VtMux          *self,
-                                guint32         id,
-                                guint32         listen_id,
-                                GSocketAddress *user);
+VtMuxStream *vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id);
 
 /* vt-mux-turns.c */
 gboolean vt_mux_take_turn (VtMux *self, VtMuxStream *stream);
@@ -142,10 +141,7 @@ void vt_mux_keepalive_stop (VtMux *self);
 void vt_mux_note_pong (VtMux *self);
 
 /* vt-mux-stream.c: for the mux and the protocols. */
-VtMuxStream *vt_mux_stream_new (VtMux          *mux,
-                                guint32         id,
-                                guint32         listen_id,
-                                GSocketAddress *user);
+VtMuxStream *vt_mux_stream_new (VtMux *mux, guint32 id, guint32 listen_id);
 void         vt_mux_stream_push (VtMuxStream *self, GBytes *bytes);
 /* It is over; the mux forgets it, and its user hears of it from a later dispatch. With an error
  * what it received is dropped. */

@@ -6,6 +6,7 @@
 #include <gio/gio.h>
 
 #include "vt-clock-private.h"
+#include "vt-codec-control-private.h"
 
 /* One session: its streams and its control requests, keepalive, fairness, memory. It is handed
  * messages and hands messages out; it knows no WebSocket and no socket. */
@@ -19,28 +20,38 @@ typedef enum {
 
 typedef struct {
   VtMuxRole    role;
-  unsigned int protocol;      /* 1 */
+  unsigned int protocol;      /* 1 or 2 */
   gint64       ping_interval; /* microseconds, 0 is off */
   gint64       ping_timeout;  /* microseconds */
   gint64       stall_timeout; /* microseconds: v1, how long one stream may hold the tunnel */
   gint64       listen_grace;  /* microseconds: v1 client, an unanswered listen counts as heard */
-  size_t       max_buffer;    /* bytes received and not taken, over all streams */
+  size_t       max_buffer;    /* bytes received and not taken, over all streams; v2: also bytes
+                               * sent and not acknowledged */
   unsigned int max_streams;
 } VtMuxConfig;
 
 /* Sets the documented defaults for a role. */
 void vt_mux_config_init (VtMuxConfig *config, VtMuxRole role);
 
-/* Where a port is asked for. `address` NULL: where the server pleases (v1 can say nothing else). */
+/* What v2 announces to the other side: what this side takes. */
+void vt_mux_config_get_limits (const VtMuxConfig *config, VtControlLimits *limits);
+
+/* What is asked for. `address` NULL: where the server pleases. v1 can only say the port. */
 typedef struct {
-  const char *address;
-  guint16     port;
+  VtListenKind       kind;
+  const char        *address; /* nullable */
+  guint16            port;    /* 0: any */
+  const char *const *names;   /* nullable: of VT_LISTEN_HTTP */
 } VtMuxListen;
 
 typedef struct {
-  /* Downwards. */
-  void (*send) (GBytes *message, gboolean text, void *user_data);
+  /* Downwards. `counted`: it is to be kept until the other side has it (v2). */
+  void (*send) (GBytes *message, gboolean text, gboolean counted, void *user_data);
+  /* Bytes of memory that wait to be sent. */
   size_t (*get_queued) (void *user_data);
+  /* Bytes of memory that are kept, not being acknowledged. NULL: nothing ever is. */
+  size_t (*get_kept) (void *user_data);
+  /* Never called with v2. */
   void (*set_reading) (gboolean reading, void *user_data);
 
   /* Upwards, client. `confirmed` FALSE: an older server, which never answers. Should it refuse the
@@ -48,6 +59,8 @@ typedef struct {
   void (*listen_ok) (guint32 id, const char *address, guint16 port, gboolean confirmed,
                      void *user_data);
   void (*listen_failed) (guint32 id, const GError *error, void *user_data);
+  /* What vt_mux_unlisten () asked for is done, if it said that this would come. */
+  void (*unlisten_done) (guint32 id, void *user_data);
   /* The callee takes a reference, sets the handlers, now or later, and accepts or resets it. */
   void (*stream_opened) (VtMuxStream *stream, guint32 listen_id, void *user_data);
 
@@ -62,6 +75,9 @@ typedef struct {
   void (*failed) (const GError *error, void *user_data);
   /* A new round-trip time, in microseconds. */
   void (*rtt_measured) (gint64 rtt, void *user_data);
+  /* v2: the other side opens no new streams any more, and gives the open ones so many seconds.
+   * `reason` is nullable, and not escaped. */
+  void (*going_away) (const char *reason, unsigned int timeout, void *user_data);
 } VtMuxHandlers;
 
 /* No handler is called from within vt_mux_new (). A handler may call anything but vt_mux_free ();
@@ -74,24 +90,33 @@ VtMux *vt_mux_new (const VtMuxConfig   *config,
 /* Streams that are still there are told first: closed with `error`. */
 void vt_mux_free (VtMux *self, const GError *error);
 
-/* From the link. */
-void vt_mux_receive (VtMux *self, gboolean text, GBytes *message);
-void vt_mux_note_alive (VtMux *self);
+/* v2: what the other side takes. Before it nothing may be received, and no stream be opened. */
+void vt_mux_set_peer_limits (VtMux *self, const VtControlLimits *limits);
+
+/* From the link. TRUE if it was a counted message. */
+gboolean vt_mux_receive (VtMux *self, gboolean text, GBytes *message);
+void     vt_mux_note_alive (VtMux *self);
+/* There is room again: in the link, or in what is kept. */
 void vt_mux_note_writable (VtMux *self);
 
 /* Client. The id is the caller's, not 0 and not used before in this mux. */
-void vt_mux_listen (VtMux *self, guint32 id, const VtMuxListen *listen);
-void vt_mux_unlisten (VtMux *self, guint32 id);
+void     vt_mux_listen (VtMux *self, guint32 id, const VtMuxListen *listen);
+/* TRUE if `unlisten_done` follows, from a later dispatch. */
+gboolean vt_mux_unlisten (VtMux *self, guint32 id);
 
 /* Server. */
 void vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16 port);
 void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error);
 /* NULL with VT_ERROR_LIMIT when there are too many streams, with VT_ERROR_CANCELLED when the listen
- * is gone. The mux's reference; the caller takes its own by vt_mux_stream_ref (). */
+ * is gone. `user` is where the user comes from, `local` the address that it came to; both may be
+ * NULL. The mux's reference; the caller takes its own by vt_mux_stream_ref (). */
 VtMuxStream *vt_mux_open_stream (VtMux          *self,
                                  guint32         listen_id,
                                  GSocketAddress *user,
+                                 GSocketAddress *local,
                                  GError        **error);
+/* v2: tells the other side that no new streams come. */
+void vt_mux_send_goaway (VtMux *self, const char *reason, unsigned int timeout);
 
 unsigned int vt_mux_get_n_streams (VtMux *self);
 /* Microseconds, monotonic, of the last sign of life. */

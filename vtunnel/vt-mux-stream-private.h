@@ -35,7 +35,10 @@ void vt_mux_stream_set_handlers (VtMuxStream               *self,
                                  void                      *user_data);
 
 guint32         vt_mux_stream_get_id (VtMuxStream *self);
-GSocketAddress *vt_mux_stream_get_user_address (VtMuxStream *self); /* NULL: not known */
+/* NULL: not known. Newly made where it came over the wire. */
+GSocketAddress *vt_mux_stream_dup_user_address (VtMuxStream *self);
+/* The address that the user connected to. The same. */
+GSocketAddress *vt_mux_stream_dup_local_address (VtMuxStream *self);
 guint64         vt_mux_stream_get_bytes_sent (VtMuxStream *self);
 guint64         vt_mux_stream_get_bytes_received (VtMuxStream *self);
 

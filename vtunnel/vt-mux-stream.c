@@ -64,7 +64,7 @@ tell_readable (VtMuxStream *self)
 }
 
 VtMuxStream *
-vt_mux_stream_new (VtMux *mux, guint32 id, guint32 listen_id, GSocketAddress *user)
+vt_mux_stream_new (VtMux *mux, guint32 id, guint32 listen_id)
 {
   VtMuxStream *self = g_new0 (VtMuxStream, 1);
 
@@ -73,7 +73,6 @@ vt_mux_stream_new (VtMux *mux, guint32 id, guint32 listen_id, GSocketAddress *us
   self->clock = vt_clock_ref (mux->clock);
   self->id = id;
   self->listen_id = listen_id;
-  self->user = user == NULL ? NULL : g_object_ref (user);
   self->accepted = mux->config.role == VT_MUX_SERVER;
   self->member.data = self->waiting.data = self;
   g_queue_push_tail_link (&mux->members, &self->member);
@@ -106,7 +105,6 @@ vt_mux_stream_unref (VtMuxStream *self)
     g_queue_unlink (&self->mux->members, &self->member);
   g_clear_pointer (&self->news_timer, vt_timer_free);
   g_clear_pointer (&self->clock, vt_clock_unref);
-  g_clear_object (&self->user);
   g_clear_error (&self->error);
   g_free (self);
 }
@@ -139,9 +137,15 @@ vt_mux_stream_get_id (VtMuxStream *self)
 }
 
 GSocketAddress *
-vt_mux_stream_get_user_address (VtMuxStream *self)
+vt_mux_stream_dup_user_address (VtMuxStream *self)
 {
-  return self->user;
+  return vt_mux_address_to_gio (&self->user);
+}
+
+GSocketAddress *
+vt_mux_stream_dup_local_address (VtMuxStream *self)
+{
+  return vt_mux_address_to_gio (&self->local);
 }
 
 guint64

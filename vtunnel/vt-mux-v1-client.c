@@ -285,7 +285,7 @@ take_back_refusal (VtMuxV1 *self, guint32 id)
       }
 }
 
-void
+gboolean
 vt_mux_v1_client_unlisten (VtMux *mux, guint32 id)
 {
   VtMuxV1 *self = mux->protocol_state;
@@ -294,20 +294,21 @@ vt_mux_v1_client_unlisten (VtMux *mux, guint32 id)
   if (wish == NULL)
     {
       take_back_refusal (self, id);
-      return;
+      return FALSE;
     }
   if (self->asking == wish)
     {
       /* Which port it is will be known, and can be given back, when the answer comes. */
       g_hash_table_steal (self->listens, GUINT_TO_POINTER (id));
       wish->forgotten = TRUE;
-      return;
+      return FALSE;
     }
   if (wish->state == ASKED)
     expect_stray_answer (self, wish->port);
   if (wish->port != 0)
     vt_mux_v1_send (mux, VT_JSON_UNLISTEN, wish->port, 0);
   drop (self, wish);
+  return FALSE;
 }
 
 /* A port for the listen in flight that named none. */
@@ -401,7 +402,7 @@ receive_connect (VtMuxV1 *self, guint16 port, guint32 stream_id)
           return;
         }
     }
-  mux->handlers.stream_opened (vt_mux_add_stream (mux, stream_id, wish->id, NULL), wish->id,
+  mux->handlers.stream_opened (vt_mux_add_stream (mux, stream_id, wish->id), wish->id,
                                mux->user_data);
 }
 

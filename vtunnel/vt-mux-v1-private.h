@@ -39,7 +39,7 @@ int   vt_mux_v1_error_code (const char *text);
 void vt_mux_v1_client_init (VtMuxV1 *self);
 void vt_mux_v1_client_clear (VtMuxV1 *self);
 void vt_mux_v1_client_listen (VtMux *mux, guint32 id, const VtMuxListen *listen);
-void vt_mux_v1_client_unlisten (VtMux *mux, guint32 id);
+gboolean vt_mux_v1_client_unlisten (VtMux *mux, guint32 id);
 void vt_mux_v1_client_receive (VtMuxV1 *self, const VtJsonMessage *message);
 
 /* vt-mux-v1-server.c */

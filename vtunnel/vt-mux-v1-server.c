@@ -31,7 +31,7 @@ send_refusal (VtMuxV1 *self, guint16 port, const GError *error)
   g_autofree char *text = vt_mux_v1_error_to_text (error);
   VtJsonMessage message = { .type = VT_JSON_LISTEN_ERR, .port = port, .error = text };
 
-  vt_mux_send (self->mux, vt_codec_json_encode (&message), TRUE);
+  vt_mux_send (self->mux, vt_codec_json_encode (&message), TRUE, FALSE);
 }
 
 static void

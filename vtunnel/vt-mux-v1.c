@@ -62,7 +62,7 @@ vt_mux_v1_send (VtMux *mux, VtJsonType type, guint16 port, guint32 stream_id)
 {
   VtJsonMessage message = { .type = type, .port = port, .stream_id = stream_id };
 
-  vt_mux_send (mux, vt_codec_json_encode (&message), TRUE);
+  vt_mux_send (mux, vt_codec_json_encode (&message), TRUE, FALSE);
 }
 
 static void *
@@ -120,7 +120,7 @@ v1_shutdown (VtMuxStream *stream)
   vt_mux_stream_end (stream, NULL);
 }
 
-static void
+static gboolean
 v1_receive (VtMux *mux, gboolean text, GBytes *bytes)
 {
   VtMuxV1 *self = mux->protocol_state;
@@ -131,7 +131,7 @@ v1_receive (VtMux *mux, gboolean text, GBytes *bytes)
   if (!vt_codec_json_decode (bytes, &message, &error))
     {
       complain (self, bytes, error);
-      return;
+      return FALSE;
     }
 
   stream = vt_mux_find_stream (mux, message.stream_id);
@@ -143,6 +143,7 @@ v1_receive (VtMux *mux, gboolean text, GBytes *bytes)
     vt_mux_v1_client_receive (self, &message);
   else
     vt_mux_v1_server_receive (self, &message);
+  return FALSE;
 }
 
 static void
@@ -166,7 +167,8 @@ v1_end_write (VtMuxStream *stream, size_t length)
   VtMuxV1 *self = stream->mux->protocol_state;
 
   g_assert (length <= VT_JSON_MAX_DATA);
-  vt_mux_send (stream->mux, vt_codec_json_encode_data (stream->id, self->scratch, length), TRUE);
+  vt_mux_send (stream->mux, vt_codec_json_encode_data (stream->id, self->scratch, length), TRUE,
+               FALSE);
 }
 
 static void

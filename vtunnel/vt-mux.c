@@ -130,25 +130,28 @@ vt_mux_fail (VtMux *self, GError *error)
 }
 
 void
-vt_mux_send (VtMux *self, GBytes *message, gboolean text)
+vt_mux_send (VtMux *self, GBytes *message, gboolean text, gboolean counted)
 {
   if (self->failure == NULL)
-    self->handlers.send (message, text, self->user_data);
+    self->handlers.send (message, text, counted, self->user_data);
   g_bytes_unref (message);
 }
 
-void
+gboolean
 vt_mux_receive (VtMux *self, gboolean text, GBytes *message)
 {
+  gboolean counted;
+
   if (self->failure != NULL)
-    return;
+    return FALSE;
 
   vt_mux_note_alive (self);
-  self->protocol->receive (self, text, message);
+  counted = self->protocol->receive (self, text, message);
   vt_mux_pause_if_full (self);
   if (self->handlers.get_queued (self->user_data) > SEND_QUEUE_MAX)
     vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
                                             _ ("The other side does not read what it asks for")));
+  return counted;
 }
 
 void
@@ -166,13 +169,12 @@ vt_mux_listen (VtMux *self, guint32 id, const VtMuxListen *listen)
     self->protocol->listen (self, id, listen);
 }
 
-void
+gboolean
 vt_mux_unlisten (VtMux *self, guint32 id)
 {
   g_assert (self->config.role == VT_MUX_CLIENT);
 
-  if (self->failure == NULL)
-    self->protocol->unlisten (self, id);
+  return self->failure == NULL && self->protocol->unlisten (self, id);
 }
 
 void
@@ -206,9 +208,9 @@ vt_mux_is_full (VtMux *self)
 }
 
 VtMuxStream *
-vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id, GSocketAddress *user)
+vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id)
 {
-  VtMuxStream *stream = vt_mux_stream_new (self, id, listen_id, user);
+  VtMuxStream *stream = vt_mux_stream_new (self, id, listen_id);
 
   g_hash_table_insert (self->streams, GUINT_TO_POINTER (id), stream);
   return stream;
@@ -240,14 +242,18 @@ may_open (VtMux *self, GError **error)
 }
 
 VtMuxStream *
-vt_mux_open_stream (VtMux *self, guint32 listen_id, GSocketAddress *user, GError **error)
+vt_mux_open_stream (VtMux *self,
+                    guint32 listen_id,
+                    GSocketAddress *user,
+                    GSocketAddress *local,
+                    GError **error)
 {
   g_assert (self->config.role == VT_MUX_SERVER);
 
   if (!may_open (self, error)
       || !self->protocol->open_stream (self, self->last_stream_id + 1, listen_id, error))
     return NULL;
-  return vt_mux_add_stream (self, ++self->last_stream_id, listen_id, user);
+  return vt_mux_add_stream (self, ++self->last_stream_id, listen_id);
 }
 
 unsigned int

@@ -529,6 +529,7 @@ vt_relay_new_for_target (VtStream *stream,
   VtTarget *target = vt_forward_get_target (forward);
   unsigned int version = vt_forward_get_proxy_protocol (forward);
   g_autofree char *host = host_for_target (forward, target);
+  g_autoptr(GSocketAddress) local = NULL;
   g_autoptr(GBytes) header = NULL;
 
   self->for_target = TRUE;
@@ -537,9 +538,11 @@ vt_relay_new_for_target (VtStream *stream,
       self->rewriter = vt_host_rewriter_new (host);
       self->pending = g_byte_array_new ();
     }
-  /* The wire does not say which address the user connected to. */
   if (version != 0)
-    header = vt_proxy_header_new (version, vt_stream_get_user_address (stream), NULL);
+    {
+      local = vt_mux_stream_dup_local_address (self->mux);
+      header = vt_proxy_header_new (version, vt_stream_get_user_address (stream), local);
+    }
   self->dial = vt_relay_dial_new (target, trust, header, dialled_cb, self);
   return self;
 }

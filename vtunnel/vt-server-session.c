@@ -133,7 +133,7 @@ user_arrived_cb (int fd, GSocketAddress *remote, void *user_data)
   VtMuxStream *mux_stream;
   User *user;
 
-  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, &error) : NULL;
+  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, NULL, &error) : NULL;
   if (mux_stream == NULL)
     {
       g_debug ("A user was turned away: %s", error != NULL ? error->message : "closing");

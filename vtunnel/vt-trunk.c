@@ -157,7 +157,7 @@ link_closed_cb (unsigned int code, const char *reason, const GError *error, void
 }
 
 static void
-mux_send_cb (GBytes *message, gboolean text, void *user_data)
+mux_send_cb (GBytes *message, gboolean text, gboolean counted, void *user_data)
 {
   VtTrunk *self = user_data;
 
