@@ -5,11 +5,8 @@
 
 #include <string.h>
 
-#include <json-glib/json-glib.h>
-
 #include "vt-base64-private.h"
-#include "vt-error.h"
-#include "vt-json-guard-private.h"
+#include "vt-json-text-private.h"
 
 static const char *const type_names[] = {
   [VT_JSON_UNKNOWN] = "",
@@ -25,40 +22,11 @@ static const char *const type_names[] = {
 };
 
 static gboolean
-refuse (GError **error, const char *problem)
-{
-  /* Nobody but a log reads this. */
-  g_set_error_literal (error, VT_ERROR, VT_ERROR_PROTOCOL, problem);
-  return FALSE;
-}
-
-static gboolean
-read_text (JsonNode *node, const char **text, GError **error)
-{
-  if (json_node_get_value_type (node) != G_TYPE_STRING)
-    return refuse (error, "A value is of a wrong type");
-
-  *text = json_node_get_string (node);
-  return TRUE;
-}
-
-/* A number with a fraction or an exponent is none of these, even if its value is whole. */
-static gboolean
-read_integer (JsonNode *node, gint64 max, gint64 *value, GError **error)
-{
-  if (json_node_get_value_type (node) != G_TYPE_INT64)
-    return refuse (error, "A value is of a wrong type");
-
-  *value = json_node_get_int (node);
-  return (*value >= 0 && *value <= max) || refuse (error, "A number is out of range");
-}
-
-static gboolean
 read_type (JsonNode *node, VtJsonMessage *message, GError **error)
 {
   const char *name;
 
-  if (!read_text (node, &name, error))
+  if (!vt_json_text_read_string (node, &name, error))
     return FALSE;
 
   message->type = VT_JSON_UNKNOWN;
@@ -73,7 +41,7 @@ read_port (JsonNode *node, VtJsonMessage *message, GError **error)
 {
   gint64 port;
 
-  if (!read_integer (node, G_MAXUINT16, &port, error))
+  if (!vt_json_text_read_integer (node, 0, G_MAXUINT16, &port, error))
     return FALSE;
 
   message->port = (guint16) port;
@@ -85,7 +53,7 @@ read_stream_id (JsonNode *node, VtJsonMessage *message, GError **error)
 {
   gint64 id;
 
-  if (!read_integer (node, G_MAXUINT32, &id, error))
+  if (!vt_json_text_read_integer (node, 0, G_MAXUINT32, &id, error))
     return FALSE;
 
   message->stream_id = (guint32) id;
@@ -110,13 +78,13 @@ read_data (JsonNode *node, VtJsonMessage *message, GError **error)
 {
   const char *text;
 
-  if (!read_text (node, &text, error))
+  if (!vt_json_text_read_string (node, &text, error))
     return FALSE;
 
   g_clear_pointer (&message->data, g_bytes_unref);
   message->data = decode_data (text);
   if (message->data == NULL)
-    return refuse (error, "The data is not base64");
+    return vt_json_text_refuse (error, "The data is not base64");
 
   if (g_bytes_get_size (message->data) == 0)
     g_clear_pointer (&message->data, g_bytes_unref);
@@ -128,7 +96,7 @@ read_error (JsonNode *node, VtJsonMessage *message, GError **error)
 {
   const char *text;
 
-  if (!read_text (node, &text, error))
+  if (!vt_json_text_read_string (node, &text, error))
     return FALSE;
 
   g_clear_pointer (&message->error, g_free);
@@ -173,25 +141,9 @@ read_object (JsonObject *object, VtJsonMessage *message, GError **error)
 static gboolean
 read_message (const char *text, size_t length, VtJsonMessage *message, GError **error)
 {
-  const char *problem = vt_json_guard_find_problem (text, length);
-  g_autoptr(JsonParser) parser = NULL;
-  g_autofree char *mended = NULL;
+  g_autoptr(JsonNode) root = vt_json_text_parse (text, length, error);
 
-  if (problem != NULL)
-    return refuse (error, problem);
-
-  /* libsoup has looked at text, but a message of bytes may hold anything. */
-  if (!g_utf8_validate_len (text, length, NULL))
-    {
-      text = mended = g_utf8_make_valid (text, (gssize) length);
-      length = strlen (text);
-    }
-
-  parser = json_parser_new_immutable ();
-  if (!json_parser_load_from_data (parser, text, (gssize) length, NULL))
-    return refuse (error, "It is not JSON");
-
-  return read_object (json_node_get_object (json_parser_get_root (parser)), message, error);
+  return root != NULL && read_object (json_node_get_object (root), message, error);
 }
 
 static gboolean
@@ -262,55 +214,6 @@ vt_json_message_clear (VtJsonMessage *self)
   *self = (VtJsonMessage){ 0 };
 }
 
-static void
-append_escaped_char (GString *text, gunichar c)
-{
-  switch (c)
-    {
-    case '"':
-      g_string_append (text, "\\\"");
-      break;
-    case '\\':
-      g_string_append (text, "\\\\");
-      break;
-    case '\n':
-      g_string_append (text, "\\n");
-      break;
-    case '\r':
-      g_string_append (text, "\\r");
-      break;
-    case '\t':
-      g_string_append (text, "\\t");
-      break;
-    default:
-      /* The existing programs keep their JSON fit for HTML and JavaScript. */
-      if (c < 0x20 || c == '<' || c == '>' || c == '&' || c == 0x2028 || c == 0x2029)
-        g_string_append_printf (text, "\\u%04x", c);
-      else
-        g_string_append_unichar (text, c);
-    }
-}
-
-static void
-append_escaped (GString *text, const char *string)
-{
-  while (*string != '\0')
-    {
-      gunichar c = g_utf8_get_char_validated (string, -1);
-
-      if (c == (gunichar) -1 || c == (gunichar) -2)
-        {
-          g_string_append (text, "\\ufffd");
-          string++;
-        }
-      else
-        {
-          append_escaped_char (text, c);
-          string = g_utf8_next_char (string);
-        }
-    }
-}
-
 static char *
 append_data (GString *text, size_t length)
 {
@@ -338,9 +241,8 @@ encode (const VtJsonMessage *message, const uint8_t *data, size_t length)
     vt_base64_encode (data, length, append_data (text, length));
   if (message->error != NULL && *message->error != '\0')
     {
-      g_string_append (text, ",\"error\":\"");
-      append_escaped (text, message->error);
-      g_string_append_c (text, '"');
+      g_string_append (text, ",\"error\":");
+      vt_json_text_append_string (text, message->error);
     }
   g_string_append_c (text, '}');
   return g_string_free_to_bytes (text);
