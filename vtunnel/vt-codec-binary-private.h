@@ -30,9 +30,10 @@ typedef struct {
 } VtBinaryFrame;
 
 /* Takes the next frame from `*at`, which is moved behind it. FALSE with VT_ERROR_PROTOCOL for an
- * unknown type, a bit that is not 0, a stream that is 0 (or, of ACK, is not), a length that
- * is not the type's, is above `max_frame` (DATA only) or goes beyond `end`, and for a payload
- * that cannot be read. What is given passes the functions below. `*at` must be below `end`. */
+ * unknown type, a bit that is not 0, a stream that is 0, a length that is not the type's, is above
+ * `max_frame` (DATA only) or goes beyond `end`, for a payload that cannot be read, and for each
+ * ACK: one that is as it should be is read by vt_codec_binary_read_ack (). What is given passes
+ * the functions below. `*at` must be below `end`; it stays where it is when FALSE is given. */
 gboolean vt_codec_binary_next (const uint8_t **at,
                                const uint8_t  *end,
                                guint32         max_frame,
@@ -70,7 +71,7 @@ void vt_codec_binary_read_open (const VtBinaryFrame *frame, VtBinaryOpen *open);
 gboolean vt_codec_binary_next_entry (const uint8_t **at, const uint8_t *end, VtBinaryEntry *entry);
 guint64 vt_codec_binary_read_credit (const VtBinaryFrame *frame);
 /* Gives the code, of VtError: one that is not known is VT_ERROR_FAILED. `*reason` is valid UTF-8
- * and newly allocated. */
+ * and newly allocated; what was none is replaced, so that it can be longer than it was. */
 int vt_codec_binary_read_reset (const VtBinaryFrame *frame, char **reason);
 
 /* Each writes a whole frame to `to`, where there is room for it, and gives its length. */
