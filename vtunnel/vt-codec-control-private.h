@@ -74,7 +74,9 @@ typedef struct {
 gboolean vt_codec_control_decode (GBytes *message, VtControl *control, GError **error);
 void     vt_control_clear (VtControl *self);
 
-/* What is 0 or NULL is left out, where it can be. Text that is not UTF-8 is mended. */
+/* What is 0 or NULL is left out, where it can be. Text that is not UTF-8 is mended. A text that is
+ * too long to be read is cut, and names beyond the 64th are left out: that is for people's texts,
+ * callers look at addresses and names themselves. `type` and `kind` are known ones. */
 GBytes *vt_codec_control_encode (const VtControl *control);
 
 /* Messages that are numbered and acknowledged: all but hello, welcome, ping and pong. */
