@@ -104,7 +104,7 @@ break_link (Link *self)
 static void
 put (Side *side, Item item)
 {
-  if (side->link->broken)
+  if (side->link == NULL || side->link->broken)
     g_clear_pointer (&item.message, g_bytes_unref);
   else
     g_queue_push_tail (&side->link->to[!side->role], g_memdup2 (&item, sizeof item));
@@ -140,21 +140,6 @@ hand_in (Side *self)
   vt_replay_send (self->replay, message, self->sent->len % 3 == 0);
 }
 
-/* Now and then the link breaks under a message, or more is handed in meanwhile. */
-static void
-dive (Side *self)
-{
-  int what = g_test_rand_int_range (0, 60);
-
-  if (what > 1)
-    return;
-  self->world->n_dives++;
-  if (what == 0)
-    leave_link (self);
-  else
-    hand_in (self);
-}
-
 static gboolean
 read_ack (const Item *item, guint64 *received)
 {
@@ -172,6 +157,7 @@ read_ack (const Item *item, guint64 *received)
   return TRUE;
 }
 
+/* Now and then more is handed in meanwhile, or the link breaks under the message. */
 static void
 send_cb (GBytes *message, gboolean text, void *user_data)
 {
@@ -188,9 +174,17 @@ send_cb (GBytes *message, gboolean text, void *user_data)
       self->n_out = MAX (self->n_out, self->next);
     }
   g_bytes_ref (message);
+  if (self->dives && g_test_rand_int_range (0, 60) == 0)
+    {
+      self->world->n_dives++;
+      hand_in (self);
+    }
   put (self, item);
-  if (self->dives)
-    dive (self);
+  if (self->dives && g_test_rand_int_range (0, 60) == 0)
+    {
+      self->world->n_dives++;
+      leave_link (self);
+    }
 }
 
 static void

@@ -16,9 +16,8 @@ typedef struct {
   GPtrArray *sent;  /* owned, of GBytes */
   GString *log;     /* owned: the same as words, "text:…" for text, "ack:…" for what it says */
 
-  /* What the handler does after so many messages, 0: nothing. */
-  unsigned int detach_after;
-  unsigned int send_after;
+  unsigned int send_before;  /* the handler hands in more before it takes that message; 0: never */
+  unsigned int detach_after; /* the link breaks behind it; 0: never */
 } End;
 
 static gboolean
@@ -46,6 +45,13 @@ send_cb (GBytes *message, gboolean text, void *user_data)
   End *self = user_data;
   guint64 received;
 
+  if (self->sent->len + 1 == self->send_before)
+    {
+      g_autoptr(GBytes) more = say ("more");
+
+      self->send_before = 0;
+      vt_replay_send (self->replay, more, FALSE);
+    }
   g_ptr_array_add (self->sent, g_bytes_ref (message));
   if (self->log->len > 0)
     g_string_append_c (self->log, ' ');
@@ -55,12 +61,6 @@ send_cb (GBytes *message, gboolean text, void *user_data)
     g_string_append_printf (self->log, "%s%.*s", text ? "text:" : "",
                             (int) g_bytes_get_size (message),
                             (const char *) g_bytes_get_data (message, NULL));
-  if (self->sent->len == self->send_after)
-    {
-      g_autoptr(GBytes) more = say ("more");
-
-      vt_replay_send (self->replay, more, FALSE);
-    }
   if (self->sent->len == self->detach_after)
     vt_replay_detach (self->replay);
 }
@@ -181,10 +181,10 @@ test_send_from_the_handler (void)
   hand_in (end, "one", FALSE);
   hand_in (end, "two", FALSE);
   hand_in (end, "three", FALSE);
-  end->send_after = 2;
+  end->send_before = 2;
   attach (end, 0);
   expect_sent (end, "one two three more");
-  end->send_after = 5;
+  end->send_before = 5;
   hand_in (end, "five", FALSE);
   expect_sent (end, "five more");
 }

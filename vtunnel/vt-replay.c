@@ -25,7 +25,7 @@ typedef struct {
 } Slot;
 
 /* Positions count the counted messages of the session, from 0: a position is how many came before.
- * Always forgotten <= next <= end, and forgotten <= sent <= end. */
+ * Always forgotten <= next <= end. */
 struct _VtReplay {
   VtReplayHandlers handlers;
   void *user_data; /* the caller's */
@@ -34,8 +34,7 @@ struct _VtReplay {
   Slot *slots;       /* owned, a ring: that of a position is at its remainder; NULL if none */
   size_t n_slots;    /* a power of two, or 0 */
   guint64 forgotten; /* all before this were acknowledged */
-  guint64 next;      /* the next one to go out over this link */
-  guint64 sent;      /* all before this went out over some link */
+  guint64 next;      /* the next one to go out over the link; the other side can have all before */
   guint64 end;       /* all before this were handed in */
   size_t kept;
   gboolean sending; /* send_waiting () is on the stack */
@@ -92,7 +91,6 @@ forget (VtReplay *self, guint64 until)
       self->kept -= g_bytes_get_size (message) + MESSAGE_COST;
       g_bytes_unref (message);
     }
-  self->next = MAX (self->next, self->forgotten);
   if (self->forgotten == self->end && self->n_slots > MAX_IDLE_SLOTS)
     {
       g_clear_pointer (&self->slots, g_free);
@@ -114,7 +112,6 @@ send_waiting (VtReplay *self)
       Slot *slot = get_slot (self, self->next++);
       g_autoptr(GBytes) message = g_bytes_ref (slot->message);
 
-      self->sent = MAX (self->sent, self->next);
       self->handlers.send (message, slot->text, self->user_data);
     }
   self->sending = FALSE;
@@ -126,7 +123,6 @@ note_told (VtReplay *self)
 {
   self->told = self->received;
   self->untold = 0;
-  vt_timer_stop (self->ack_due);
 }
 
 static void
@@ -200,13 +196,14 @@ vt_replay_get_received (VtReplay *self)
   return self->received;
 }
 
-/* What was handed in while there was no link went to nobody yet, and nobody can have it. */
+/* What was handed in while there was no link went to nobody yet, and nobody can have it. Nor has
+ * anybody what the last link did not come to: the one before had lost it. */
 gboolean
 vt_replay_acknowledge (VtReplay *self, guint64 received, GError **error)
 {
   if (received < self->forgotten)
     return refuse (error, "The other side takes an acknowledgement back");
-  if (received > self->sent)
+  if (received > self->next)
     return refuse (error, "The other side acknowledges what was not sent");
 
   forget (self, received);
