@@ -79,13 +79,46 @@ vt_byte_queue_push (VtByteQueue *self, GBytes *bytes)
   self->cost += length;
 }
 
+void
+vt_byte_queue_lend (VtByteQueue *self, const uint8_t *data, size_t length)
+{
+  self->lent = data;
+  self->lent_length = length;
+  self->length += length;
+  self->cost += length;
+}
+
+void
+vt_byte_queue_end_lending (VtByteQueue *self)
+{
+  const uint8_t *data = g_steal_pointer (&self->lent);
+
+  if (data == NULL)
+    return;
+  if (self->lent_length < LARGE)
+    push_small (self, data, self->lent_length);
+  else
+    piece_new (self)->bytes = g_bytes_new (data, self->lent_length);
+}
+
 const uint8_t *
 vt_byte_queue_peek (VtByteQueue *self, size_t *length)
 {
   Piece *first = g_queue_peek_head (&self->pieces);
 
-  *length = 0;
-  return first == NULL ? NULL : piece_get (first, length);
+  if (first != NULL)
+    return piece_get (first, length);
+  *length = self->lent != NULL ? self->lent_length : 0;
+  return self->lent;
+}
+
+static void
+consume_lent (VtByteQueue *self, size_t length)
+{
+  self->lent += length;
+  self->lent_length -= length;
+  if (self->lent_length == 0)
+    self->lent = NULL;
 }
 
 void
@@ -100,6 +133,11 @@ vt_byte_queue_consume (VtByteQueue *self, size_t length)
       Piece *first = g_queue_peek_head (&self->pieces);
       size_t there;
 
+      if (first == NULL)
+        {
+          consume_lent (self, length);
+          return;
+        }
       piece_get (first, &there);
       if (length < there)
         {

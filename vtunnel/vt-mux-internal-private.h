@@ -13,12 +13,16 @@
  * same for all of them, in vt-mux*.c. */
 typedef struct {
   gboolean half_close;
+  gboolean windows; /* each stream has its own: the reading of the link never stops */
 
   void *(*create) (VtMux *mux);
   void (*destroy) (void *state);
+  void (*set_peer_limits) (VtMux *mux, const VtControlLimits *limits); /* NULL: there are none */
 
+  /* TRUE if it was a counted message. */
   gboolean (*receive) (VtMux *mux, gboolean text, GBytes *message);
   void (*ping) (VtMux *mux);
+  void (*goaway) (VtMux *mux, const char *reason, unsigned int timeout); /* NULL: cannot be said */
 
   void (*listen) (VtMux *mux, guint32 id, const VtMuxListen *listen);
   gboolean (*unlisten) (VtMux *mux, guint32 id);
@@ -26,7 +30,14 @@ typedef struct {
   void (*listen_refuse) (VtMux *mux, guint32 id, const GError *error);
 
   /* Tells the client of a stream that is not in the table yet; FALSE if there is no such listen. */
-  gboolean (*open_stream) (VtMux *mux, guint32 id, guint32 listen_id, GError **error);
+  gboolean (*open_stream) (VtMux *mux, guint32 id, guint32 listen_id, GSocketAddress *user,
+                           GSocketAddress *local, GError **error);
+  /* What each stream goes through. Any of them may be NULL. */
+  void (*added) (VtMuxStream *stream);
+  void (*removed) (VtMuxStream *stream); /* it is over, and leaves the table */
+  void (*consumed) (VtMuxStream *stream);
+  void (*accept) (VtMuxStream *stream);
+  gboolean (*may_write) (VtMuxStream *stream); /* else vt_mux_stream_allow_writing () follows */
   uint8_t *(*begin_write) (VtMuxStream *stream, size_t *space);
   void (*end_write) (VtMuxStream *stream, size_t length);
   void (*shutdown) (VtMuxStream *stream);
@@ -35,6 +46,7 @@ typedef struct {
 } VtMuxProtocol;
 
 extern const VtMuxProtocol vt_mux_v1;
+extern const VtMuxProtocol vt_mux_v2;
 
 struct _VtMux {
   VtMuxConfig   config;
@@ -54,6 +66,8 @@ struct _VtMux {
   gboolean     serving;
   VtTimer     *turns_timer; /* owned */
 
+  size_t batched; /* bytes that were written and leave at the end of the dispatch */
+
   size_t   buffered; /* what members hold, at its cost */
   size_t   orphaned; /* what those hold that nobody will wait for any more; not in `buffered` */
   gboolean paused;
@@ -69,6 +83,7 @@ struct _VtMux {
   guint64  timed_ping; /* the number of the ping whose answer is timed, 0 for none */
   gint64   timed_ping_sent;
   gint64   rtt;
+  gint64   min_rtt; /* -1 while unknown */
 
   GError  *failure;       /* owned; nothing is handed out any more */
   VtTimer *failure_timer; /* owned */
@@ -103,14 +118,26 @@ struct _VtMuxStream {
   gboolean    orphaned;
   gint64      consumed_at; /* the last time during a pause */
 
-  guint64  bytes_sent;
-  guint64  bytes_received;
-  gboolean accepted;   /* by the client; in v1 a server takes that for granted */
-  gboolean wants_turn; /* asked to write before it was accepted */
-  gboolean read_ended; /* the other side has ended */
-  gboolean over;       /* in both directions */
-  gboolean reset;      /* by its user: no events any more */
-  GError  *error;      /* owned: why it is over, NULL if in order */
+  guint64 bytes_sent;
+  guint64 bytes_received;
+  GError *error; /* owned: why it is over, NULL if in order */
+
+  /* Where each stream has windows. */
+  guint64 send_limit;     /* bytes_sent stays below or at it */
+  guint64 granted;        /* the same, for the other side */
+  guint32 window;         /* how far ahead of what was consumed the limit moves */
+  guint32 credit_at;      /* where in the batch of this number there is a CREDIT of its */
+  guint64 credit_batch;
+  gint64  epoch_at;       /* since when, and since how much, consuming is measured */
+  guint64 epoch_consumed;
+
+  unsigned int accepted : 1;    /* by the client; the server may write at once */
+  unsigned int answered : 1;    /* server: the client has accepted, or v1, which cannot tell */
+  unsigned int wants_turn : 1;  /* asked to write when it was not allowed to */
+  unsigned int read_ended : 1;  /* the other side has ended */
+  unsigned int write_ended : 1; /* this side has */
+  unsigned int over : 1;        /* in both directions */
+  unsigned int reset : 1;       /* by its user: no events any more */
 };
 
 /* vt-mux.c: for the protocols. */
@@ -119,6 +146,8 @@ void vt_mux_send (VtMux *self, GBytes *message, gboolean text, gboolean counted)
 void         vt_mux_fail (VtMux *self, GError *error);
 VtMuxStream *vt_mux_find_stream (VtMux *self, guint32 id);
 gboolean     vt_mux_is_full (VtMux *self);
+/* Bytes that are kept for the other side, which has not acknowledged them. */
+size_t       vt_mux_get_kept (VtMux *self);
 /* The mux's reference. */
 VtMuxStream *vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id);
 
@@ -139,10 +168,22 @@ void vt_mux_keepalive_pause (VtMux *self);
 void vt_mux_keepalive_resume (VtMux *self);
 void vt_mux_keepalive_stop (VtMux *self);
 void vt_mux_note_pong (VtMux *self);
+/* The answer to a ping that carried the time at which it was sent. */
+void vt_mux_note_timed_pong (VtMux *self, gint64 sent);
+/* The other side is there: pings at once, and knows the round-trip time one round trip later. */
+void vt_mux_keepalive_greet (VtMux *self);
 
 /* vt-mux-stream.c: for the mux and the protocols. */
 VtMuxStream *vt_mux_stream_new (VtMux *mux, guint32 id, guint32 listen_id);
 void         vt_mux_stream_push (VtMuxStream *self, GBytes *bytes);
+/* Bytes of a message, which are not there any more when this returns. */
+void         vt_mux_stream_lend (VtMuxStream *self, const uint8_t *data, size_t length);
+/* The other side will send no more. */
+void         vt_mux_stream_end_reading (VtMuxStream *self);
+/* Server: the client has accepted. */
+void         vt_mux_stream_note_answered (VtMuxStream *self);
+/* It may write now; if it had asked, it waits for its turn. */
+void         vt_mux_stream_allow_writing (VtMuxStream *self);
 /* It is over; the mux forgets it, and its user hears of it from a later dispatch. With an error
  * what it received is dropped. */
 void vt_mux_stream_end (VtMuxStream *self, const GError *error);

@@ -55,26 +55,38 @@ dead_cb (void *user_data)
                                             _ ("Nothing was heard from the other side")));
 }
 
-/* At most one ping is timed at a time; answers come in the order of the pings. */
-static void
-ping_cb (void *user_data)
+/* Where there is one, both sides ping, from then on; in v1 only the client does. */
+static gboolean
+has_greeting (VtMux *self)
 {
-  VtMux *self = user_data;
+  return self->protocol->set_peer_limits != NULL;
+}
 
+/* Where pings carry no time, one is timed at a time, and answers come in the order of the pings. */
+static void
+send_ping (VtMux *self)
+{
   self->n_pings++;
-  if (self->timed_ping == 0)
+  if (self->timed_ping == 0 || has_greeting (self))
     {
       self->timed_ping = self->n_pings;
       self->timed_ping_sent = vt_clock_get_time (self->clock);
     }
-  vt_timer_start (self->ping_timer, self->config.ping_interval);
+  if (self->config.ping_interval > 0)
+    vt_timer_start (self->ping_timer, self->config.ping_interval);
   self->protocol->ping (self);
+}
+
+static void
+ping_cb (void *user_data)
+{
+  send_ping (user_data);
 }
 
 void
 vt_mux_keepalive_start (VtMux *self)
 {
-  self->rtt = -1;
+  self->rtt = self->min_rtt = -1;
   self->forgiven = -1;
   self->last_seen = vt_clock_get_time (self->clock);
   self->dead_timer = vt_timer_new (self->clock, "mux dead peer", dead_cb, self);
@@ -83,8 +95,15 @@ vt_mux_keepalive_start (VtMux *self)
     return;
 
   wait_for_life (self, get_patience (self));
-  if (self->config.role == VT_MUX_CLIENT)
+  if (self->config.role == VT_MUX_CLIENT && !has_greeting (self))
     vt_timer_start (self->ping_timer, self->config.ping_interval);
+}
+
+void
+vt_mux_keepalive_greet (VtMux *self)
+{
+  if (has_greeting (self) && self->failure == NULL)
+    send_ping (self);
 }
 
 /* Who does not read cannot hear; pings go on, so that the other side does not lose patience. */
@@ -110,6 +129,17 @@ vt_mux_keepalive_stop (VtMux *self)
   vt_timer_stop (self->ping_timer);
 }
 
+static void
+measure (VtMux *self)
+{
+  self->timed_ping = 0;
+  self->rtt = vt_clock_get_time (self->clock) - self->timed_ping_sent;
+  if (self->min_rtt < 0 || self->rtt < self->min_rtt)
+    self->min_rtt = self->rtt;
+  if (self->handlers.rtt_measured != NULL)
+    self->handlers.rtt_measured (self->rtt, self->user_data);
+}
+
 void
 vt_mux_note_pong (VtMux *self)
 {
@@ -117,13 +147,15 @@ vt_mux_note_pong (VtMux *self)
     return;
 
   self->n_pongs++;
-  if (self->n_pongs != self->timed_ping)
-    return;
+  if (self->n_pongs == self->timed_ping)
+    measure (self);
+}
 
-  self->timed_ping = 0;
-  self->rtt = vt_clock_get_time (self->clock) - self->timed_ping_sent;
-  if (self->handlers.rtt_measured != NULL)
-    self->handlers.rtt_measured (self->rtt, self->user_data);
+void
+vt_mux_note_timed_pong (VtMux *self, gint64 sent)
+{
+  if (self->timed_ping != 0 && sent == self->timed_ping_sent)
+    measure (self);
 }
 
 void

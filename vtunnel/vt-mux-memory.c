@@ -48,7 +48,8 @@ vt_mux_account (VtMux *self, VtMuxStream *stream)
 void
 vt_mux_pause_if_full (VtMux *self)
 {
-  if (self->paused || self->failure != NULL || self->buffered < get_pause_mark (self))
+  if (self->paused || self->failure != NULL || self->protocol->windows
+      || self->buffered < get_pause_mark (self))
     return;
 
   self->paused = TRUE;

@@ -74,6 +74,7 @@ vt_mux_stream_new (VtMux *mux, guint32 id, guint32 listen_id)
   self->id = id;
   self->listen_id = listen_id;
   self->accepted = mux->config.role == VT_MUX_SERVER;
+  self->answered = self->accepted && !mux->protocol->windows;
   self->member.data = self->waiting.data = self;
   g_queue_push_tail_link (&mux->members, &self->member);
   return self;
@@ -121,7 +122,7 @@ vt_mux_stream_set_handlers (VtMuxStream *self, const VtMuxStreamHandlers *handle
   if (self->news_timer != NULL)
     vt_timer_stop (self->news_timer);
 
-  if (self->mux != NULL && self->mux->config.role == VT_MUX_SERVER && self->accepted && !self->over)
+  if (self->answered && self->handlers.opened != NULL && !self->over)
     news |= VT_MUX_STREAM_OPENED;
   if (has_to_read (self))
     news |= VT_MUX_STREAM_READABLE;
@@ -167,6 +168,14 @@ vt_mux_stream_accept (VtMuxStream *self)
     return;
 
   self->accepted = TRUE;
+  vt_mux_stream_allow_writing (self);
+  if (self->mux->protocol->accept != NULL)
+    self->mux->protocol->accept (self);
+}
+
+void
+vt_mux_stream_allow_writing (VtMuxStream *self)
+{
   if (self->wants_turn)
     vt_mux_wait_for_turn (self->mux, self);
 }
@@ -187,6 +196,8 @@ vt_mux_stream_consume (VtMuxStream *self, size_t length)
   if (self->mux->paused)
     self->consumed_at = vt_clock_get_time (self->clock);
   vt_mux_account (self->mux, self);
+  if (self->mux->protocol->consumed != NULL)
+    self->mux->protocol->consumed (self);
 }
 
 void
@@ -204,14 +215,18 @@ vt_mux_stream_at_end (VtMuxStream *self)
 uint8_t *
 vt_mux_stream_begin_write (VtMuxStream *self, size_t *space)
 {
+  const VtMuxProtocol *protocol;
+
   *space = 0;
-  if (self->over || self->mux == NULL || self->mux->failure != NULL)
+  if (self->over || self->write_ended || self->mux == NULL || self->mux->failure != NULL)
     return NULL;
 
-  self->wants_turn = !self->accepted;
+  protocol = self->mux->protocol;
+  self->wants_turn =
+      !self->accepted || (protocol->may_write != NULL && !protocol->may_write (self));
   if (self->wants_turn || !vt_mux_take_turn (self->mux, self))
     return NULL;
-  return self->mux->protocol->begin_write (self, space);
+  return protocol->begin_write (self, space);
 }
 
 void
@@ -243,8 +258,12 @@ vt_mux_stream_can_half_close (VtMuxStream *self)
 void
 vt_mux_stream_shutdown (VtMuxStream *self)
 {
-  if (!self->over)
-    self->mux->protocol->shutdown (self);
+  if (self->over || self->write_ended)
+    return;
+
+  self->write_ended = TRUE;
+  vt_mux_stream_cancel_write (self);
+  self->mux->protocol->shutdown (self);
 }
 
 void
@@ -275,8 +294,36 @@ vt_mux_stream_push (VtMuxStream *self, GBytes *bytes)
 }
 
 void
+vt_mux_stream_lend (VtMuxStream *self, const uint8_t *data, size_t length)
+{
+  vt_byte_queue_lend (&self->received, data, length);
+  self->bytes_received += length;
+  tell_readable (self);
+  vt_byte_queue_end_lending (&self->received);
+  if (self->mux != NULL)
+    vt_mux_account (self->mux, self);
+}
+
+void
+vt_mux_stream_end_reading (VtMuxStream *self)
+{
+  self->read_ended = TRUE;
+  tell_readable (self);
+}
+
+void
+vt_mux_stream_note_answered (VtMuxStream *self)
+{
+  self->answered = TRUE;
+  if (self->handlers.opened != NULL)
+    tell_later (self, VT_MUX_STREAM_OPENED);
+}
+
+void
 vt_mux_stream_end (VtMuxStream *self, const GError *error)
 {
+  if (self->mux->protocol->removed != NULL)
+    self->mux->protocol->removed (self);
   self->over = TRUE;
   self->error = error == NULL ? NULL : g_error_copy (error);
   vt_mux_leave_turns (self->mux, self);

@@ -21,7 +21,8 @@
 static gboolean
 has_room (VtMux *self)
 {
-  return self->handlers.get_queued (self->user_data) < SEND_QUEUE_HIGH;
+  return self->handlers.get_queued (self->user_data) + self->batched < SEND_QUEUE_HIGH
+         && vt_mux_get_kept (self) <= self->config.max_buffer;
 }
 
 static void

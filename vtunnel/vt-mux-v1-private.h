@@ -46,8 +46,10 @@ void vt_mux_v1_client_receive (VtMuxV1 *self, const VtJsonMessage *message);
 void     vt_mux_v1_server_init (VtMuxV1 *self);
 void     vt_mux_v1_server_accept (VtMux *mux, guint32 id, const char *address, guint16 port);
 void     vt_mux_v1_server_refuse (VtMux *mux, guint32 id, const GError *error);
-gboolean vt_mux_v1_server_open_stream (VtMux   *mux,
-                                       guint32  id,
-                                       guint32  listen_id,
-                                       GError **error);
+gboolean vt_mux_v1_server_open_stream (VtMux          *mux,
+                                       guint32         id,
+                                       guint32         listen_id,
+                                       GSocketAddress *user,
+                                       GSocketAddress *local,
+                                       GError        **error);
 void     vt_mux_v1_server_receive (VtMuxV1 *self, const VtJsonMessage *message);

@@ -151,7 +151,12 @@ vt_mux_v1_server_refuse (VtMux *mux, guint32 id, const GError *error)
 }
 
 gboolean
-vt_mux_v1_server_open_stream (VtMux *mux, guint32 id, guint32 listen_id, GError **error)
+vt_mux_v1_server_open_stream (VtMux *mux,
+                              guint32 id,
+                              guint32 listen_id,
+                              GSocketAddress *user,
+                              GSocketAddress *local,
+                              GError **error)
 {
   VtMuxV1 *self = mux->protocol_state;
   Listen *listen = g_hash_table_lookup (self->listens, GUINT_TO_POINTER (listen_id));

@@ -30,6 +30,18 @@ vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
   };
 }
 
+void
+vt_mux_config_get_limits (const VtMuxConfig *config, VtControlLimits *limits)
+{
+  size_t share = config->max_buffer / MAX (config->max_streams, 1);
+
+  *limits = (VtControlLimits){
+    .window = (guint32) CLAMP (share, 1, VT_CONTROL_WINDOW),
+    .max_frame = VT_CONTROL_OUR_FRAME,
+    .max_message = VT_CONTROL_OUR_MESSAGE,
+  };
+}
+
 static void
 turns_cb (void *user_data)
 {
@@ -54,8 +66,6 @@ vt_mux_new (const VtMuxConfig *config,
 {
   VtMux *self = g_new0 (VtMux, 1);
 
-  g_assert (config->protocol == 1);
-
   self->config = *config;
   self->handlers = *handlers;
   self->user_data = user_data;
@@ -64,8 +74,8 @@ vt_mux_new (const VtMuxConfig *config,
   self->turns_timer = vt_timer_new (clock, "mux turns", turns_cb, self);
   self->stall_timer = vt_timer_new (clock, "mux stall", vt_mux_stall_cb, self);
   self->failure_timer = vt_timer_new (clock, "mux failure", failure_cb, self);
+  self->protocol = config->protocol == 2 ? &vt_mux_v2 : &vt_mux_v1;
   vt_mux_keepalive_start (self);
-  self->protocol = &vt_mux_v1;
   self->protocol_state = self->protocol->create (self);
   return self;
 }
@@ -137,6 +147,26 @@ vt_mux_send (VtMux *self, GBytes *message, gboolean text, gboolean counted)
   g_bytes_unref (message);
 }
 
+void
+vt_mux_set_peer_limits (VtMux *self, const VtControlLimits *limits)
+{
+  if (self->protocol->set_peer_limits != NULL)
+    self->protocol->set_peer_limits (self, limits);
+  vt_mux_keepalive_greet (self);
+}
+
+/* A peer that asks on and on, and does not read the answers or does not say that it has. */
+static void
+check_peer_listens (VtMux *self)
+{
+  if (self->handlers.get_queued (self->user_data) > SEND_QUEUE_MAX)
+    vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
+                                            _ ("The other side does not read what it asks for")));
+  else if (vt_mux_get_kept (self) > self->config.max_buffer + SEND_QUEUE_MAX)
+    vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
+                                            _ ("The other side acknowledges nothing")));
+}
+
 gboolean
 vt_mux_receive (VtMux *self, gboolean text, GBytes *message)
 {
@@ -148,9 +178,7 @@ vt_mux_receive (VtMux *self, gboolean text, GBytes *message)
   vt_mux_note_alive (self);
   counted = self->protocol->receive (self, text, message);
   vt_mux_pause_if_full (self);
-  if (self->handlers.get_queued (self->user_data) > SEND_QUEUE_MAX)
-    vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
-                                            _ ("The other side does not read what it asks for")));
+  check_peer_listens (self);
   return counted;
 }
 
@@ -201,6 +229,12 @@ vt_mux_find_stream (VtMux *self, guint32 id)
   return g_hash_table_lookup (self->streams, GUINT_TO_POINTER (id));
 }
 
+size_t
+vt_mux_get_kept (VtMux *self)
+{
+  return self->handlers.get_kept != NULL ? self->handlers.get_kept (self->user_data) : 0;
+}
+
 gboolean
 vt_mux_is_full (VtMux *self)
 {
@@ -213,7 +247,29 @@ vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id)
   VtMuxStream *stream = vt_mux_stream_new (self, id, listen_id);
 
   g_hash_table_insert (self->streams, GUINT_TO_POINTER (id), stream);
+  if (self->protocol->added != NULL)
+    self->protocol->added (stream);
   return stream;
+}
+
+void
+vt_mux_send_goaway (VtMux *self, const char *reason, unsigned int timeout)
+{
+  if (self->failure == NULL && self->protocol->goaway != NULL)
+    self->protocol->goaway (self, reason, timeout);
+}
+
+/* Where the other side can be told, the streams that are there may go on. */
+static void
+run_out_of_numbers (VtMux *self, GError **error)
+{
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_LIMIT,
+                       _ ("The session has no numbers left for connections"));
+  if (self->protocol->goaway != NULL)
+    vt_mux_send_goaway (self, "The session has used up its numbers", 0);
+  else
+    vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
+                                            _ ("The session has used up its numbers")));
 }
 
 static gboolean
@@ -232,10 +288,7 @@ may_open (VtMux *self, GError **error)
     }
   if (self->last_stream_id == G_MAXUINT32)
     {
-      g_set_error_literal (error, VT_ERROR, VT_ERROR_LIMIT,
-                           _ ("The session has no numbers left for connections"));
-      vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
-                                              _ ("The session has used up its numbers")));
+      run_out_of_numbers (self, error);
       return FALSE;
     }
   return TRUE;
@@ -251,7 +304,8 @@ vt_mux_open_stream (VtMux *self,
   g_assert (self->config.role == VT_MUX_SERVER);
 
   if (!may_open (self, error)
-      || !self->protocol->open_stream (self, self->last_stream_id + 1, listen_id, error))
+      || !self->protocol->open_stream (self, self->last_stream_id + 1, listen_id, user, local,
+                                       error))
     return NULL;
   return vt_mux_add_stream (self, ++self->last_stream_id, listen_id);
 }
