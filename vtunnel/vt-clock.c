@@ -9,12 +9,18 @@
 /* One dispatch fires timers for this long, and leaves what else is due to the next one. */
 #define DISPATCH_BUDGET (2 * G_TIME_SPAN_MILLISECOND)
 
+/* How many that are due soon fire at the end of one. */
+#define SOON_MAX 1024
+
 #define NOT_RUNNING G_MAXUINT
+/* Not in the heap, but among those that are due soon. */
+#define SOON (G_MAXUINT - 1)
 
 struct _VtClock {
   VtPerContext base;
   GSource *source;  /* owned; NULL in a fake clock */
   GPtrArray *heap;  /* owned, the running timers (not owned), the earliest first */
+  GQueue soon;      /* of timers (not owned), by their links: at the end of the dispatch */
   guint64 sequence; /* how many times a timer was started */
   gint64 now;       /* fake clocks only */
 };
@@ -26,7 +32,8 @@ struct _VtTimer {
   void *user_data; /* the caller's */
   gint64 deadline;
   guint64 sequence;   /* tells timers of one deadline apart: first started, first fired */
-  unsigned int index; /* in the heap, or NOT_RUNNING */
+  unsigned int index; /* in the heap, or SOON, or NOT_RUNNING */
+  GList soon;
 };
 
 typedef struct {
@@ -129,6 +136,11 @@ clock_source_prepare (GSource *source, int *timeout)
   gint64 remaining;
 
   *timeout = -1;
+  if (((ClockSource *) source)->clock->soon.length > 0)
+    {
+      *timeout = 0;
+      return TRUE;
+    }
   if (timer == NULL)
     return FALSE;
 
@@ -141,9 +153,10 @@ clock_source_prepare (GSource *source, int *timeout)
 static gboolean
 clock_source_check (GSource *source)
 {
-  VtTimer *timer = earliest (((ClockSource *) source)->clock);
+  VtClock *self = ((ClockSource *) source)->clock;
+  VtTimer *timer = earliest (self);
 
-  return timer != NULL && timer->deadline <= g_source_get_time (source);
+  return self->soon.length > 0 || (timer != NULL && timer->deadline <= g_source_get_time (source));
 }
 
 /* What a function starts anew with a delay of 0 is due at `now` at the earliest, and of those that
@@ -170,6 +183,7 @@ clock_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data
                ended - begun, name);
       break;
     }
+  vt_clock_end_dispatch (self);
   return G_SOURCE_CONTINUE;
 }
 
@@ -241,6 +255,31 @@ vt_clock_unref (VtClock *self)
   vt_per_context_unref (&clock_kind, &self->base);
 }
 
+static void
+remove_soon (VtClock *self, VtTimer *timer)
+{
+  g_queue_unlink (&self->soon, &timer->soon);
+  timer->index = NOT_RUNNING;
+}
+
+/* Bounded: a timer that starts itself again and again goes on in the next dispatch. */
+void
+vt_clock_end_dispatch (VtClock *self)
+{
+  g_autoptr(VtClock) alive = NULL;
+
+  if (self->soon.length == 0)
+    return;
+  alive = vt_clock_ref (self);
+  for (unsigned int i = 0; i < SOON_MAX && self->soon.length > 0; i++)
+    {
+      VtTimer *timer = g_queue_peek_head (&self->soon);
+
+      remove_soon (self, timer);
+      timer->func (timer->user_data);
+    }
+}
+
 gint64
 vt_clock_get_time (VtClock *self)
 {
@@ -285,6 +324,7 @@ vt_timer_new (VtClock *clock, const char *name, VtTimerFunc func, void *user_dat
   self->func = func;
   self->user_data = user_data;
   self->index = NOT_RUNNING;
+  self->soon.data = self;
   return self;
 }
 
@@ -300,9 +340,24 @@ vt_timer_start (VtTimer *self, gint64 delay)
 }
 
 void
+vt_timer_start_soon (VtTimer *self)
+{
+  if (self->clock->source == NULL)
+    {
+      vt_timer_start (self, 0);
+      return;
+    }
+  vt_timer_stop (self);
+  self->index = SOON;
+  g_queue_push_tail_link (&self->clock->soon, &self->soon);
+}
+
+void
 vt_timer_stop (VtTimer *self)
 {
-  if (vt_timer_is_running (self))
+  if (self->index == SOON)
+    remove_soon (self->clock, self);
+  else if (vt_timer_is_running (self))
     heap_remove (self->clock, self);
 }
 

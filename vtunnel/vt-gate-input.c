@@ -317,16 +317,16 @@ vt_gate_input_class_init (VtGateInputClass *klass)
 static void
 vt_gate_input_init (VtGateInput *self)
 {
-  vt_ready_set_init (&self->ready, is_ready, self);
 }
 
 VtGateInput *
-vt_gate_input_new (VtGate *gate, VtGateBase *base)
+vt_gate_input_new (VtGate *gate, VtGateBase *base, VtClock *clock)
 {
   VtGateInput *self = g_object_new (VT_TYPE_GATE_INPUT, NULL);
 
   self->gate = gate;
   self->base = base;
+  vt_ready_set_init (&self->ready, is_ready, self, clock);
   return self;
 }
 

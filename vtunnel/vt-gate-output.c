@@ -161,7 +161,7 @@ gather (VtGateOutput *self, const uint8_t *data, size_t length)
   if (self->gathered == NULL)
     self->gathered = g_malloc (GATHER_SIZE);
   if (self->end == 0)
-    vt_timer_start (self->flush_timer, 0);
+    vt_timer_start_soon (self->flush_timer);
   memcpy (self->gathered + self->end, data, length);
   self->end += length;
   walk (&self->accepted, data, length);
@@ -270,7 +270,6 @@ vt_gate_output_class_init (VtGateOutputClass *klass)
 static void
 vt_gate_output_init (VtGateOutput *self)
 {
-  vt_ready_set_init (&self->ready, is_ready, self);
 }
 
 static void
@@ -286,6 +285,7 @@ vt_gate_output_new (VtGate *gate, VtGateBase *base, VtClock *clock)
 
   self->gate = gate;
   self->base = base;
+  vt_ready_set_init (&self->ready, is_ready, self, clock);
   self->flush_timer = vt_timer_new (clock, "gate flush", flush_cb, self);
   return self;
 }

@@ -13,7 +13,7 @@ G_BEGIN_DECLS
 #define VT_TYPE_GATE_INPUT (vt_gate_input_get_type ())
 G_DECLARE_FINAL_TYPE (VtGateInput, vt_gate_input, VT, GATE_INPUT, GInputStream)
 
-VtGateInput *vt_gate_input_new (VtGate *gate, VtGateBase *base);
+VtGateInput *vt_gate_input_new (VtGate *gate, VtGateBase *base, VtClock *clock);
 void         vt_gate_input_unread (VtGateInput *self, const void *data, size_t length);
 void         vt_gate_input_guard_head (VtGateInput *self, size_t max_head);
 void         vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits *limits);

@@ -198,7 +198,7 @@ vt_gate_new (GIOStream *base)
 
   self->clock = vt_clock_get (NULL);
   self->base = vt_gate_base_new (base, base_cb, self);
-  self->input = vt_gate_input_new (self, self->base);
+  self->input = vt_gate_input_new (self, self->base, self->clock);
   self->output = vt_gate_output_new (self, self->base, self->clock);
   self->refusal_timer = vt_timer_new (self->clock, "gate refusal", refusal_cb, self);
   return self;

@@ -11,6 +11,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "vt-error-private.h"
+#include "vt-heap-private.h"
 
 /* What the kernel may keep unsent: more only makes small messages wait. */
 #define NOTSENT_LOWAT (128 * 1024)
@@ -207,7 +208,7 @@ gate_drained_cb (void *user_data)
   if (self->filled && vt_link_get_queued (self) < VT_LINK_LOW)
     {
       self->filled = FALSE;
-      vt_timer_start (self->writable_timer, 0);
+      vt_timer_start_soon (self->writable_timer);
     }
 }
 
@@ -266,6 +267,7 @@ vt_link_new (SoupWebsocketConnection *connection,
   g_autoptr(VtClock) clock = vt_clock_get (NULL);
   SoupWebsocketState state = soup_websocket_connection_get_state (connection);
 
+  vt_heap_prepare ();
   self->connection = g_object_ref (connection);
   self->gate = gate != NULL ? g_object_ref (gate) : NULL;
   self->handlers = *handlers;

@@ -50,7 +50,7 @@ tell_later (VtMuxStream *self, unsigned int news)
   self->news |= news;
   if (self->news_timer == NULL)
     self->news_timer = vt_timer_new (self->clock, "stream news", news_cb, self);
-  vt_timer_start (self->news_timer, 0);
+  vt_timer_start_soon (self->news_timer);
 }
 
 /* At once, unless older news is still to be told: events come in their order. */

@@ -59,7 +59,7 @@ void
 vt_mux_wait_for_turn (VtMux *self, VtMuxStream *stream)
 {
   join_line (self, stream);
-  vt_timer_start (self->turns_timer, 0);
+  vt_timer_start_soon (self->turns_timer);
 }
 
 void

@@ -83,7 +83,7 @@ commit (VtMuxV2 *self, size_t length)
   self->batch_used += length;
   self->mux->batched = self->batch_used;
   if (!vt_timer_is_running (self->flush_timer))
-    vt_timer_start (self->flush_timer, 0);
+    vt_timer_start_soon (self->flush_timer);
 }
 
 void

@@ -8,6 +8,7 @@
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "vt-clock-private.h"
 #include "vt-per-context-private.h"
 #include "vt-source-private.h"
 
@@ -19,6 +20,7 @@ struct _VtPoller {
   VtPerContext base;
   GSource *source;                  /* owned */
   int epoll_fd;                     /* owned, -1 until there is a first watch */
+  VtClock *clock;                   /* owned, NULL until then: of the same context */
   GPtrArray *watches;               /* owned, the watches (not owned) by descriptor, with gaps */
   guint32 generation;               /* of the last watch */
   struct epoll_event events[BATCH]; /* what the kernel said; a dispatch may leave some of it */
@@ -155,6 +157,21 @@ poller_source_prepare (GSource *source, int *timeout)
   return self->next_event < self->n_events;
 }
 
+/* FALSE if the time was not enough. */
+static gboolean
+handle_batch (VtPoller *self, gint64 end)
+{
+  while (self->next_event < self->n_events)
+    {
+      struct epoll_event event = self->events[self->next_event++];
+
+      handle_event (self, &event);
+      if (g_get_monotonic_time () >= end)
+        return FALSE;
+    }
+  return TRUE;
+}
+
 /* What the time does not suffice for waits in `events`: asking the kernel anew would favour the
  * first descriptors of its list for ever. */
 static gboolean
@@ -162,23 +179,11 @@ poller_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_dat
 {
   g_autoptr(VtPoller) self = vt_poller_ref (((PollerSource *) source)->poller);
   gint64 end = g_get_monotonic_time () + DISPATCH_BUDGET;
-  gboolean more;
 
-  do
-    {
-      if (self->next_event == self->n_events && !next_batch (self))
-        break;
-      more = self->n_events == BATCH;
-      while (self->next_event < self->n_events)
-        {
-          struct epoll_event event = self->events[self->next_event++];
-
-          handle_event (self, &event);
-          if (g_get_monotonic_time () >= end)
-            return G_SOURCE_CONTINUE;
-        }
-    }
-  while (more);
+  while ((self->next_event < self->n_events || next_batch (self)) && handle_batch (self, end)
+         && self->n_events == BATCH)
+    ;
+  vt_clock_end_dispatch (self->clock);
   return G_SOURCE_CONTINUE;
 }
 
@@ -209,6 +214,7 @@ poller_free (VtPerContext *base)
   VtPoller *self = (VtPoller *) base;
 
   vt_source_destroy (self->source);
+  g_clear_pointer (&self->clock, vt_clock_unref);
   if (self->epoll_fd >= 0)
     close (self->epoll_fd);
   g_ptr_array_unref (self->watches);
@@ -244,6 +250,7 @@ ensure_epoll (VtPoller *self)
   self->epoll_fd = epoll_create1 (EPOLL_CLOEXEC);
   if (self->epoll_fd < 0)
     return FALSE;
+  self->clock = vt_clock_get (self->base.context);
   g_source_add_unix_fd (self->source, self->epoll_fd, G_IO_IN);
   return TRUE;
 }

@@ -36,14 +36,17 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   ReadySource *self = (ReadySource *) source;
   GPollableSourceFunc func = (GPollableSourceFunc) G_CALLBACK (callback);
+  gboolean goes_on;
 
   if (func == NULL)
     return G_SOURCE_REMOVE;
   self->ready = FALSE;
-  if (func (self->stream, user_data) == G_SOURCE_REMOVE)
-    return G_SOURCE_REMOVE;
-  look (self);
-  return G_SOURCE_CONTINUE;
+  goes_on = func (self->stream, user_data);
+  if (self->set->clock != NULL)
+    vt_clock_end_dispatch (self->set->clock);
+  if (goes_on)
+    look (self);
+  return goes_on;
 }
 
 static void
@@ -79,17 +82,19 @@ static GSourceFuncs source_funcs = {
 };
 
 void
-vt_ready_set_init (VtReadySet *self, VtReadyCheck check, void *user_data)
+vt_ready_set_init (VtReadySet *self, VtReadyCheck check, void *user_data, VtClock *clock)
 {
   self->sources = g_ptr_array_new ();
   self->check = check;
   self->user_data = user_data;
+  self->clock = clock != NULL ? vt_clock_ref (clock) : NULL;
 }
 
 void
 vt_ready_set_clear (VtReadySet *self)
 {
   g_clear_pointer (&self->sources, g_ptr_array_unref);
+  g_clear_pointer (&self->clock, vt_clock_unref);
 }
 
 GSource *

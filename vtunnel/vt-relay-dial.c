@@ -249,7 +249,7 @@ vt_relay_dial_new (VtTarget *target,
   self->timer = vt_timer_new (clock, "target dial", timer_cb, self);
   self->func = func;
   self->user_data = user_data;
-  vt_timer_start (self->timer, 0);
+  vt_timer_start_soon (self->timer);
   return self;
 }
 

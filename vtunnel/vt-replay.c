@@ -185,7 +185,7 @@ vt_replay_note_received (VtReplay *self, size_t length)
     return;
 
   if (self->untold >= ACK_BYTES && !was_much)
-    vt_timer_start (self->ack_due, 0);
+    vt_timer_start_soon (self->ack_due);
   else if (is_first)
     vt_timer_start (self->ack_due, ACK_DELAY);
 }

@@ -142,7 +142,7 @@ vt_stream_half_init (VtStreamHalf *self,
   self->thread = stream->thread;
   self->transfer = transfer;
   self->is_ready = is_ready;
-  vt_ready_set_init (&self->ready, is_half_ready, self);
+  vt_ready_set_init (&self->ready, is_half_ready, self, NULL);
 }
 
 void
