@@ -17,14 +17,14 @@ static const char *const type_names[] = {
   "", "open", "opened", "data", "eof", "reset", "credit",
 };
 
-/* Of exactly that size, so that a sanitizer sees who reads beyond it. */
+/* Of exactly that size, so that a sanitizer sees who reads beyond it; never NULL. */
 static uint8_t *
 bytes_from_hex (const char *hex, size_t *length)
 {
   uint8_t *bytes;
 
   *length = strlen (hex) / 2;
-  bytes = g_malloc (*length);
+  bytes = g_malloc (MAX (*length, 1));
   for (size_t i = 0; i < *length; i++)
     bytes[i] =
         (uint8_t) (g_ascii_xdigit_value (hex[2 * i]) << 4 | g_ascii_xdigit_value (hex[2 * i + 1]));

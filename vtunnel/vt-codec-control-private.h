@@ -68,8 +68,8 @@ typedef struct {
 } VtControl;
 
 /* FALSE with VT_ERROR_PROTOCOL for what is not one JSON object with a `type`, is nested too
- * deeply or is refused by vt-json-guard-private.h, lacks something that its type must have, or holds
- * a known key of its type with a value of a wrong type or range. Unknown keys and null are
+ * deeply or is refused by vt-json-guard-private.h, lacks something that its type must have, or
+ * holds a known key of its type with a value of a wrong type or range. Unknown keys and null are
  * ignored; an unknown type gives VT_CONTROL_UNKNOWN. */
 gboolean vt_codec_control_decode (GBytes *message, VtControl *control, GError **error);
 void     vt_control_clear (VtControl *self);
