@@ -32,6 +32,7 @@ typedef struct {
   /* Tells the client of a stream that is not in the table yet; FALSE if there is no such listen. */
   gboolean (*open_stream) (VtMux *mux, guint32 id, guint32 listen_id, GSocketAddress *user,
                            GSocketAddress *local, GError **error);
+  gboolean (*has_room) (VtMux *mux); /* for the windows of one more; NULL: always */
   /* What each stream goes through. Any of them may be NULL. */
   void (*added) (VtMuxStream *stream);
   void (*removed) (VtMuxStream *stream); /* it is over, and leaves the table */
@@ -60,6 +61,8 @@ struct _VtMux {
   GHashTable *streams; /* owned, id to VtMuxStream (a reference): those that are not over */
   GQueue      members; /* of VtMuxStream, not owned: all that anybody holds, over or not */
   guint32     last_stream_id;
+  gboolean    said_goaway;
+  gboolean    going_away; /* one of the sides has said so: no new streams */
 
   GQueue       waiting; /* of VtMuxStream, not owned: refused a turn, the next one first */
   VtMuxStream *turn;    /* not owned: whose turn it is */
@@ -150,6 +153,8 @@ gboolean     vt_mux_is_full (VtMux *self);
 size_t       vt_mux_get_kept (VtMux *self);
 /* The mux's reference. */
 VtMuxStream *vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id);
+/* It is over. Drops the mux's reference. */
+void         vt_mux_remove_stream (VtMux *self, guint32 id);
 
 /* vt-mux-turns.c */
 gboolean vt_mux_take_turn (VtMux *self, VtMuxStream *stream);

@@ -330,8 +330,7 @@ vt_mux_stream_end (VtMuxStream *self, const GError *error)
   tell_later (self, VT_MUX_STREAM_CLOSED | (self->read_ended ? VT_MUX_STREAM_READABLE : 0));
   if (error != NULL)
     drop_received (self);
-  /* This may have been the last reference. */
-  g_hash_table_remove (self->mux->streams, GUINT_TO_POINTER (self->id));
+  vt_mux_remove_stream (self->mux, self->id);
 }
 
 void

@@ -23,6 +23,7 @@ typedef enum {
 typedef struct {
   VtMuxV2 *v2; /* not owned */
   guint32 id;
+  VtListenKind kind;
   WishState state;
   VtTimer *timer; /* owned: waits for an answer */
 } Wish;
@@ -103,6 +104,7 @@ vt_mux_v2_client_listen (VtMux *mux, guint32 id, const VtMuxListen *listen)
 
   wish->v2 = self;
   wish->id = id;
+  wish->kind = listen->kind;
   wish->timer = vt_timer_new (mux->clock, "mux listen", wish_cb, wish);
   vt_timer_start (wish->timer, ANSWER_TIMEOUT);
   g_hash_table_insert (self->listens, GUINT_TO_POINTER (id), wish);
@@ -128,7 +130,7 @@ receive_listen_ok (VtMuxV2 *self, Wish *wish, const VtControl *control)
 {
   if (wish->state != ASKED)
     return;
-  if (control->port == 0)
+  if (control->port == 0 && wish->kind == VT_LISTEN_TCP)
     {
       vt_mux_v2_fail (self, "A listen_ok without a port");
       return;

@@ -26,7 +26,6 @@ typedef struct {
 
   GHashTable  *listens; /* owned, id to the role's listen (owned) */
   unsigned int n_unanswered; /* server */
-  gboolean     said_goaway;
 } VtMuxV2;
 
 static inline VtMuxV2 *
@@ -63,7 +62,7 @@ void     vt_mux_v2_window_consumed (VtMuxStream *stream);
 /* Nothing more will come. */
 void     vt_mux_v2_window_close (VtMuxStream *stream);
 /* TRUE if there is room for a further stream. */
-gboolean vt_mux_v2_window_has_room (VtMuxV2 *self);
+gboolean vt_mux_v2_window_has_room (VtMux *mux);
 
 /* vt-mux-v2-client.c */
 void     vt_mux_v2_client_init (VtMuxV2 *self);

@@ -67,9 +67,11 @@ get_exposed (VtMuxV2 *self)
 }
 
 gboolean
-vt_mux_v2_window_has_room (VtMuxV2 *self)
+vt_mux_v2_window_has_room (VtMux *mux)
 {
-  return get_exposed (self) + self->ours.window <= self->mux->config.max_buffer;
+  VtMuxV2 *self = vt_mux_v2_get (mux);
+
+  return get_exposed (self) + self->ours.window <= mux->config.max_buffer;
 }
 
 /* Windows grow from one half of the budget, so that there is room for new streams; none takes

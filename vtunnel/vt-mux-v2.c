@@ -74,9 +74,9 @@ v2_goaway (VtMux *mux, const char *reason, unsigned int timeout)
     .timeout = timeout,
   };
 
-  if (!self->said_goaway)
+  if (!mux->said_goaway)
     vt_mux_v2_send_control (self, &goaway);
-  self->said_goaway = TRUE;
+  mux->said_goaway = mux->going_away = TRUE;
 }
 
 /* Receiving: control. */
@@ -84,6 +84,7 @@ v2_goaway (VtMux *mux, const char *reason, unsigned int timeout)
 static void
 receive_goaway (VtMux *mux, const VtControl *control)
 {
+  mux->going_away = TRUE;
   if (mux->handlers.going_away != NULL)
     mux->handlers.going_away (control->reason, control->timeout, mux->user_data);
 }
@@ -370,6 +371,7 @@ const VtMuxProtocol vt_mux_v2 = {
   .listen_accept = vt_mux_v2_server_accept,
   .listen_refuse = vt_mux_v2_server_refuse,
   .open_stream = vt_mux_v2_server_open_stream,
+  .has_room = vt_mux_v2_window_has_room,
   .added = v2_added,
   .removed = v2_removed,
   .consumed = vt_mux_v2_window_consumed,

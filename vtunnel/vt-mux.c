@@ -238,7 +238,8 @@ vt_mux_get_kept (VtMux *self)
 gboolean
 vt_mux_is_full (VtMux *self)
 {
-  return g_hash_table_size (self->streams) >= self->config.max_streams;
+  return g_hash_table_size (self->streams) >= self->config.max_streams
+         || (self->protocol->has_room != NULL && !self->protocol->has_room (self));
 }
 
 VtMuxStream *
@@ -259,17 +260,33 @@ vt_mux_send_goaway (VtMux *self, const char *reason, unsigned int timeout)
     self->protocol->goaway (self, reason, timeout);
 }
 
+/* The session can do no more, and the other side is to begin a new one. */
+static void
+fail_without_numbers (VtMux *self)
+{
+  vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_SHUTTING_DOWN,
+                                          _ ("The session has used up its numbers")));
+}
+
 /* Where the other side can be told, the streams that are there may go on. */
 static void
 run_out_of_numbers (VtMux *self, GError **error)
 {
   g_set_error_literal (error, VT_ERROR, VT_ERROR_LIMIT,
                        _ ("The session has no numbers left for connections"));
-  if (self->protocol->goaway != NULL)
-    vt_mux_send_goaway (self, "The session has used up its numbers", 0);
-  else
-    vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
-                                            _ ("The session has used up its numbers")));
+  vt_mux_send_goaway (self, "The session has used up its numbers", 0);
+  if (!self->going_away || g_hash_table_size (self->streams) == 0)
+    fail_without_numbers (self);
+}
+
+void
+vt_mux_remove_stream (VtMux *self, guint32 id)
+{
+  /* This may have been the last reference. */
+  g_hash_table_remove (self->streams, GUINT_TO_POINTER (id));
+  if (self->said_goaway && self->last_stream_id == G_MAXUINT32
+      && g_hash_table_size (self->streams) == 0)
+    fail_without_numbers (self);
 }
 
 static gboolean
@@ -278,6 +295,12 @@ may_open (VtMux *self, GError **error)
   if (self->failure != NULL)
     {
       g_propagate_error (error, g_error_copy (self->failure));
+      return FALSE;
+    }
+  if (self->going_away)
+    {
+      g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN,
+                           _ ("The session takes no new connections"));
       return FALSE;
     }
   if (vt_mux_is_full (self) || self->handlers.get_queued (self->user_data) > SEND_QUEUE_BUSY)

@@ -123,6 +123,7 @@ static void
 give_up (VtTrunk *self, const GError *error)
 {
   unsigned int code = SOUP_WEBSOCKET_CLOSE_PROTOCOL_ERROR;
+  gboolean dead = g_error_matches (error, VT_ERROR, VT_ERROR_TIMED_OUT);
 
   vt_timer_stop (self->later);
   vt_timer_stop (self->greeting);
@@ -131,15 +132,15 @@ give_up (VtTrunk *self, const GError *error)
   self->error = g_error_copy (error);
   if (g_error_matches (error, VT_ERROR, VT_ERROR_LIMIT))
     code = SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION;
-  else if (g_error_matches (error, VT_ERROR, VT_ERROR_TIMED_OUT))
+  else if (dead || g_error_matches (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN))
     code = SOUP_WEBSOCKET_CLOSE_GOING_AWAY;
 
   end_streams (self, self->error);
   if (self->freed)
     return;
   vt_link_close (self->link, code, self->error->message);
-  /* A dead peer will not shake hands. */
-  if (code == SOUP_WEBSOCKET_CLOSE_GOING_AWAY)
+  /* It will not shake hands. */
+  if (dead)
     report_closed (self, self->error);
 }
 
