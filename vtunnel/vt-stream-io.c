@@ -18,6 +18,27 @@
  * hand when the turn comes. In bytes. */
 #define STAGED_MAX 32768
 
+/* How long a stream that the application has closed waits for the other side to end too, before it
+ * is reset: what still comes is dropped meanwhile, so that no tail of what was written is lost. */
+#define DRAIN (5 * G_TIME_SPAN_SECOND)
+
+static GError *
+new_drain_error (void)
+{
+  return g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED,
+                              _ ("The stream was closed, and the other side went on"));
+}
+
+static VtTimer *
+start_drain (GMainContext *context, VtTimerFunc func, void *user_data)
+{
+  g_autoptr(VtClock) clock = vt_clock_get (context);
+  VtTimer *timer = vt_timer_new (clock, "stream drain", func, user_data);
+
+  vt_timer_start (timer, DRAIN);
+  return timer;
+}
+
 static void
 wake_input (VtStream *self)
 {
@@ -62,6 +83,25 @@ flush (VtMuxStream *mux, GByteArray *staged)
 }
 
 static void
+drain_cb (void *user_data)
+{
+  VtStream *self = user_data;
+  g_autoptr(GError) error = new_drain_error ();
+
+  vt_mux_stream_reset (self->mux, error);
+  vt_stream_finish (self, error);
+}
+
+/* Once the application wants neither direction any more, and all that it wrote has gone out. */
+static void
+drain_if_closed (VtStream *self)
+{
+  if (self->input_ended && self->output_ended && self->staged == NULL && !self->over
+      && self->drain == NULL)
+    self->drain = start_drain (self->context, drain_cb, self);
+}
+
+static void
 writable_cb (VtMuxStream *mux, void *user_data)
 {
   VtStream *self = user_data;
@@ -71,6 +111,7 @@ writable_cb (VtMuxStream *mux, void *user_data)
   g_clear_pointer (&self->staged, g_byte_array_unref);
   if (self->output_ended)
     vt_mux_stream_shutdown (mux);
+  drain_if_closed (self);
   wake_output (self);
 }
 
@@ -89,9 +130,32 @@ static const VtMuxStreamHandlers own_handlers = {
 /* A stream that was closed and whose object is gone: what it still has to send goes out, and the
  * reference to it is dropped when the other side has ended too. */
 typedef struct {
-  VtMuxStream *mux;   /* owned */
-  GByteArray *staged; /* owned, nullable */
+  VtMuxStream *mux;      /* owned */
+  GMainContext *context; /* owned */
+  GByteArray *staged;    /* owned, nullable */
+  VtTimer *drain;        /* owned, NULL until all has gone out */
 } Forsaken;
+
+static void
+forsaken_free (Forsaken *self)
+{
+  vt_mux_stream_set_handlers (self->mux, NULL, NULL);
+  g_clear_pointer (&self->staged, g_byte_array_unref);
+  g_clear_pointer (&self->drain, vt_timer_free);
+  g_main_context_unref (self->context);
+  vt_mux_stream_unref (self->mux);
+  g_free (self);
+}
+
+static void
+forsaken_drain_cb (void *user_data)
+{
+  Forsaken *self = user_data;
+  g_autoptr(GError) error = new_drain_error ();
+
+  vt_mux_stream_reset (self->mux, error);
+  forsaken_free (self);
+}
 
 static void
 forsaken_readable_cb (VtMuxStream *mux, void *user_data)
@@ -108,17 +172,13 @@ forsaken_writable_cb (VtMuxStream *mux, void *user_data)
     return;
   g_clear_pointer (&self->staged, g_byte_array_unref);
   vt_mux_stream_shutdown (mux);
+  self->drain = start_drain (self->context, forsaken_drain_cb, self);
 }
 
 static void
 forsaken_closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 {
-  Forsaken *self = user_data;
-
-  vt_mux_stream_set_handlers (mux, NULL, NULL);
-  g_clear_pointer (&self->staged, g_byte_array_unref);
-  vt_mux_stream_unref (self->mux);
-  g_free (self);
+  forsaken_free (user_data);
 }
 
 static const VtMuxStreamHandlers forsaken_handlers = {
@@ -133,7 +193,10 @@ forsake (VtStream *self)
   Forsaken *forsaken = g_new0 (Forsaken, 1);
 
   forsaken->mux = vt_mux_stream_ref (self->mux);
+  forsaken->context = g_main_context_ref (self->context);
   forsaken->staged = g_steal_pointer (&self->staged);
+  if (forsaken->staged == NULL)
+    forsaken->drain = start_drain (self->context, forsaken_drain_cb, forsaken);
   vt_mux_stream_set_handlers (self->mux, &forsaken_handlers, forsaken);
 }
 
@@ -233,6 +296,7 @@ vt_stream_end_input (VtStream *self, void *buffer, size_t size, GError **error)
 
   self->input_ended = TRUE;
   vt_mux_stream_discard (self->mux);
+  drain_if_closed (self);
   wake_input (self);
   return 0;
 }
@@ -248,6 +312,7 @@ vt_stream_end_output (VtStream *self, void *buffer, size_t size, GError **error)
   self->output_ended = TRUE;
   if (!self->over && self->staged == NULL)
     vt_mux_stream_shutdown (self->mux);
+  drain_if_closed (self);
   wake_output (self);
   return 0;
 }
@@ -295,6 +360,7 @@ vt_stream_let_go (VtStream *self)
   gboolean graceful = self->output_ended || self->over;
   g_autoptr(GError) error = NULL;
 
+  g_clear_pointer (&self->drain, vt_timer_free);
   if (!graceful)
     {
       error = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED,

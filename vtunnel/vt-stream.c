@@ -36,7 +36,8 @@
  * resets it, and the user sees a broken connection.
  *
  * Closing ([method@Gio.IOStream.close]) never blocks and is graceful: what was written before has
- * been taken over by the tunnel and is delivered, also when the object goes away right after it.
+ * been taken over by the tunnel and is delivered, also when the object goes away right after it;
+ * a user who goes on sending all the same sees the connection reset after 5 seconds.
  * Closing the output stream alone ends that direction. Version 1 of the tunnel's protocol cannot
  * say that one direction ends: there it ends both, and what the other side had sent until then
  * can still be read.
@@ -325,6 +326,7 @@ vt_stream_finish (VtStream *self, const GError *error)
     return;
   alive = g_object_ref (self);
   self->over = TRUE;
+  g_clear_pointer (&self->drain, vt_timer_free);
   if (error != NULL)
     self->error = g_error_copy (error);
   if (self->lent)
