@@ -277,13 +277,12 @@ tls_accepted_cb (GObject *source, GAsyncResult *result, void *user_data)
 }
 
 static void
-accepted_cb (int fd, GSocketAddress *remote, void *user_data)
+accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
   VtFront *self = user_data;
   g_autoptr(GError) error = NULL;
   g_autoptr(GSocket) socket = g_socket_new_from_fd (fd, &error);
   g_autoptr(GSocketConnection) connection = NULL;
-  g_autoptr(GSocketAddress) local = NULL;
   VtFrontPolicy policy = { 0 };
   Arrival *arrival;
 
@@ -294,10 +293,9 @@ accepted_cb (int fd, GSocketAddress *remote, void *user_data)
       return;
     }
   connection = g_socket_connection_factory_create_connection (socket);
-  local = g_socket_get_local_address (socket, &error);
   if (local == NULL)
     {
-      g_debug ("A connection was gone before it was taken: %s", error->message);
+      g_debug ("A connection was gone before it was taken");
       return;
     }
   self->handlers.get_policy (&policy, self->user_data);
@@ -308,7 +306,7 @@ accepted_cb (int fd, GSocketAddress *remote, void *user_data)
     }
   arrival = g_new0 (Arrival, 1);
   arrival->front = self;
-  arrival->local = g_steal_pointer (&local);
+  arrival->local = g_object_ref (local);
   arrival->remote = g_object_ref (remote);
   vt_tls_accept_async (self->acceptor, G_IO_STREAM (connection), policy.tls_certificate,
                        TLS_DEADLINE, self->handshakes, tls_accepted_cb, arrival);

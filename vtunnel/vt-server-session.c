@@ -122,7 +122,7 @@ reset_user (int fd)
 }
 
 static void
-user_arrived_cb (int fd, GSocketAddress *remote, void *user_data)
+user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
   Port *port = user_data;
   g_autoptr(VtServerSession) self = g_rc_box_acquire (port->session);
@@ -133,7 +133,7 @@ user_arrived_cb (int fd, GSocketAddress *remote, void *user_data)
   VtMuxStream *mux_stream;
   User *user;
 
-  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, NULL, &error) : NULL;
+  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, local, &error) : NULL;
   if (mux_stream == NULL)
     {
       g_debug ("A user was turned away: %s", error != NULL ? error->message : "closing");
