@@ -374,6 +374,12 @@ vt_trunk_get_mux (VtTrunk *self)
   return self->closing ? NULL : self->mux;
 }
 
+gboolean
+vt_trunk_is_ready (VtTrunk *self)
+{
+  return TRUE;
+}
+
 unsigned int
 vt_trunk_get_protocol (VtTrunk *self)
 {
