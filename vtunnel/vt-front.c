@@ -15,6 +15,7 @@
 #include "vt-front-upgrade-private.h"
 #include "vt-listener-private.h"
 #include "vt-loopback-private.h"
+#include "vt-negotiation-private.h"
 #include "vt-text-private.h"
 #include "vt-tls-accept-private.h"
 
@@ -153,6 +154,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
   VtGate *gate;
   SoupWebsocketConnection *connection;
   const char *origin;
+  const char *subprotocol;
 
   if (soup_server_message_get_status (message) != SOUP_STATUS_SWITCHING_PROTOCOLS)
     return;
@@ -173,9 +175,11 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
     }
   origin =
       soup_message_headers_get_one (soup_server_message_get_request_headers (message), "Origin");
+  subprotocol = soup_message_headers_get_one (soup_server_message_get_response_headers (message),
+                                              VT_NEGOTIATION_FIELD);
   connection =
       soup_websocket_connection_new (G_IO_STREAM (gate), soup_server_message_get_uri (message),
-                                     SOUP_WEBSOCKET_CONNECTION_SERVER, origin, NULL, NULL);
+                                     SOUP_WEBSOCKET_CONNECTION_SERVER, origin, subprotocol, NULL);
   door->front->handlers.connected (connection, gate, remote, door->front->user_data);
 }
 
@@ -208,6 +212,7 @@ got_headers_cb (SoupServerMessage *message, Door *door)
   if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
     {
       soup_websocket_server_process_handshake (message, NULL, NULL, NULL, NULL);
+      vt_negotiation_select (message, policy.max_protocol);
       g_signal_connect_data (message, "wrote-informational", G_CALLBACK (wrote_informational_cb),
                              g_rc_box_acquire (door), door_closure_unref, 0);
     }
