@@ -12,9 +12,9 @@
 #include "vt-negotiation-private.h"
 #include "vt-source-private.h"
 
-/* A client that is being opened: the dial, and then a tunnel in which the server has not greeted yet.
- * The dial owns it while it lasts, and ends by itself; when it is given up, it loses its client.
- * With a tunnel it is the client's own. */
+/* A client that is being opened: the dial, and then a tunnel in which the server has not greeted
+ * yet. The dial owns it while it lasts, and ends by itself; when it is given up, it loses its
+ * client. With a tunnel it is the client's own. */
 struct _VtClientOpening {
   VtClient *client;       /* not owned, NULL once given up */
   GTask *task;            /* owned, NULL once given up */

@@ -44,8 +44,8 @@ void vt_client_tunnel_free (VtClientTunnel *self);
 void vt_client_tunnel_close (VtClientTunnel *self);
 
 void vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward);
-/* Its streams go on. The number of the answer that is to come, or 0 if there is nothing to wait for:
- * it does not listen, or the server does not answer. */
+/* Its streams go on. The number of the answer that is to come, or 0 if there is nothing to wait
+ * for: it does not listen, or the server does not answer. */
 guint32 vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward);
 
 gboolean vt_client_tunnel_is_ready (VtClientTunnel *self);

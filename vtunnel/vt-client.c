@@ -236,6 +236,13 @@ install_settings (void)
   vt_client_props[VT_CLIENT_PROP_PING_TIMEOUT] =
       g_param_spec_uint ("ping-timeout", NULL, NULL, 1, G_MAXUINT16, DEFAULT_PING_TIMEOUT,
                          flags | G_PARAM_READWRITE);
+}
+
+static void
+install_connection (void)
+{
+  const GParamFlags flags = G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
   /**
    * VtClient:soup-session: (getter get_soup_session) (setter set_soup_session)
    *
@@ -397,6 +404,7 @@ vt_client_class_init (VtClientClass *klass)
   object_class->finalize = vt_client_finalize;
 
   install_settings ();
+  install_connection ();
   install_status ();
   install_lists ();
   g_object_class_install_properties (object_class, G_N_ELEMENTS (vt_client_props), vt_client_props);

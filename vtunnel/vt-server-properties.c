@@ -137,6 +137,9 @@ define_places (void)
    * Where the ports for clients are opened: a literal address, `localhost` (both loopback
    * addresses, 127.0.0.1 and ::1) or `*` (all addresses).
    *
+   * A client that asks for an address of its own, as version 2 of the protocol lets it, gets it if
+   * this covers it, and is refused with %VT_ERROR_PERMISSION_DENIED if not.
+   *
    * Beyond loopback nothing is opened for clients while [property@Vt.Server:allow-anonymous] is
    * %FALSE: they are refused with %VT_ERROR_PERMISSION_DENIED.
    *
@@ -271,8 +274,8 @@ define_limits (void)
    *
    * It bounds what has come from the client and is still to be written to its users, and, with
    * version 2 of the protocol, also what has been sent to it and is kept until it says that it has
-   * it. At either bound, whoever sends is made to wait. A small value limits how fast the streams of
-   * a distant client can be. It counts for sessions that begin from then on.
+   * it. At either bound, whoever sends is made to wait. A small value limits how fast the streams
+   * of a distant client can be. It counts for sessions that begin from then on.
    *
    * Since: 1.0
    */
