@@ -50,6 +50,7 @@ dial_fixture_start (DialFixture *self)
     .session = self->session,
     .uri = self->uri,
     .headers = self->headers,
+    .subprotocols = self->subprotocols,
   };
 
   vt_dialer_dial_async (&request, self->cancellable, dial_fixture_dialed_cb, self);

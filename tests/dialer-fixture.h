@@ -15,6 +15,7 @@ typedef struct {
   RawServer *server;         /* owned */
   GPtrArray *headers;        /* owned, nullable */
   char *uri;                 /* owned */
+  const char *const *subprotocols; /* static, nullable */
   gboolean done;
 
   /* The outcome. */

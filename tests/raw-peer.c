@@ -188,8 +188,8 @@ has_head (void *user_data)
   return self->ended || strstr (input_text (self), "\r\n\r\n") != NULL;
 }
 
-void
-raw_peer_upgrade (RawPeer *self, const char *path)
+char *
+raw_peer_ask_for_upgrade (RawPeer *self, const char *path, const char *lines)
 {
   g_autofree char *request = g_strdup_printf ("GET %s HTTP/1.1\r\n"
                                               "Host: localhost\r\n"
@@ -197,15 +197,27 @@ raw_peer_upgrade (RawPeer *self, const char *path)
                                               "Upgrade: websocket\r\n"
                                               "Sec-WebSocket-Version: 13\r\n"
                                               "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-                                              "\r\n",
-                                              path);
+                                              "%s\r\n",
+                                              path, lines);
   const char *head;
+  size_t length;
+  char *answer;
 
   raw_peer_send_text (self, request);
   raw_wait (has_head, self);
   head = input_text (self);
-  g_assert_true (g_str_has_prefix (head, "HTTP/1.1 101 "));
-  g_byte_array_remove_range (self->input, 0, strstr (head, "\r\n\r\n") + 4 - head);
+  length = strstr (head, "\r\n\r\n") + 4 - head;
+  answer = g_strndup (head, length);
+  g_byte_array_remove_range (self->input, 0, length);
+  return answer;
+}
+
+void
+raw_peer_upgrade (RawPeer *self, const char *path)
+{
+  g_autofree char *answer = raw_peer_ask_for_upgrade (self, path, "");
+
+  g_assert_true (g_str_has_prefix (answer, "HTTP/1.1 101 "));
 }
 
 RawPeer *
@@ -275,6 +287,35 @@ raw_peer_read_message (RawPeer *self)
   if (kind == 0 || kind == CLOSE)
     return NULL;
   return g_string_free (g_steal_pointer (&payload), FALSE);
+}
+
+char *
+raw_peer_read_text (RawPeer *self)
+{
+  g_autoptr(GString) payload = g_string_new (NULL);
+  int kind;
+
+  do
+    kind = read_frame (self, payload);
+  while (kind == PING || kind == PONG || kind == BINARY
+         || (kind == TEXT && g_str_has_prefix (payload->str, "{\"type\":\"ping\",\"t\":")));
+  if (kind == 0 || kind == CLOSE)
+    return NULL;
+  return g_string_free (g_steal_pointer (&payload), FALSE);
+}
+
+GBytes *
+raw_peer_read_binary (RawPeer *self)
+{
+  g_autoptr(GString) payload = g_string_new (NULL);
+  const int ack = 7;
+  int kind;
+
+  do
+    kind = read_frame (self, payload);
+  while (kind != 0 && kind != CLOSE && (kind != BINARY || payload->str[0] == ack));
+  g_assert_cmpint (kind, ==, BINARY);
+  return g_string_free_to_bytes (g_steal_pointer (&payload));
 }
 
 unsigned int

@@ -33,12 +33,20 @@ void        raw_peer_shutdown (RawPeer *self);
 const char *raw_peer_wait_end (RawPeer *self);
 const char *raw_peer_wait_input (RawPeer *self, size_t length);
 
+/* Asks for a WebSocket, with more header lines (each with its end), and gives the head of the
+ * answer. */
+char *raw_peer_ask_for_upgrade (RawPeer *self, const char *path, const char *lines);
+
 /* The WebSocket client. The handshake must succeed. */
 RawPeer *raw_peer_new_websocket (guint16 port, const char *path);
 void     raw_peer_upgrade (RawPeer *self, const char *path);
 void     raw_peer_send_message (RawPeer *self, const char *text);
 /* The next message; NULL when a close frame or the end comes first. Pings are skipped. */
 char *raw_peer_read_message (RawPeer *self);
+/* The same, of v2: without acknowledgements and pings that measure. */
+char *raw_peer_read_text (RawPeer *self);
+/* The next frames of v2 that are no acknowledgement. */
+GBytes *raw_peer_read_binary (RawPeer *self);
 /* Reads up to the close frame, and gives its code. */
 unsigned int raw_peer_read_close (RawPeer *self);
 void raw_peer_expect_message (RawPeer *self, const char *text);

@@ -20,6 +20,7 @@ struct _RawLink {
 };
 
 #define OPCODE_TEXT 1
+#define OPCODE_BINARY 2
 #define OPCODE_CLOSE 8
 #define OPCODE_PING 9
 #define OPCODE_PONG 10
@@ -254,12 +255,19 @@ compute_accept (const char *head)
 void
 raw_link_upgrade (RawLink *self, const char *head, GBytes *tail)
 {
+  raw_link_upgrade_to (self, head, NULL, tail);
+}
+
+void
+raw_link_upgrade_to (RawLink *self, const char *head, const char *subprotocol, GBytes *tail)
+{
   g_autofree char *accept = compute_accept (head);
   g_autoptr(GByteArray) answer = g_byte_array_new ();
   g_autofree char *text =
       g_strdup_printf ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-                       accept);
+                       "Connection: Upgrade\r\nSec-WebSocket-Accept: %s%s%s\r\n\r\n",
+                       accept, subprotocol != NULL ? "\r\nSec-WebSocket-Protocol: " : "",
+                       subprotocol != NULL ? subprotocol : "");
 
   g_byte_array_append (answer, (uint8_t *) text, strlen (text));
   if (tail != NULL)
@@ -342,6 +350,14 @@ take_frame (RawLink *self, unsigned int *opcode, size_t *length)
   return payload;
 }
 
+/* What comes in between: in v2 also acknowledgements, and pings of its own that measure. */
+static gboolean
+is_aside (unsigned int opcode, const char *payload)
+{
+  return opcode == OPCODE_PING || opcode == OPCODE_PONG || opcode == OPCODE_BINARY
+         || (opcode == OPCODE_TEXT && g_str_has_prefix (payload, "{\"type\":\"ping\",\"t\":"));
+}
+
 static char *
 wait_frame (RawLink *self, unsigned int *opcode, size_t *length)
 {
@@ -353,7 +369,7 @@ wait_frame (RawLink *self, unsigned int *opcode, size_t *length)
       payload = NULL;
       RAW_WAIT ((payload = take_frame (self, opcode, length)) != NULL || self->ended);
     }
-  while (payload != NULL && (*opcode == OPCODE_PING || *opcode == OPCODE_PONG));
+  while (payload != NULL && is_aside (*opcode, payload));
   return payload;
 }
 

@@ -51,6 +51,8 @@ void raw_link_start_tls (RawLink *self, GTlsCertificate *certificate);
 char *raw_link_read_head (RawLink *self);
 /* Answers 101 to `head`, with `tail` (may be NULL) in the same segment. */
 void raw_link_upgrade (RawLink *self, const char *head, GBytes *tail);
+/* The same, and selects a subprotocol, or what else is said of it (NULL: nothing). */
+void raw_link_upgrade_to (RawLink *self, const char *head, const char *subprotocol, GBytes *tail);
 /* Waits for a request and upgrades it. */
 RawLink *raw_server_wait_upgrade (RawServer *self);
 
@@ -58,7 +60,8 @@ RawLink *raw_server_wait_upgrade (RawServer *self);
 GBytes *raw_frame_new (unsigned int opcode, const void *data, size_t length);
 void    raw_link_send_text (RawLink *self, const char *text);
 void    raw_link_send_close (RawLink *self, unsigned int code, const char *reason);
-/* The next text message. Pings are skipped. NULL when a close frame or the end comes first. */
+/* The next text message. Pings, and what is binary, are skipped. NULL when a close frame or the end
+ * comes first. */
 char *raw_link_read_text (RawLink *self);
 void  raw_link_expect_text (RawLink *self, const char *text);
 /* The code of the close frame, which has to be next; answers it. */

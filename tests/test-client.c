@@ -2,6 +2,7 @@
  * SPDX-License-Identifier: MIT */
 
 #include "client-fixture.h"
+#include "vt-negotiation-private.h"
 
 #define NOT_FOUND "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 
@@ -322,6 +323,56 @@ test_headers (ClientFixture *self, const void *data)
   g_assert_no_error (self->open.error);
 }
 
+static char *
+read_request (ClientFixture *self)
+{
+  char *head;
+
+  vt_client_open_async (self->client, NULL, open_cb, &self->open);
+  self->link = raw_server_wait_link (self->server);
+  head = raw_link_read_head (self->link);
+  raw_link_upgrade (self->link, head, NULL);
+  RAW_WAIT (self->open.done);
+  g_assert_no_error (self->open.error);
+  g_assert_cmpuint (vt_client_get_protocol (self->client), ==, 1);
+  return head;
+}
+
+/* A server that knows nothing newer does not look at it, and is spoken to as ever. */
+static void
+test_offer (ClientFixture *self, const void *data)
+{
+  g_autofree char *head = NULL;
+
+  vt_client_set_max_protocol (self->client, 2);
+  head = read_request (self);
+  g_assert_nonnull (strstr (head, "\r\nSec-WebSocket-Protocol: vtunnel.v2\r\n"));
+  client_fixture_listen (self, self->forward);
+}
+
+static void
+test_offer_nothing (ClientFixture *self, const void *data)
+{
+  g_autofree char *head = NULL;
+
+  vt_client_set_max_protocol (self->client, 1);
+  head = read_request (self);
+  g_assert_null (strstr (head, "Sec-WebSocket-Protocol"));
+}
+
+/* The variable is for whoever looks for the cause of a problem, and cannot change the program. */
+static void
+test_offer_variable (ClientFixture *self, const void *data)
+{
+  g_autofree char *head = NULL;
+
+  vt_client_set_max_protocol (self->client, 2);
+  g_setenv ("VT_PROTOCOL", "1", TRUE);
+  head = read_request (self);
+  g_unsetenv ("VT_PROTOCOL");
+  g_assert_null (strstr (head, "Sec-WebSocket-Protocol"));
+}
+
 static void
 test_headers_invalid (void)
 {
@@ -387,11 +438,15 @@ test_properties (ClientFixture *self, const void *data)
 
   g_assert_cmpuint (vt_client_get_ping_interval (self->client), ==, 30);
   g_assert_cmpuint (vt_client_get_ping_timeout (self->client), ==, 15);
+  g_assert_cmpuint (vt_client_get_max_protocol (self->client), ==, VT_NEGOTIATION_DEFAULT_MAX);
   g_signal_connect_swapped (self->client, "notify", G_CALLBACK (g_atomic_int_inc), &n_notified);
-  g_object_set (self->client, "ping-interval", 0, "ping-timeout", 1, "soup-session", session, NULL);
-  g_assert_cmpuint (n_notified, ==, 3);
-  g_object_set (self->client, "ping-interval", 0, "ping-timeout", 1, "soup-session", session, NULL);
-  g_assert_cmpuint (n_notified, ==, 3);
+  for (int i = 0; i < 2; i++)
+    {
+      g_object_set (self->client, "ping-interval", 0, "ping-timeout", 1, "soup-session", session,
+                    "max-protocol", 3 - VT_NEGOTIATION_DEFAULT_MAX, NULL);
+      g_assert_cmpuint (n_notified, ==, 4);
+    }
+  g_assert_cmpuint (vt_client_get_max_protocol (self->client), ==, 3 - VT_NEGOTIATION_DEFAULT_MAX);
   g_assert_true (vt_client_get_soup_session (self->client) == session);
   g_assert_false (g_object_class_find_property (G_OBJECT_GET_CLASS (self->client), "token")->flags
                   & G_PARAM_READABLE);
@@ -419,6 +474,9 @@ main (int argc, char *argv[])
   ADD_CLIENT_TEST ("/client/drop/connecting", test_drop_connecting);
   ADD_CLIENT_TEST ("/client/drop/closing", test_drop_closing);
   ADD_CLIENT_TEST ("/client/request/headers", test_headers);
+  ADD_CLIENT_TEST ("/client/request/offer", test_offer);
+  ADD_CLIENT_TEST ("/client/request/offer-nothing", test_offer_nothing);
+  ADD_CLIENT_TEST ("/client/request/offer-variable", test_offer_variable);
   g_test_add_func ("/client/request/invalid-headers", test_headers_invalid);
   ADD_CLIENT_TEST ("/client/request/invalid-token", test_token_invalid);
   g_test_add_func ("/client/request/unencrypted-token", test_token_unencrypted);

@@ -108,6 +108,55 @@ test_request (DialFixture *self, const void *data)
   g_assert_no_error (self->error);
 }
 
+static const char *const subprotocols[] = { "new", NULL };
+
+/* Offers a subprotocol, which the server answers with `selected`. */
+static void
+offer (DialFixture *self, const char *selected)
+{
+  g_autoptr(RawLink) link = NULL;
+  g_autofree char *head = NULL;
+
+  self->subprotocols = subprotocols;
+  dial_fixture_start (self);
+  link = raw_server_wait_link (self->server);
+  head = raw_link_read_head (link);
+  g_assert_nonnull (strstr (head, "\r\nSec-WebSocket-Protocol: new\r\n"));
+  raw_link_upgrade_to (link, head, selected, NULL);
+  RAW_WAIT (self->done);
+}
+
+static void
+test_offer (DialFixture *self, const void *data)
+{
+  const char *selected = data;
+
+  offer (self, selected);
+  g_assert_no_error (self->error);
+  g_assert_cmpstr (soup_websocket_connection_get_protocol (self->connection), ==, selected);
+}
+
+static void
+test_offer_misunderstood (DialFixture *self, const void *data)
+{
+  offer (self, data);
+  dial_fixture_expect_error (self, VT_ERROR_NOT_A_TUNNEL, "unsupported protocol");
+}
+
+/* Whoever answers so would speak something else. */
+static void
+test_offer_nothing (DialFixture *self, const void *data)
+{
+  g_autoptr(RawLink) link = NULL;
+  g_autofree char *head = NULL;
+
+  dial_fixture_start (self);
+  link = raw_server_wait_link (self->server);
+  head = raw_link_read_head (link);
+  raw_link_upgrade_to (link, head, "new", NULL);
+  dial_fixture_expect_error (self, VT_ERROR_NOT_A_TUNNEL, "unsupported protocol");
+}
+
 static const struct {
   const char *name;
   const char *answer;
@@ -314,6 +363,11 @@ main (int argc, char *argv[])
   ADD ("/dialer/upgrade/late", NULL, test_upgrade_late);
   ADD ("/dialer/upgrade/forgotten", NULL, test_upgrade_forgotten);
   ADD ("/dialer/request", NULL, test_request);
+  ADD ("/dialer/offer/selected", "new", test_offer);
+  ADD ("/dialer/offer/ignored", NULL, test_offer);
+  ADD ("/dialer/offer/other-selected", "old", test_offer_misunderstood);
+  ADD ("/dialer/offer/two-selected", "new, old", test_offer_misunderstood);
+  ADD ("/dialer/offer/nothing", NULL, test_offer_nothing);
   for (size_t i = 0; i < G_N_ELEMENTS (answers); i++)
     {
       g_autofree char *path = g_strdup_printf ("/dialer/answer/%s", answers[i].name);

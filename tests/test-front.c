@@ -238,6 +238,38 @@ static const Case cases[] = {
   { "junk/protocols", GET_UPGRADE "Sec-WebSocket-Protocol: ,a,,a\r\n", 101, NULL },
 };
 
+/* Which subprotocol becomes of what is offered. */
+typedef struct {
+  const char *name;
+  const char *offer; /* header lines */
+  unsigned int max_protocol;
+  const char *selected; /* nullable */
+} Offer;
+
+#define OFFER(what) "Sec-WebSocket-Protocol: " what "\r\n"
+#define V2 "vtunnel.v2"
+
+static const Offer offers[] = {
+  { "none", "", 2, NULL },
+  { "alone", OFFER (V2), 2, V2 },
+  { "first", OFFER (V2 ", a"), 2, V2 },
+  { "last", OFFER ("a, b, " V2), 2, V2 },
+  { "in-the-middle", OFFER ("a," V2 ",b"), 2, V2 },
+  { "tabs", OFFER ("a\t,\t" V2 "\t"), 2, V2 },
+  { "empty-elements", OFFER (",, ," V2 ",,"), 2, V2 },
+  { "other-line", OFFER ("a") OFFER (V2), 2, V2 },
+  { "first-line", OFFER (V2) "X-Between: c\r\n" OFFER ("a"), 2, V2 },
+  { "twice", OFFER (V2 ", " V2), 2, V2 },
+  { "not-allowed", OFFER (V2), 1, NULL },
+  { "unknown", OFFER ("chat, vtunnel.v3"), 2, NULL },
+  { "longer", OFFER (V2 "1"), 2, NULL },
+  { "shorter", OFFER ("vtunnel.v"), 2, NULL },
+  { "case", OFFER ("VTunnel.V2"), 2, NULL },
+  { "quoted", OFFER ("\"a, " V2 ", b\""), 2, NULL },
+  { "quote-open", OFFER ("\"a, " V2), 2, NULL },
+  { "empty", OFFER (""), 2, NULL },
+};
+
 static gboolean
 has_answer (void *user_data)
 {
@@ -292,6 +324,30 @@ test_no_extension (void)
   g_assert_null (strstr (raw_peer_wait_input (peer, 1), "Sec-WebSocket-Extensions"));
   g_assert_null (strstr (raw_peer_wait_input (peer, 1), "Sec-WebSocket-Protocol"));
   g_assert_null (soup_websocket_connection_get_protocol (fixture.connection));
+  tear_down (&fixture);
+}
+
+static void
+test_offer (const void *data)
+{
+  const Offer *one = data;
+  Fixture fixture = { 0 };
+  guint16 port = set_up (&fixture);
+  g_autoptr(RawPeer) peer = raw_peer_new (port);
+  const char *line = "\r\nSec-WebSocket-Protocol: " V2 "\r\n";
+  const char *answer;
+
+  fixture.policy.max_protocol = one->max_protocol;
+  raw_peer_send_text (peer, GET_UPGRADE);
+  raw_peer_send_text (peer, one->offer);
+  raw_peer_send_text (peer, "\r\n");
+  raw_wait (has_answer, peer);
+  answer = raw_peer_wait_input (peer, 1);
+  if (one->selected != NULL)
+    g_assert_nonnull (strstr (answer, line));
+  else
+    g_assert_null (strstr (answer, "Sec-WebSocket-Protocol"));
+  g_assert_cmpstr (soup_websocket_connection_get_protocol (fixture.connection), ==, one->selected);
   tear_down (&fixture);
 }
 
@@ -484,6 +540,12 @@ main (int argc, char **argv)
       g_autofree char *path = g_strconcat ("/front/answer/", cases[i].name, NULL);
 
       g_test_add_data_func (path, &cases[i], test_answer);
+    }
+  for (size_t i = 0; i < G_N_ELEMENTS (offers); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/front/offer/%s", offers[i].name);
+
+      g_test_add_data_func (path, &offers[i], test_offer);
     }
   g_test_add_func ("/front/answer/no-extension", test_no_extension);
   g_test_add_func ("/front/answer/full", test_full);

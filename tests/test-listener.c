@@ -21,11 +21,12 @@ typedef struct {
   VtListener *listener;
   GArray *accepted;
   char *last_remote;
+  char *last_local;     /* with the port */
   unsigned int free_at; /* frees the listener when so many were let in */
 } Door;
 
 static void
-accepted_cb (int fd, GSocketAddress *remote, void *user_data)
+accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
   Door *door = user_data;
   GInetSocketAddress *inet = G_INET_SOCKET_ADDRESS (remote);
@@ -35,6 +36,8 @@ accepted_cb (int fd, GSocketAddress *remote, void *user_data)
   g_array_append_val (door->accepted, fd);
   g_free (door->last_remote);
   door->last_remote = g_inet_address_to_string (g_inet_socket_address_get_address (inet));
+  g_free (door->last_local);
+  door->last_local = g_socket_connectable_to_string (G_SOCKET_CONNECTABLE (local));
   if (door->accepted->len == door->free_at)
     g_clear_pointer (&door->listener, vt_listener_free);
 }
@@ -65,6 +68,7 @@ door_close (Door *self)
   close_all (self->accepted);
   g_array_unref (self->accepted);
   g_free (self->last_remote);
+  g_free (self->last_local);
 }
 
 static void
@@ -115,11 +119,15 @@ static void
 check_reached (Door *door, const char *address, const char *remote)
 {
   unsigned int n = door->accepted->len;
-  int fd = connect_to (address, vt_listener_get_port (door->listener));
+  guint16 port = vt_listener_get_port (door->listener);
+  g_autoptr(GSocketAddress) to = g_inet_socket_address_new_from_string (address, port);
+  g_autofree char *local = g_socket_connectable_to_string (G_SOCKET_CONNECTABLE (to));
+  int fd = connect_to (address, port);
 
   g_assert_cmpint (fd, >=, 0);
   run_until_accepted (door, n + 1);
   g_assert_cmpstr (door->last_remote, ==, remote);
+  g_assert_cmpstr (door->last_local, ==, local);
   close (fd);
 }
 

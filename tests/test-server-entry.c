@@ -7,6 +7,7 @@
 #include <vtunnel/vtunnel.h>
 
 #include "raw-peer.h"
+#include "vt-negotiation-private.h"
 
 /* For localhost, signed by itself, good for a hundred years. */
 static const char certificate_pem[] =
@@ -524,18 +525,24 @@ test_properties (void)
   g_assert_cmpstr (vt_server_get_allowed_ports (server), ==, "1024-65535");
   g_assert_false (vt_server_get_allow_anonymous (server));
   g_assert_null (vt_server_get_allowed_origins (server));
+  g_assert_cmpuint (vt_server_get_max_buffer (server), ==, 128 * 1024 * 1024);
+  g_assert_cmpuint (vt_server_get_max_protocol (server), ==, VT_NEGOTIATION_DEFAULT_MAX);
   for (int i = 0; i < 2; i++)
     {
       g_object_set (server, "path", "/t", "bind-address", "::1", "allowed-origins", origins,
                     "allow-anonymous", TRUE, "ping-interval", 1, "ping-timeout", 2, "max-sessions",
-                    3, "max-forwards", 4, "max-streams", 5, NULL);
-      g_assert_cmpuint (n_notified, ==, 9);
+                    3, "max-forwards", 4, "max-streams", 5, "max-buffer",
+                    G_GUINT64_CONSTANT (0x100000000), "max-protocol",
+                    3 - VT_NEGOTIATION_DEFAULT_MAX, NULL);
+      g_assert_cmpuint (n_notified, ==, 11);
     }
   vt_server_set_bind_address (server, NULL);
   g_object_get (server, "bind-address", &bind_address, NULL);
   g_assert_cmpstr (bind_address, ==, "localhost");
   g_assert_cmpstrv (vt_server_get_allowed_origins (server), origins);
   g_assert_cmpuint (vt_server_get_max_streams (server), ==, 5);
+  g_assert_cmpuint (vt_server_get_max_buffer (server), ==, G_GUINT64_CONSTANT (0x100000000));
+  g_assert_cmpuint (vt_server_get_max_protocol (server), ==, 3 - VT_NEGOTIATION_DEFAULT_MAX);
 }
 
 int

@@ -58,6 +58,8 @@ read_options (VtToolClientOptions *self, char **argv, GError **error)
       N_ ("Ask a silent server for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
       N_ ("… and give up without an answer (15)"), N_ ("SECONDS") },
+    { "max-protocol", 0, 0, G_OPTION_ARG_STRING, &self->max_protocol,
+      N_ ("Highest protocol version, 1 or 2 (2)"), N_ ("VERSION") },
     G_OPTION_ENTRY_NULL,
   };
 
@@ -307,6 +309,8 @@ vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error)
                                    "ping-interval", error)
       || !vt_tool_options_set_number ("--ping-timeout", self->ping_timeout, G_OBJECT (client),
                                       "ping-timeout", error)
+      || !vt_tool_options_set_number ("--max-protocol", self->max_protocol, G_OBJECT (client),
+                                      "max-protocol", error)
       || !set_token (self, client, error) || !set_authorities (self, client, error))
     return NULL;
   set_headers (self, client);
@@ -323,5 +327,6 @@ vt_tool_client_options_clear (VtToolClientOptions *self)
   g_free (self->tls_ca);
   g_free (self->ping_interval);
   g_free (self->ping_timeout);
+  g_free (self->max_protocol);
   g_clear_pointer (&self->parsed, g_ptr_array_unref);
 }

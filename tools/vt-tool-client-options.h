@@ -17,6 +17,7 @@ typedef struct {
   char        *tls_ca;
   char        *ping_interval;
   char        *ping_timeout;
+  char        *max_protocol;
   gboolean     keep_going;
   GPtrArray   *parsed;        /* of VtForward: what `forwards` says, ranges spread out */
 } VtToolClientOptions;

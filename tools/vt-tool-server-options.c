@@ -6,6 +6,7 @@
 #include "vt-tool-server-options.h"
 
 #include <glib/gi18n.h>
+#include <string.h>
 
 static const VtToolHelp help = {
   .name = "vtunnel-tool server",
@@ -51,6 +52,8 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Ask silent clients for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
       N_ ("… and give up without an answer (15)"), N_ ("SECONDS") },
+    { "max-protocol", 0, 0, G_OPTION_ARG_STRING, &self->max_protocol,
+      N_ ("Highest protocol version, 1 or 2 (2)"), N_ ("VERSION") },
     { "max-sessions", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions, N_ ("Clients at a time"),
       N_ ("COUNT") },
     { "max-forwards", 0, 0, G_OPTION_ARG_STRING, &self->max_forwards, N_ ("Ports a client"),
@@ -130,7 +133,7 @@ check_options (VtToolServerOptions *self, GError **error)
   fill_defaults (self);
   if (!vt_tool_options_port ("--port", self->port, 3001, &self->port_number, error)
       || !check_address ("--listen", self->listen, error)
-      || (self->bind_address != NULL
+      || (self->bind_address != NULL && strcmp (self->bind_address, "*") != 0
           && !check_address ("--bind-address", self->bind_address, error))
       || !check_tls (self, error))
     return FALSE;
@@ -185,6 +188,7 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
   } numbers[] = {
     { "--ping-interval", self->ping_interval, "ping-interval" },
     { "--ping-timeout", self->ping_timeout, "ping-timeout" },
+    { "--max-protocol", self->max_protocol, "max-protocol" },
     { "--max-sessions", self->max_sessions, "max-sessions" },
     { "--max-forwards", self->max_forwards, "max-forwards" },
     { "--max-streams", self->max_streams, "max-streams" },
@@ -250,6 +254,7 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->tls_key);
   g_free (self->ping_interval);
   g_free (self->ping_timeout);
+  g_free (self->max_protocol);
   g_free (self->max_sessions);
   g_free (self->max_forwards);
   g_free (self->max_streams);

@@ -20,6 +20,7 @@ typedef struct {
   char        *tls_key;
   char        *ping_interval;
   char        *ping_timeout;
+  char        *max_protocol;
   char        *max_sessions;
   char        *max_forwards;
   char        *max_streams;

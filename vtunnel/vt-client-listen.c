@@ -74,6 +74,12 @@ drop (Listen *listen, const GError *error, const GError *answer_error)
                         error);
 }
 
+void
+vt_client_drop_forward (VtClient *self, VtForward *forward, const GError *answer_error)
+{
+  drop (g_hash_table_lookup (self->listens, forward), NULL, answer_error);
+}
+
 static gboolean
 cancelled_cb (GCancellable *cancellable, gpointer user_data)
 {
@@ -232,76 +238,6 @@ vt_client_listen_async (VtClient *self,
  */
 gboolean
 vt_client_listen_finish (VtClient *self, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (VT_IS_CLIENT (self), FALSE);
-  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
-}
-
-/**
- * vt_client_unlisten_async:
- * @self: a client
- * @forward: a forward of this client
- * @cancellable: (nullable): to give up waiting; the forward is taken back all the same
- * @callback: (scope async): called when it is done
- * @user_data: data for @callback
- *
- * Takes a forward back: the server closes its port, and no new streams come.
- *
- * Streams that are open go on. The forward is free again, and can be given to this or another
- * client. A [method@Vt.Client.listen_async] that is not answered yet fails with
- * %VT_ERROR_CANCELLED.
- *
- * With version 1 of the protocol the server does not answer, so this completes at once.
- *
- * Since: 1.0
- */
-void
-vt_client_unlisten_async (VtClient *self,
-                          VtForward *forward,
-                          GCancellable *cancellable,
-                          GAsyncReadyCallback callback,
-                          gpointer user_data)
-{
-  g_autoptr(GTask) task = NULL;
-  g_autoptr(GError) error = NULL;
-  Listen *listen;
-
-  g_return_if_fail (VT_IS_CLIENT (self));
-  g_return_if_fail (VT_IS_FORWARD (forward));
-  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
-
-  task = g_task_new (self, cancellable, callback, user_data);
-  g_task_set_source_tag (task, vt_client_unlisten_async);
-  listen = g_hash_table_lookup (self->listens, forward);
-  if (listen == NULL)
-    {
-      g_task_return_new_error (task, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
-                               _ ("The client does not have this forward"));
-      return;
-    }
-
-  error = g_error_new_literal (VT_ERROR, VT_ERROR_CANCELLED, _ ("The forward was taken back"));
-  drop (listen, NULL, error);
-  g_task_return_boolean (task, TRUE);
-}
-
-/**
- * vt_client_unlisten_finish:
- * @self: a client
- * @result: what the callback was given
- * @error: return location for an error
- *
- * Finishes [method@Vt.Client.unlisten_async].
- *
- * Returns: %TRUE if the forward was taken back; %FALSE with %VT_ERROR_INVALID_ARGUMENT if it was
- *   not this client's, or with `G_IO_ERROR_CANCELLED`
- *
- * Since: 1.0
- */
-gboolean
-vt_client_unlisten_finish (VtClient *self, GAsyncResult *result, GError **error)
 {
   g_return_val_if_fail (VT_IS_CLIENT (self), FALSE);
   g_return_val_if_fail (g_task_is_valid (result, self), FALSE);

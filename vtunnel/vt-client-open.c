@@ -9,19 +9,24 @@
 
 #include "vt-dialer-private.h"
 #include "vt-error.h"
+#include "vt-negotiation-private.h"
 #include "vt-source-private.h"
 
-/* A dial that is under way. It ends by itself; when it is given up, it loses its client. */
+/* A client that is being opened: the dial, and then a tunnel in which the server has not greeted
+ * yet. The dial owns it while it lasts, and ends by itself; when it is given up, it loses its
+ * client. With a tunnel it is the client's own. */
 struct _VtClientOpening {
-  VtClient *client;   /* not owned, NULL once given up */
-  GTask *task;        /* owned, NULL once given up */
-  GCancellable *dial; /* owned */
-  GSource *watch;     /* owned, of the caller's cancellable, nullable */
+  VtClient *client;       /* not owned, NULL once given up */
+  GTask *task;            /* owned, NULL once given up */
+  GCancellable *dial;     /* owned */
+  VtClientTunnel *tunnel; /* owned, NULL while dialling */
+  GSource *watch;         /* owned, of the caller's cancellable, nullable */
 };
 
 static void
 opening_free (VtClientOpening *self)
 {
+  g_clear_pointer (&self->tunnel, vt_client_tunnel_free);
   g_clear_pointer (&self->watch, vt_source_destroy);
   g_clear_object (&self->task);
   g_clear_object (&self->dial);
@@ -81,10 +86,48 @@ become_closed (VtClient *self, const GError *error)
     set_error (self, error);
   set_state (self, VT_CLIENT_STATE_CLOSED);
   vt_client_release_forwards (self, error);
+  /* What the forwards listened on is closed with the tunnel. */
+  vt_client_answer_unlistens (self);
   g_object_thaw_notify (G_OBJECT (self));
 
   for (unsigned int i = 0; i < closings->len; i++)
     g_task_return_boolean (closings->pdata[i], TRUE);
+}
+
+static void
+become_open (VtClient *self, VtClientTunnel *tunnel)
+{
+  g_object_freeze_notify (G_OBJECT (self));
+  self->tunnel = tunnel;
+  set_state (self, VT_CLIENT_STATE_OPEN);
+  vt_client_send_listens (self);
+  notify_tunnel (self);
+  g_object_thaw_notify (G_OBJECT (self));
+}
+
+static void
+tunnel_ready_cb (void *user_data)
+{
+  g_autoptr(VtClient) self = g_object_ref (user_data);
+  g_autoptr(VtClientOpening) opening = g_steal_pointer (&self->opening);
+
+  become_open (self, g_steal_pointer (&opening->tunnel));
+  g_task_return_boolean (opening->task, TRUE);
+}
+
+/* The tunnel is over before the server has greeted. */
+static void
+fail_opening (VtClient *self, const GError *error)
+{
+  g_autoptr(VtClientOpening) opening = g_steal_pointer (&self->opening);
+  g_autoptr(GError) why = NULL;
+
+  g_ptr_array_add (self->ending_tunnels, g_steal_pointer (&opening->tunnel));
+  why = error != NULL ? g_error_copy (error)
+                      : g_error_new_literal (VT_ERROR, VT_ERROR_FAILED,
+                                             _ ("The server closed the tunnel at once"));
+  become_closed (self, why);
+  g_task_return_error (opening->task, g_steal_pointer (&why));
 }
 
 static void
@@ -93,6 +136,14 @@ tunnel_listened_cb (VtForward *forward, guint16 port, const GError *error, void 
   g_autoptr(VtClient) self = g_object_ref (user_data);
 
   vt_client_listened (self, forward, port, error);
+}
+
+static void
+tunnel_unlistened_cb (guint32 id, void *user_data)
+{
+  g_autoptr(VtClient) self = g_object_ref (user_data);
+
+  vt_client_unlistened (self, id);
 }
 
 static void
@@ -125,7 +176,10 @@ tunnel_closed_cb (const GError *error, void *user_data)
   g_autoptr(VtClient) self = g_object_ref (user_data);
   gboolean wished = self->state == VT_CLIENT_STATE_CLOSING;
 
-  become_closed (self, wished ? NULL : error);
+  if (self->opening != NULL)
+    fail_opening (self, error);
+  else
+    become_closed (self, wished ? NULL : error);
 }
 
 static void
@@ -151,7 +205,9 @@ static VtClientTunnel *
 new_tunnel (VtClient *self, SoupWebsocketConnection *connection, VtGate *gate)
 {
   const VtClientTunnelHandlers handlers = {
+    .ready = tunnel_ready_cb,
     .listened = tunnel_listened_cb,
+    .unlistened = tunnel_unlistened_cb,
     .stream_opened = tunnel_stream_opened_cb,
     .stream_closed = tunnel_stream_closed_cb,
     .rtt_measured = tunnel_rtt_measured_cb,
@@ -161,6 +217,7 @@ new_tunnel (VtClient *self, SoupWebsocketConnection *connection, VtGate *gate)
   VtMuxConfig config;
 
   vt_mux_config_init (&config, VT_MUX_CLIENT);
+  config.protocol = vt_negotiation_get_protocol (connection);
   config.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
   config.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
   return vt_client_tunnel_new (connection, gate, soup_session_get_tls_database (get_session (self)),
@@ -182,24 +239,22 @@ dialled_cb (GObject *source, GAsyncResult *result, void *user_data)
     return;
 
   self = g_object_ref (opening->client);
-  self->opening = NULL;
   if (error != NULL)
     {
+      self->opening = NULL;
       become_closed (self, error);
       g_task_return_error (opening->task, g_steal_pointer (&error));
       return;
     }
 
-  g_object_freeze_notify (G_OBJECT (self));
-  self->tunnel = new_tunnel (self, g_steal_pointer (&connection), g_steal_pointer (&gate));
-  set_state (self, VT_CLIENT_STATE_OPEN);
-  vt_client_send_listens (self);
-  notify_tunnel (self);
-  g_object_thaw_notify (G_OBJECT (self));
-  g_task_return_boolean (opening->task, TRUE);
+  /* From here on it is the client's. */
+  opening->tunnel = new_tunnel (self, g_steal_pointer (&connection), g_steal_pointer (&gate));
+  g_steal_pointer (&opening);
+  if (vt_client_tunnel_is_ready (self->opening->tunnel))
+    tunnel_ready_cb (self);
 }
 
-/* Gives the dial up at once. The task of the open is the caller's to answer. */
+/* Gives the dial or the tunnel up at once. The task of the open is the caller's to answer. */
 static GTask *
 give_up_opening (VtClient *self)
 {
@@ -209,8 +264,11 @@ give_up_opening (VtClient *self)
 
   opening->client = NULL;
   g_clear_pointer (&opening->watch, vt_source_destroy);
-  /* This may end the dial, and `opening` with it. */
-  g_cancellable_cancel (dial);
+  /* The latter may end the dial, and `opening` with it. */
+  if (opening->tunnel != NULL)
+    opening_free (opening);
+  else
+    g_cancellable_cancel (dial);
   return task;
 }
 
@@ -232,6 +290,7 @@ start_dial (VtClient *self, GTask *task, const GPtrArray *headers)
     .session = get_session (self),
     .uri = self->uri,
     .headers = headers,
+    .subprotocols = vt_negotiation_get_subprotocols (vt_negotiation_limit (self->max_protocol)),
   };
   VtClientOpening *opening = g_new0 (VtClientOpening, 1);
 
@@ -284,8 +343,9 @@ close_cancelled_cb (GCancellable *cancellable, gpointer user_data)
  * Connects to the server.
  *
  * What [method@Vt.Client.listen_async] was called for before is asked for as soon as the tunnel is
- * open. If it cannot be opened, those calls fail as well. Connecting takes 30 seconds at most, and
- * keeps the client alive.
+ * open. If it cannot be opened, those calls fail as well. Connecting keeps the client alive, and
+ * takes 40 seconds at most: 30 for the connection, and 10 for a server that speaks version 2 of the
+ * protocol to greet.
  *
  * A client that is closed can be opened again.
  *

@@ -217,6 +217,46 @@ vt_client_set_token (VtClient *self, const char *token)
 }
 
 /**
+ * vt_client_get_max_protocol: (get-property max-protocol)
+ * @self: a client
+ *
+ * Gets the highest version of the protocol that the client offers.
+ *
+ * Returns: the version, 1 or 2
+ *
+ * Since: 1.0
+ */
+unsigned int
+vt_client_get_max_protocol (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->max_protocol;
+}
+
+/**
+ * vt_client_set_max_protocol: (set-property max-protocol)
+ * @self: a client
+ * @version: a version, 1 or 2
+ *
+ * Sets the highest version of the protocol that the client offers. It takes effect when the client
+ * is next opened.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_max_protocol (VtClient *self, unsigned int version)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (version >= 1 && version <= 2);
+
+  if (self->max_protocol == version)
+    return;
+  self->max_protocol = version;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_MAX_PROTOCOL]);
+}
+
+/**
  * vt_client_set_header:
  * @self: a client
  * @name: the name of a header

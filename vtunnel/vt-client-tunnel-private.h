@@ -13,9 +13,13 @@
 typedef struct _VtClientTunnel VtClientTunnel;
 
 typedef struct {
+  /* As in VtTrunkHandlers. */
+  void (*ready) (void *user_data);
   /* The server's answer to a listen. A forward with an error is forgotten. The forward's state is
    * the owner's to set. `port` is what was opened. */
   void (*listened) (VtForward *forward, guint16 port, const GError *error, void *user_data);
+  /* The server's answer to what vt_client_tunnel_unlisten () gave this number. */
+  void (*unlistened) (guint32 id, void *user_data);
   void (*stream_opened) (VtStream *stream, void *user_data);
   void (*stream_closed) (VtStream *stream, const GError *error, void *user_data);
   void (*rtt_measured) (gint64 rtt, void *user_data);
@@ -40,8 +44,11 @@ void vt_client_tunnel_free (VtClientTunnel *self);
 void vt_client_tunnel_close (VtClientTunnel *self);
 
 void vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward);
-/* Nothing happens if it does not listen. Its streams go on. */
-void vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward);
+/* Its streams go on. The number of the answer that is to come, or 0 if there is nothing to wait
+ * for: it does not listen, or the server does not answer. */
+guint32 vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward);
+
+gboolean vt_client_tunnel_is_ready (VtClientTunnel *self);
 
 unsigned int vt_client_tunnel_get_protocol (VtClientTunnel *self);
 /* Microseconds, -1 while unknown. */

@@ -10,6 +10,7 @@
 #include "vt-error.h"
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
+#include "vt-text-private.h"
 
 /* Reference-counted, because an application may let go of its client in any handler. */
 struct _VtClientTunnel {
@@ -118,6 +119,14 @@ serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
 }
 
 static void
+ready_cb (void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+
+  self->handlers.ready (self->user_data);
+}
+
+static void
 stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
 {
   g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
@@ -172,11 +181,28 @@ listen_failed_cb (guint32 id, const GError *error, void *user_data)
 }
 
 static void
+unlisten_done_cb (guint32 id, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+
+  self->handlers.unlistened (id, self->user_data);
+}
+
+static void
 rtt_measured_cb (gint64 rtt, void *user_data)
 {
   g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
 
   self->handlers.rtt_measured (rtt, self->user_data);
+}
+
+static void
+going_away_cb (const char *reason, unsigned int timeout, void *user_data)
+{
+  g_autofree char *escaped = vt_text_escape (reason != NULL ? reason : "", -1);
+
+  g_debug ("The server opens no new streams any more, and ends the open ones in %u s: %s", timeout,
+           escaped);
 }
 
 static void
@@ -198,10 +224,13 @@ vt_client_tunnel_new (SoupWebsocketConnection *connection,
                       void *user_data)
 {
   const VtTrunkHandlers trunk_handlers = {
+    .ready = ready_cb,
     .listen_ok = listen_ok_cb,
     .listen_failed = listen_failed_cb,
+    .unlisten_done = unlisten_done_cb,
     .stream_opened = stream_opened_cb,
     .rtt_measured = rtt_measured_cb,
+    .going_away = going_away_cb,
     .closed = closed_cb,
   };
   VtClientTunnel *self = g_rc_box_new0 (VtClientTunnel);
@@ -297,7 +326,7 @@ vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward)
   vt_mux_listen (mux, id, &listen);
 }
 
-void
+guint32
 vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward)
 {
   guint32 id = GPOINTER_TO_UINT (g_hash_table_lookup (self->ids, forward));
@@ -305,10 +334,15 @@ vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward)
   g_autoptr(VtForward) taken = NULL;
 
   if (id == 0)
-    return;
+    return 0;
   taken = take_listen (self, id);
-  if (mux != NULL)
-    vt_mux_unlisten (mux, id);
+  return mux != NULL && vt_mux_unlisten (mux, id) ? id : 0;
+}
+
+gboolean
+vt_client_tunnel_is_ready (VtClientTunnel *self)
+{
+  return self->trunk != NULL && vt_trunk_is_ready (self->trunk);
 }
 
 unsigned int

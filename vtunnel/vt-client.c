@@ -5,6 +5,7 @@
 
 #include "vt-client-struct-private.h"
 #include "vt-enum-types.h"
+#include "vt-negotiation-private.h"
 
 /**
  * VtClient:
@@ -112,6 +113,9 @@ vt_client_get_property (GObject *object, unsigned int property_id, GValue *value
     case VT_CLIENT_PROP_SOUP_SESSION:
       g_value_set_object (value, self->session);
       break;
+    case VT_CLIENT_PROP_MAX_PROTOCOL:
+      g_value_set_uint (value, self->max_protocol);
+      break;
     case VT_CLIENT_PROP_PROTOCOL:
       g_value_set_uint (value, vt_client_get_protocol (self));
       break;
@@ -158,6 +162,9 @@ vt_client_set_property (GObject *object,
     case VT_CLIENT_PROP_TOKEN:
       vt_client_set_token (self, g_value_get_string (value));
       break;
+    case VT_CLIENT_PROP_MAX_PROTOCOL:
+      vt_client_set_max_protocol (self, g_value_get_uint (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -182,6 +189,7 @@ vt_client_finalize (GObject *object)
   g_clear_object (&self->forwards);
   g_clear_object (&self->streams);
   g_clear_pointer (&self->listens, g_hash_table_unref);
+  g_clear_pointer (&self->unlistens, g_hash_table_unref);
   g_clear_pointer (&self->ending_tunnels, g_ptr_array_unref);
   g_clear_pointer (&self->closings, g_ptr_array_unref);
   g_clear_pointer (&self->request, vt_client_request_free);
@@ -228,6 +236,13 @@ install_settings (void)
   vt_client_props[VT_CLIENT_PROP_PING_TIMEOUT] =
       g_param_spec_uint ("ping-timeout", NULL, NULL, 1, G_MAXUINT16, DEFAULT_PING_TIMEOUT,
                          flags | G_PARAM_READWRITE);
+}
+
+static void
+install_connection (void)
+{
+  const GParamFlags flags = G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
   /**
    * VtClient:soup-session: (getter get_soup_session) (setter set_soup_session)
    *
@@ -252,6 +267,18 @@ install_settings (void)
    */
   vt_client_props[VT_CLIENT_PROP_TOKEN] =
       g_param_spec_string ("token", NULL, NULL, NULL, flags | G_PARAM_WRITABLE);
+  /**
+   * VtClient:max-protocol: (getter get_max_protocol) (setter set_max_protocol)
+   *
+   * The highest version of the protocol that the client offers. With 1 it is what the programs that
+   * came before this library speak, whatever the server knows; with 2 the server chooses. It takes
+   * effect when the client is next opened; what came of it is in [property@Vt.Client:protocol].
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_MAX_PROTOCOL] =
+      g_param_spec_uint ("max-protocol", NULL, NULL, 1, 2, VT_NEGOTIATION_DEFAULT_MAX,
+                         flags | G_PARAM_READWRITE);
 }
 
 static void
@@ -377,6 +404,7 @@ vt_client_class_init (VtClientClass *klass)
   object_class->finalize = vt_client_finalize;
 
   install_settings ();
+  install_connection ();
   install_status ();
   install_lists ();
   g_object_class_install_properties (object_class, G_N_ELEMENTS (vt_client_props), vt_client_props);
@@ -388,10 +416,12 @@ vt_client_init (VtClient *self)
 {
   self->ping_interval = DEFAULT_PING_INTERVAL;
   self->ping_timeout = DEFAULT_PING_TIMEOUT;
+  self->max_protocol = VT_NEGOTIATION_DEFAULT_MAX;
   self->request = vt_client_request_new ();
   self->forwards = vt_list_new (VT_TYPE_FORWARD);
   self->streams = vt_list_new (VT_TYPE_STREAM);
   self->listens = g_hash_table_new (NULL, NULL);
+  self->unlistens = g_hash_table_new (NULL, NULL);
   self->ending_tunnels = g_ptr_array_new_with_free_func ((GDestroyNotify) vt_client_tunnel_free);
   self->closings = g_ptr_array_new_with_free_func (g_object_unref);
 }

@@ -49,6 +49,10 @@ void vt_client_set_token (VtClient *self, const char *token);
 VT_EXTERN
 void vt_client_set_header (VtClient *self, const char *name, const char *value);
 VT_EXTERN
+unsigned int vt_client_get_max_protocol (VtClient *self);
+VT_EXTERN
+void vt_client_set_max_protocol (VtClient *self, unsigned int version);
+VT_EXTERN
 unsigned int vt_client_get_protocol (VtClient *self);
 VT_EXTERN
 gint64 vt_client_get_rtt (VtClient *self);

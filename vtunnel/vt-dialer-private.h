@@ -13,6 +13,7 @@ typedef struct {
   SoupSession     *session; /* not owned */
   const char      *uri;     /* not owned */
   const GPtrArray *headers; /* not owned, of name and value in turn */
+  const char *const *subprotocols; /* not owned, to offer; nullable */
 } VtDialRequest;
 
 void vt_dialer_dial_async (const VtDialRequest *request,

@@ -318,7 +318,8 @@ vt_dialer_dial_async (const VtDialRequest *request,
 
   self = dial_new (message, cancellable);
   g_task_set_task_data (task, self, dial_free);
-  soup_session_websocket_connect_async (request->session, message, NULL, NULL, G_PRIORITY_DEFAULT,
+  soup_session_websocket_connect_async (request->session, message, NULL,
+                                        (char **) request->subprotocols, G_PRIORITY_DEFAULT,
                                         self->cancellable, connected_cb, g_steal_pointer (&task));
   /* After libsoup's own handler, which upgrades. */
   g_signal_connect (message, "got-informational", G_CALLBACK (upgrade_over_cb), self);

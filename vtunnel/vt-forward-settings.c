@@ -22,8 +22,10 @@
  * The address that the server shall listen at: an IPv4 or IPv6 address, `localhost`, or `*` for all
  * of its addresses; %NULL where the server pleases.
  *
- * The JSON protocol cannot carry it: there the server decides. A change has no effect until the
- * next [method@Vt.Client.listen_async].
+ * The server may refuse it with %VT_ERROR_PERMISSION_DENIED, if it opens ports elsewhere only. With
+ * version 1 of the protocol a server cannot be told, and a forward with an address is refused with
+ * %VT_ERROR_INVALID_ARGUMENT. A change has no effect until the next
+ * [method@Vt.Client.listen_async].
  *
  * Since: 1.0
  */

@@ -16,12 +16,14 @@ typedef struct {
   const char *const *allowed_origins; /* NULL: no request with an Origin is taken */
   gboolean           allow_anonymous; /* FALSE: only loopback Host, nothing forwarded by a proxy */
   GTlsCertificate   *tls_certificate; /* NULL: no TLS */
+  unsigned int       max_protocol;    /* of what clients offer, what is selected at most */
 } VtFrontPolicy;
 
 typedef struct {
   /* Read anew for each connection and request. */
   void (*get_policy) (VtFrontPolicy *policy, void *user_data);
-  /* A WebSocket that passed every check. The callee takes both references. */
+  /* A WebSocket that passed every check, with the subprotocol that was selected. The callee takes
+   * both references. */
   void (*connected) (SoupWebsocketConnection *connection, VtGate *gate, GSocketAddress *client,
                      void *user_data);
   /* TRUE: no more sessions now; upgrades get 503. */

@@ -15,6 +15,7 @@
 #include "vt-front-upgrade-private.h"
 #include "vt-listener-private.h"
 #include "vt-loopback-private.h"
+#include "vt-negotiation-private.h"
 #include "vt-text-private.h"
 #include "vt-tls-accept-private.h"
 
@@ -153,6 +154,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
   VtGate *gate;
   SoupWebsocketConnection *connection;
   const char *origin;
+  const char *subprotocol;
 
   if (soup_server_message_get_status (message) != SOUP_STATUS_SWITCHING_PROTOCOLS)
     return;
@@ -173,9 +175,11 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
     }
   origin =
       soup_message_headers_get_one (soup_server_message_get_request_headers (message), "Origin");
+  subprotocol = soup_message_headers_get_one (soup_server_message_get_response_headers (message),
+                                              VT_NEGOTIATION_FIELD);
   connection =
       soup_websocket_connection_new (G_IO_STREAM (gate), soup_server_message_get_uri (message),
-                                     SOUP_WEBSOCKET_CONNECTION_SERVER, origin, NULL, NULL);
+                                     SOUP_WEBSOCKET_CONNECTION_SERVER, origin, subprotocol, NULL);
   door->front->handlers.connected (connection, gate, remote, door->front->user_data);
 }
 
@@ -208,6 +212,7 @@ got_headers_cb (SoupServerMessage *message, Door *door)
   if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
     {
       soup_websocket_server_process_handshake (message, NULL, NULL, NULL, NULL);
+      vt_negotiation_select (message, policy.max_protocol);
       g_signal_connect_data (message, "wrote-informational", G_CALLBACK (wrote_informational_cb),
                              g_rc_box_acquire (door), door_closure_unref, 0);
     }
@@ -277,13 +282,12 @@ tls_accepted_cb (GObject *source, GAsyncResult *result, void *user_data)
 }
 
 static void
-accepted_cb (int fd, GSocketAddress *remote, void *user_data)
+accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
   VtFront *self = user_data;
   g_autoptr(GError) error = NULL;
   g_autoptr(GSocket) socket = g_socket_new_from_fd (fd, &error);
   g_autoptr(GSocketConnection) connection = NULL;
-  g_autoptr(GSocketAddress) local = NULL;
   VtFrontPolicy policy = { 0 };
   Arrival *arrival;
 
@@ -294,10 +298,9 @@ accepted_cb (int fd, GSocketAddress *remote, void *user_data)
       return;
     }
   connection = g_socket_connection_factory_create_connection (socket);
-  local = g_socket_get_local_address (socket, &error);
   if (local == NULL)
     {
-      g_debug ("A connection was gone before it was taken: %s", error->message);
+      g_debug ("A connection was gone before it was taken");
       return;
     }
   self->handlers.get_policy (&policy, self->user_data);
@@ -308,7 +311,7 @@ accepted_cb (int fd, GSocketAddress *remote, void *user_data)
     }
   arrival = g_new0 (Arrival, 1);
   arrival->front = self;
-  arrival->local = g_steal_pointer (&local);
+  arrival->local = g_object_ref (local);
   arrival->remote = g_object_ref (remote);
   vt_tls_accept_async (self->acceptor, G_IO_STREAM (connection), policy.tls_certificate,
                        TLS_DEADLINE, self->handshakes, tls_accepted_cb, arrival);

@@ -13,9 +13,11 @@
 typedef struct _VtListener VtListener;
 
 /* `fd` is a connected, non-blocking, close-on-exec socket that now belongs to the callee, who may
- * also free the listener. */
+ * also free the listener. `local` is the address that the peer came to, NULL if the connection is
+ * gone already. */
 typedef void (*VtListenerFunc) (int             fd,
                                 GSocketAddress *remote,
+                                GSocketAddress *local,
                                 void           *user_data);
 
 /* `address` is a literal address, "localhost" (both loopbacks, at least one must work), or "*" (all

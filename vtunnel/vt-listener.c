@@ -27,6 +27,7 @@
 typedef struct {
   VtListener *listener; /* not owned: the listener owns the socket */
   int fd;               /* owned */
+  GSocketAddress *name; /* owned: what every peer comes to; NULL if that can be several addresses */
   VtWatch *watch;       /* owned */
 } Socket;
 
@@ -159,21 +160,35 @@ bind_and_listen (int fd, const struct sockaddr_storage *native, socklen_t length
   return bind (fd, (const struct sockaddr *) native, length) == 0 && listen (fd, BACKLOG) == 0;
 }
 
-/* The port that the system chose, and the address as everybody writes it. */
-static void
-learn_name (VtListener *self, int fd)
+/* NULL if there is none, as for a connection that was reset meanwhile. */
+static GSocketAddress *
+get_name (int fd)
 {
   struct sockaddr_storage native = { 0 };
   socklen_t length = sizeof native;
-  g_autoptr(GSocketAddress) bound = NULL;
-  GInetSocketAddress *inet;
 
   if (getsockname (fd, (struct sockaddr *) &native, &length) != 0)
-    return;
-  bound = g_socket_address_new_from_native (&native, length);
-  inet = G_INET_SOCKET_ADDRESS (bound);
-  self->address = g_inet_address_to_string (g_inet_socket_address_get_address (inet));
-  self->port = g_inet_socket_address_get_port (inet);
+    return NULL;
+  return g_socket_address_new_from_native (&native, length);
+}
+
+/* Takes the descriptor of an open socket. The name tells the port that the system chose, and the
+ * address as everybody writes it. */
+static void
+add_socket (VtListener *self, int fd, GSocketAddress *name)
+{
+  GInetSocketAddress *inet = G_INET_SOCKET_ADDRESS (name);
+  GInetAddress *address = g_inet_socket_address_get_address (inet);
+  Socket *added = &self->sockets[self->n_sockets++];
+
+  if (self->n_sockets == 1)
+    {
+      self->address = g_inet_address_to_string (address);
+      self->port = g_inet_socket_address_get_port (inet);
+    }
+  *added = (Socket){ .listener = self, .fd = fd };
+  if (!g_inet_address_get_is_any (address))
+    added->name = g_object_ref (name);
 }
 
 /* Gives what went wrong as errno says it, or 0. */
@@ -183,6 +198,7 @@ open_socket (VtListener *self, const char *text, guint16 port)
   g_autoptr(GSocketAddress) address = g_inet_socket_address_new_from_string (text, port);
   struct sockaddr_storage native = { 0 };
   socklen_t length = (socklen_t) g_socket_address_get_native_size (address);
+  g_autoptr(GSocketAddress) name = NULL;
   int fd;
 
   if (!g_socket_address_to_native (address, &native, sizeof native, NULL))
@@ -191,7 +207,7 @@ open_socket (VtListener *self, const char *text, guint16 port)
   fd = socket (native.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
   if (fd < 0)
     return errno;
-  if (!bind_and_listen (fd, &native, length))
+  if (!bind_and_listen (fd, &native, length) || (name = get_name (fd)) == NULL)
     {
       int code = errno;
 
@@ -199,9 +215,7 @@ open_socket (VtListener *self, const char *text, guint16 port)
       return code;
     }
 
-  if (self->n_sockets == 0)
-    learn_name (self, fd);
-  self->sockets[self->n_sockets++] = (Socket){ .listener = self, .fd = fd };
+  add_socket (self, fd, name);
   return 0;
 }
 
@@ -213,6 +227,7 @@ close_sockets (VtListener *self)
       Socket *last = &self->sockets[--self->n_sockets];
 
       g_clear_pointer (&last->watch, vt_watch_free);
+      g_clear_object (&last->name);
       close (last->fd);
     }
   g_clear_pointer (&self->address, g_free);
@@ -323,6 +338,7 @@ accept_one (VtListener *self, Socket *from)
   struct sockaddr_storage native = { 0 };
   socklen_t length = sizeof native;
   g_autoptr(GSocketAddress) remote = NULL;
+  g_autoptr(GSocketAddress) local = NULL;
   int fd;
 
   if (!vt_listener_may_take_descriptor ())
@@ -336,7 +352,8 @@ accept_one (VtListener *self, Socket *from)
     return survive_accept_error (self, errno);
 
   remote = g_socket_address_new_from_native (&native, length);
-  self->func (fd, remote, self->user_data);
+  local = from->name != NULL ? g_object_ref (from->name) : get_name (fd);
+  self->func (fd, remote, local, self->user_data);
   return TRUE;
 }
 

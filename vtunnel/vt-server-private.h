@@ -9,7 +9,8 @@
 #include "vt-list-private.h"
 #include "vt-port-ranges-private.h"
 
-/* Shared by vt-server.c (the work), vt-server-properties.c and vt-server-settings.c. */
+/* Shared by vt-server.c (the ways in), vt-server-sessions.c (the work), vt-server-properties.c and
+ * vt-server-settings.c. */
 struct _VtServer {
   GObject parent_instance;
 
@@ -24,10 +25,12 @@ struct _VtServer {
   unsigned int max_sessions;
   unsigned int max_forwards;
   unsigned int max_streams;
+  guint64 max_buffer; /* bytes */
+  unsigned int max_protocol;
 
   VtFront *front;    /* owned, NULL once disposed of */
-  VtList *sessions;  /* owned, of VtSession */
-  GHashTable *work;  /* owned, set of VtServerSession */
+  VtList *sessions;  /* owned, of VtSession: those that are ready */
+  GHashTable *work;  /* owned, set of VtServerSession: all */
   GPtrArray *closes; /* owned, of GTask: who waits for the last session to end */
 };
 
@@ -43,6 +46,8 @@ typedef enum {
   VT_SERVER_PROP_MAX_SESSIONS,
   VT_SERVER_PROP_MAX_FORWARDS,
   VT_SERVER_PROP_MAX_STREAMS,
+  VT_SERVER_PROP_MAX_BUFFER,
+  VT_SERVER_PROP_MAX_PROTOCOL,
   VT_SERVER_PROP_SESSIONS,
 } VtServerProperty;
 
@@ -54,8 +59,29 @@ typedef enum {
 #define VT_SERVER_DEFAULT_SESSIONS 1000
 #define VT_SERVER_DEFAULT_FORWARDS 64
 #define VT_SERVER_DEFAULT_STREAMS 8192
+#define VT_SERVER_DEFAULT_BUFFER (128 * 1024 * 1024)
+#define VT_SERVER_MIN_BUFFER (1024 * 1024)
 
 extern GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
+
+typedef enum {
+  VT_SERVER_SIGNAL_SESSION_OPENED,
+  VT_SERVER_SIGNAL_SESSION_CLOSED,
+  VT_SERVER_SIGNAL_LISTEN_REQUESTED,
+  VT_SERVER_SIGNAL_STREAM_OPENED,
+  VT_SERVER_SIGNAL_STREAM_CLOSED,
+} VtServerSignal;
+
+extern unsigned int vt_server_signals[VT_SERVER_SIGNAL_STREAM_CLOSED + 1];
+
+/* Takes both references; `gate` is NULL for a connection that the application made. */
+void vt_server_open_session (VtServer                *self,
+                             SoupWebsocketConnection *connection,
+                             VtGate                  *gate,
+                             GSocketAddress          *client);
+gboolean vt_server_is_closing (VtServer *self);
+/* Answers those who wait for the server to be closed, if it is. */
+void vt_server_complete_closes (VtServer *self);
 
 /* The properties' part of class_init, init and finalize. */
 void vt_server_install_properties (GObjectClass *klass);

@@ -3,6 +3,8 @@
 
 #include "vt-server-private.h"
 
+#include "vt-negotiation-private.h"
+
 GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
 
 static void
@@ -44,6 +46,12 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
       break;
     case VT_SERVER_PROP_MAX_STREAMS:
       g_value_set_uint (value, self->max_streams);
+      break;
+    case VT_SERVER_PROP_MAX_BUFFER:
+      g_value_set_uint64 (value, self->max_buffer);
+      break;
+    case VT_SERVER_PROP_MAX_PROTOCOL:
+      g_value_set_uint (value, self->max_protocol);
       break;
     case VT_SERVER_PROP_SESSIONS:
       g_value_set_object (value, self->sessions);
@@ -93,6 +101,12 @@ vt_server_set_property (GObject *object,
     case VT_SERVER_PROP_MAX_STREAMS:
       vt_server_set_max_streams (self, g_value_get_uint (value));
       break;
+    case VT_SERVER_PROP_MAX_BUFFER:
+      vt_server_set_max_buffer (self, g_value_get_uint64 (value));
+      break;
+    case VT_SERVER_PROP_MAX_PROTOCOL:
+      vt_server_set_max_protocol (self, g_value_get_uint (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -122,6 +136,9 @@ define_places (void)
    *
    * Where the ports for clients are opened: a literal address, `localhost` (both loopback
    * addresses, 127.0.0.1 and ::1) or `*` (all addresses).
+   *
+   * A client that asks for an address of its own, as version 2 of the protocol lets it, gets it if
+   * this covers it, and is refused with %VT_ERROR_PERMISSION_DENIED if not.
    *
    * Beyond loopback nothing is opened for clients while [property@Vt.Server:allow-anonymous] is
    * %FALSE: they are refused with %VT_ERROR_PERMISSION_DENIED.
@@ -251,6 +268,40 @@ define_limits (void)
                          WRITABLE);
 
   /**
+   * VtServer:max-buffer: (getter get_max_buffer) (setter set_max_buffer)
+   *
+   * How much of each client's memory the server keeps at most, in bytes, at least 1048576 (1 MiB).
+   *
+   * It bounds what has come from the client and is still to be written to its users, and, with
+   * version 2 of the protocol, also what has been sent to it and is kept until it says that it has
+   * it. At either bound, whoever sends is made to wait. A small value limits how fast the streams
+   * of a distant client can be. It counts for sessions that begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_BUFFER] =
+      g_param_spec_uint64 ("max-buffer", NULL, NULL, VT_SERVER_MIN_BUFFER, G_MAXUINT64,
+                           VT_SERVER_DEFAULT_BUFFER, WRITABLE);
+}
+
+static void
+define_sessions (void)
+{
+  /**
+   * VtServer:max-protocol: (getter get_max_protocol) (setter set_max_protocol)
+   *
+   * The highest version of the protocol that is spoken with a client that offers it: with 1, all
+   * clients are spoken to as the programs that came before this library are. It counts for clients
+   * that connect from then on; what came of it is in [property@Vt.Session:protocol].
+   *
+   * With [method@Vt.Server.handle_connection] it has no say.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_PROTOCOL] =
+      g_param_spec_uint ("max-protocol", NULL, NULL, 1, 2, VT_NEGOTIATION_DEFAULT_MAX, WRITABLE);
+
+  /**
    * VtServer:sessions: (getter get_sessions)
    *
    * The clients that are connected, a list of [class@Vt.Session].
@@ -270,5 +321,6 @@ vt_server_install_properties (GObjectClass *klass)
   define_admission ();
   define_keepalive ();
   define_limits ();
+  define_sessions ();
   g_object_class_install_properties (klass, G_N_ELEMENTS (vt_server_props), vt_server_props);
 }

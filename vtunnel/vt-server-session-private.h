@@ -12,6 +12,8 @@
 typedef struct _VtServerSession VtServerSession;
 
 typedef struct {
+  /* As in VtTrunkHandlers. */
+  void (*ready) (VtServerSession *session, void *user_data);
   /* Whether this client may have this forward: FALSE with VT_ERROR if not. Asked before a port is
    * opened. */
   gboolean (*authorise) (VtServerSession *session, VtForward *forward, GError **error,
@@ -37,5 +39,6 @@ VtServerSession *vt_server_session_new (SoupWebsocketConnection       *connectio
                                         const VtServerSessionHandlers *handlers,
                                         void                          *user_data);
 void       vt_server_session_free (VtServerSession *self);
+gboolean   vt_server_session_is_ready (VtServerSession *self);
 VtSession *vt_server_session_get_session (VtServerSession *self);
 void       vt_server_session_close (VtServerSession *self, unsigned int code, const char *reason);

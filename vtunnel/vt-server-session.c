@@ -10,8 +10,10 @@
 #include "vt-error.h"
 
 #include "vt-forward-private.h"
+#include "vt-loopback-private.h"
 #include "vt-relay-private.h"
 #include "vt-socket-private.h"
+#include "vt-text-private.h"
 
 /* An application can let go of its server in any handler, and with it of this session, while a
  * function here is still to return. So it is reference-counted, and without a trunk it is over. */
@@ -113,6 +115,15 @@ relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
   self->handlers.stream_closed (self, stream, error, self->user_data);
 }
 
+static void
+ready_cb (void *user_data)
+{
+  VtServerSession *self = user_data;
+  g_autoptr(VtServerSession) alive = g_rc_box_acquire (self);
+
+  self->handlers.ready (self, self->user_data);
+}
+
 /* The user sees a connection that is reset, not one that stays silent. */
 static void
 reset_user (int fd)
@@ -122,7 +133,7 @@ reset_user (int fd)
 }
 
 static void
-user_arrived_cb (int fd, GSocketAddress *remote, void *user_data)
+user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
   Port *port = user_data;
   g_autoptr(VtServerSession) self = g_rc_box_acquire (port->session);
@@ -133,7 +144,7 @@ user_arrived_cb (int fd, GSocketAddress *remote, void *user_data)
   VtMuxStream *mux_stream;
   User *user;
 
-  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, NULL, &error) : NULL;
+  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, local, &error) : NULL;
   if (mux_stream == NULL)
     {
       g_debug ("A user was turned away: %s", error != NULL ? error->message : "closing");
@@ -184,6 +195,62 @@ open_port (VtServerSession *self, guint32 id, VtForward *forward, GError **error
   return port;
 }
 
+static gboolean
+check_kind (VtListenKind kind, GError **error)
+{
+  static const char *const texts[] = {
+    [VT_LISTEN_HTTP] = N_ ("This server has no host names to give, only ports"),
+    [VT_LISTEN_NONE] = N_ ("This server has no application that takes streams, only ports"),
+    [VT_LISTEN_UNKNOWN] = N_ ("This server has no forwards of this kind, only ports"),
+  };
+
+  if (kind == VT_LISTEN_TCP)
+    return TRUE;
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, _ (texts[kind]));
+  return FALSE;
+}
+
+/* Whether everything that listens there would be among what `place` stands for. */
+static gboolean
+covers (const char *place, const char *address)
+{
+  g_autoptr(GInetAddress) outer = g_inet_address_new_from_string (place);
+  g_autoptr(GInetAddress) inner = g_inet_address_new_from_string (address);
+
+  if (g_str_equal (place, "*") || g_str_equal (place, address))
+    return TRUE;
+  if (g_str_equal (place, "localhost"))
+    return vt_loopback_is_address (address);
+  if (outer == NULL || inner == NULL
+      || g_inet_address_get_family (outer) != g_inet_address_get_family (inner))
+    return FALSE;
+  return g_inet_address_get_is_any (outer) || g_inet_address_equal (outer, inner);
+}
+
+/* A client may wish for less than what the server opens for everybody, not for more. */
+static gboolean
+check_address (VtServerSession *self, const char *address, GError **error)
+{
+  g_autofree char *escaped = NULL;
+
+  if (address == NULL || covers (self->bind_address, address))
+    return TRUE;
+  escaped = vt_text_escape (address, -1);
+  g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+               _ ("This server opens ports at “%s”, which leaves out “%s”"), self->bind_address,
+               escaped);
+  return FALSE;
+}
+
+static void
+refuse (VtServerSession *self, guint32 id, const GError *error)
+{
+  VtMux *mux = self->trunk != NULL ? vt_trunk_get_mux (self->trunk) : NULL;
+
+  if (mux != NULL)
+    vt_mux_listen_refuse (mux, id, error);
+}
+
 static void
 listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
 {
@@ -195,16 +262,20 @@ listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
   Port *port;
   VtMux *mux;
 
+  if (!check_kind (listen->kind, &error) || !check_address (self, listen->address, &error))
+    {
+      refuse (self, id, error);
+      return;
+    }
   vt_forward_set_state (forward, VT_FORWARD_STATE_PENDING, NULL);
   port = open_port (self, id, forward, &error);
-  mux = self->trunk != NULL ? vt_trunk_get_mux (self->trunk) : NULL;
   if (port == NULL)
     {
       vt_forward_set_state (forward, VT_FORWARD_STATE_FAILED, error);
-      if (mux != NULL)
-        vt_mux_listen_refuse (mux, id, error);
+      refuse (self, id, error);
       return;
     }
+  mux = self->trunk != NULL ? vt_trunk_get_mux (self->trunk) : NULL;
   /* The application closed the session when it was asked. */
   if (mux == NULL)
     {
@@ -296,6 +367,7 @@ vt_server_session_new (SoupWebsocketConnection *connection,
                        void *user_data)
 {
   const VtTrunkHandlers trunk_handlers = {
+    .ready = ready_cb,
     .listen_requested = listen_requested_cb,
     .unlistened = unlistened_cb,
     .rtt_measured = rtt_measured_cb,
@@ -324,6 +396,12 @@ vt_server_session_free (VtServerSession *self)
   abort_users (self, error);
   g_clear_pointer (&self->trunk, vt_trunk_free);
   session_unref (self);
+}
+
+gboolean
+vt_server_session_is_ready (VtServerSession *self)
+{
+  return vt_trunk_is_ready (self->trunk);
 }
 
 VtSession *

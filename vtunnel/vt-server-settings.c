@@ -3,6 +3,8 @@
 
 #include "vt-server-private.h"
 
+#include "vt-negotiation-private.h"
+
 void
 vt_server_init_settings (VtServer *self)
 {
@@ -14,6 +16,8 @@ vt_server_init_settings (VtServer *self)
   self->max_sessions = VT_SERVER_DEFAULT_SESSIONS;
   self->max_forwards = VT_SERVER_DEFAULT_FORWARDS;
   self->max_streams = VT_SERVER_DEFAULT_STREAMS;
+  self->max_buffer = VT_SERVER_DEFAULT_BUFFER;
+  self->max_protocol = VT_NEGOTIATION_DEFAULT_MAX;
 }
 
 void
@@ -484,6 +488,83 @@ vt_server_set_max_streams (VtServer *self, unsigned int max)
   g_return_if_fail (max > 0);
 
   set_number (self, &self->max_streams, max, VT_SERVER_PROP_MAX_STREAMS);
+}
+
+/**
+ * vt_server_get_max_buffer: (get-property max-buffer)
+ * @self: a server
+ *
+ * Gets how much of each client's memory the server keeps at most.
+ *
+ * Returns: the number of bytes
+ *
+ * Since: 1.0
+ */
+guint64
+vt_server_get_max_buffer (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), 0);
+
+  return self->max_buffer;
+}
+
+/**
+ * vt_server_set_max_buffer: (set-property max-buffer)
+ * @self: a server
+ * @bytes: a number of bytes, at least 1048576 (1 MiB)
+ *
+ * Sets how much of each client's memory the server keeps at most, for sessions that begin from now
+ * on. See [property@Vt.Server:max-buffer].
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_max_buffer (VtServer *self, guint64 bytes)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (bytes >= VT_SERVER_MIN_BUFFER);
+
+  if (self->max_buffer == bytes)
+    return;
+  self->max_buffer = bytes;
+  notify (self, VT_SERVER_PROP_MAX_BUFFER);
+}
+
+/**
+ * vt_server_get_max_protocol: (get-property max-protocol)
+ * @self: a server
+ *
+ * Gets the highest version of the protocol that is spoken with a client that offers it.
+ *
+ * Returns: the version, 1 or 2
+ *
+ * Since: 1.0
+ */
+unsigned int
+vt_server_get_max_protocol (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), 0);
+
+  return self->max_protocol;
+}
+
+/**
+ * vt_server_set_max_protocol: (set-property max-protocol)
+ * @self: a server
+ * @version: a version, 1 or 2
+ *
+ * Sets the highest version of the protocol that is spoken with a client that offers it, for clients
+ * that connect from now on.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_max_protocol (VtServer *self, unsigned int version)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (version >= 1 && version <= 2);
+
+  set_number (self, &self->max_protocol, version, VT_SERVER_PROP_MAX_PROTOCOL);
 }
 
 /**

@@ -9,14 +9,12 @@
 
 #include <glib/gi18n-lib.h>
 #include "vt-error.h"
-#include "vt-forward.h"
 #include "vt-session.h"
 #include "vt-stream.h"
 
-#include "vt-loopback-private.h"
+#include "vt-negotiation-private.h"
 #include "vt-server-session-private.h"
 #include "vt-source-private.h"
-#include "vt-text-private.h"
 
 /**
  * VtServer:
@@ -51,148 +49,9 @@
  * Since: 1.0
  */
 
-enum {
-  SIGNAL_SESSION_OPENED,
-  SIGNAL_SESSION_CLOSED,
-  SIGNAL_LISTEN_REQUESTED,
-  SIGNAL_STREAM_OPENED,
-  SIGNAL_STREAM_CLOSED,
-  N_SIGNALS,
-};
-
-static unsigned int signals[N_SIGNALS];
+unsigned int vt_server_signals[VT_SERVER_SIGNAL_STREAM_CLOSED + 1];
 
 G_DEFINE_FINAL_TYPE (VtServer, vt_server, G_TYPE_OBJECT)
-
-static gboolean
-is_closing (VtServer *self)
-{
-  return self->closes->len > 0;
-}
-
-static void
-complete_closes (VtServer *self)
-{
-  g_autoptr(GPtrArray) closes = NULL;
-
-  if (g_hash_table_size (self->work) > 0)
-    return;
-  closes = g_steal_pointer (&self->closes);
-  self->closes = g_ptr_array_new_with_free_func (g_object_unref);
-  for (unsigned int i = 0; i < closes->len; i++)
-    g_task_return_boolean (g_ptr_array_index (closes, i), TRUE);
-}
-
-static gboolean
-check_port (VtServer *self, guint16 port, GError **error)
-{
-  if (port == 0 || vt_port_ranges_contain (self->allowed_ports, port))
-    return TRUE;
-  g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("Port %u is not allowed: clients may have the ports %s here"), port,
-               vt_port_ranges_get_text (self->allowed_ports));
-  return FALSE;
-}
-
-static gboolean
-check_address (VtServer *self, const char *address, GError **error)
-{
-  g_autofree char *escaped = NULL;
-
-  if (self->allow_anonymous || vt_loopback_is_address (address))
-    return TRUE;
-  escaped = vt_text_escape (address, -1);
-  g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("Anonymous clients are not allowed to listen on %s, only on loopback addresses"),
-               escaped);
-  return FALSE;
-}
-
-static gboolean
-authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *user_data)
-{
-  g_autoptr(VtServer) self = g_object_ref (user_data);
-  g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
-  gboolean allowed = FALSE;
-
-  if (!check_port (self, vt_forward_get_listen_port (forward), error)
-      || !check_address (self, vt_forward_get_listen_address (forward), error))
-    return FALSE;
-  g_signal_emit (self, signals[SIGNAL_LISTEN_REQUESTED], 0, session, forward, &allowed);
-  if (!allowed)
-    g_set_error_literal (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-                         _ ("This forward is not allowed by the server"));
-  return allowed;
-}
-
-static void
-stream_opened_cb (VtServerSession *work, VtStream *stream, void *user_data)
-{
-  g_autoptr(VtServer) self = g_object_ref (user_data);
-  g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
-  g_autoptr(VtStream) kept = g_object_ref (stream);
-
-  g_signal_emit (self, signals[SIGNAL_STREAM_OPENED], 0, session, kept);
-}
-
-static void
-stream_closed_cb (VtServerSession *work, VtStream *stream, const GError *error, void *user_data)
-{
-  g_autoptr(VtServer) self = NULL;
-  g_autoptr(VtSession) session = NULL;
-
-  /* Being disposed of. */
-  if (VT_SERVER (user_data)->front == NULL)
-    return;
-  self = g_object_ref (user_data);
-  session = g_object_ref (vt_server_session_get_session (work));
-  g_signal_emit (self, signals[SIGNAL_STREAM_CLOSED], 0, session, stream, error);
-}
-
-static void
-session_closed_cb (VtServerSession *work, const GError *error, void *user_data)
-{
-  g_autoptr(VtServer) self = g_object_ref (user_data);
-  g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
-
-  vt_list_remove (self->sessions, session);
-  g_hash_table_remove (self->work, work);
-  vt_server_session_free (work);
-  g_signal_emit (self, signals[SIGNAL_SESSION_CLOSED], 0, session, error);
-  complete_closes (self);
-}
-
-/* Takes both references; `gate` is NULL for a connection that the application made. */
-static void
-open_session (VtServer *self,
-              SoupWebsocketConnection *connection,
-              VtGate *gate,
-              GSocketAddress *client)
-{
-  static const VtServerSessionHandlers handlers = {
-    .authorise = authorise_cb,
-    .stream_opened = stream_opened_cb,
-    .stream_closed = stream_closed_cb,
-    .closed = session_closed_cb,
-  };
-  g_autoptr(VtServer) alive = g_object_ref (self);
-  g_autoptr(VtSession) session = NULL;
-  VtServerSessionConfig config = {
-    .bind_address = self->bind_address,
-    .max_forwards = self->max_forwards,
-  };
-  VtServerSession *work;
-
-  vt_mux_config_init (&config.mux, VT_MUX_SERVER);
-  config.mux.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
-  config.mux.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
-  config.mux.max_streams = self->max_streams;
-  work = vt_server_session_new (connection, gate, client, &config, &handlers, self);
-  session = g_object_ref (vt_server_session_get_session (work));
-  g_hash_table_add (self->work, work);
-  vt_list_append (self->sessions, session);
-  g_signal_emit (self, signals[SIGNAL_SESSION_OPENED], 0, session);
-}
 
 static void
 get_policy_cb (VtFrontPolicy *policy, void *user_data)
@@ -203,6 +62,7 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
   policy->allowed_origins = (const char *const *) self->allowed_origins;
   policy->allow_anonymous = self->allow_anonymous;
   policy->tls_certificate = self->tls_certificate;
+  policy->max_protocol = vt_negotiation_limit (self->max_protocol);
 }
 
 static gboolean
@@ -210,7 +70,7 @@ is_full_cb (void *user_data)
 {
   VtServer *self = user_data;
 
-  return is_closing (self) || g_hash_table_size (self->work) >= self->max_sessions;
+  return vt_server_is_closing (self) || g_hash_table_size (self->work) >= self->max_sessions;
 }
 
 static void
@@ -219,7 +79,7 @@ connected_cb (SoupWebsocketConnection *connection,
               GSocketAddress *client,
               void *user_data)
 {
-  open_session (user_data, connection, gate, client);
+  vt_server_open_session (user_data, connection, gate, client);
 }
 
 static gboolean
@@ -268,12 +128,13 @@ define_session_signals (GType type)
    * @self: the server
    * @session: the new session
    *
-   * A client has connected. It has no forwards yet.
+   * A client has connected, and speaks the protocol. It has no forwards yet.
    *
    * Since: 1.0
    */
-  signals[SIGNAL_SESSION_OPENED] = g_signal_new ("session-opened", type, G_SIGNAL_RUN_LAST, 0, NULL,
-                                                 NULL, NULL, G_TYPE_NONE, 1, VT_TYPE_SESSION);
+  vt_server_signals[VT_SERVER_SIGNAL_SESSION_OPENED] =
+      g_signal_new ("session-opened", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 1,
+                    VT_TYPE_SESSION);
 
   /**
    * VtServer::session-closed:
@@ -285,7 +146,7 @@ define_session_signals (GType type)
    *
    * Since: 1.0
    */
-  signals[SIGNAL_SESSION_CLOSED] =
+  vt_server_signals[VT_SERVER_SIGNAL_SESSION_CLOSED] =
       g_signal_new ("session-closed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
                     VT_TYPE_SESSION, G_TYPE_ERROR);
 
@@ -303,7 +164,7 @@ define_session_signals (GType type)
    *
    * Since: 1.0
    */
-  signals[SIGNAL_LISTEN_REQUESTED] =
+  vt_server_signals[VT_SERVER_SIGNAL_LISTEN_REQUESTED] =
       g_signal_new_class_handler ("listen-requested", type, G_SIGNAL_RUN_LAST,
                                   G_CALLBACK (vt_server_real_listen_requested),
                                   g_signal_accumulator_first_wins, NULL, NULL, G_TYPE_BOOLEAN, 2,
@@ -323,7 +184,7 @@ define_stream_signals (GType type)
    *
    * Since: 1.0
    */
-  signals[SIGNAL_STREAM_OPENED] =
+  vt_server_signals[VT_SERVER_SIGNAL_STREAM_OPENED] =
       g_signal_new ("stream-opened", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 2,
                     VT_TYPE_SESSION, VT_TYPE_STREAM);
 
@@ -338,7 +199,7 @@ define_stream_signals (GType type)
    *
    * Since: 1.0
    */
-  signals[SIGNAL_STREAM_CLOSED] =
+  vt_server_signals[VT_SERVER_SIGNAL_STREAM_CLOSED] =
       g_signal_new ("stream-closed", type, G_SIGNAL_RUN_LAST, 0, NULL, NULL, NULL, G_TYPE_NONE, 3,
                     VT_TYPE_SESSION, VT_TYPE_STREAM, G_TYPE_ERROR);
 }
@@ -415,7 +276,7 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
   g_return_val_if_fail (self->front != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (is_closing (self))
+  if (vt_server_is_closing (self))
     {
       g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
       return FALSE;
@@ -488,6 +349,13 @@ vt_server_attach (VtServer *self, SoupServer *server, const char *path)
  * sends more than users read, and cannot keep a busy client from holding up the main context. So
  * what it needs of memory is not bounded.
  *
+ * The application also decides on the protocol: version 2 is spoken if the subprotocol
+ * `vtunnel.v2` was agreed upon ([method@Soup.WebsocketConnection.get_protocol]), and version 1 with
+ * any other connection. To offer it, name it in the `protocols` of
+ * [method@Soup.Server.add_websocket_handler], which then refuses clients that ask for other
+ * subprotocols only, and takes those that ask for none. [property@Vt.Server:max-protocol] has no
+ * say here.
+ *
  * With as many sessions as [property@Vt.Server:max-sessions] allows, and while the server closes,
  * the connection is closed.
  *
@@ -509,15 +377,17 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
   if (is_full_cb (self))
     {
       soup_websocket_connection_close (connection,
-                                       is_closing (self) ? SOUP_WEBSOCKET_CLOSE_GOING_AWAY
-                                                         : SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION,
-                                       is_closing (self) ? "shutting down" : "too many clients");
+                                       vt_server_is_closing (self)
+                                           ? SOUP_WEBSOCKET_CLOSE_GOING_AWAY
+                                           : SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION,
+                                       vt_server_is_closing (self) ? "shutting down"
+                                                                   : "too many clients");
       return;
     }
   stream = soup_websocket_connection_get_io_stream (connection);
   if (G_IS_SOCKET_CONNECTION (stream))
     client = g_socket_connection_get_remote_address (G_SOCKET_CONNECTION (stream), NULL);
-  open_session (self, g_object_ref (connection), NULL, client);
+  vt_server_open_session (self, g_object_ref (connection), NULL, client);
 }
 
 static gboolean
@@ -571,7 +441,7 @@ vt_server_close_async (VtServer *self,
   g_hash_table_iter_init (&iter, self->work);
   while (g_hash_table_iter_next (&iter, &work, NULL))
     vt_server_session_close (work, SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "shutting down");
-  complete_closes (self);
+  vt_server_complete_closes (self);
 }
 
 /**

@@ -73,6 +73,14 @@ unsigned int vt_server_get_max_streams (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_streams (VtServer *self, unsigned int max);
 VT_EXTERN
+guint64 vt_server_get_max_buffer (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_buffer (VtServer *self, guint64 bytes);
+VT_EXTERN
+unsigned int vt_server_get_max_protocol (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_protocol (VtServer *self, unsigned int version);
+VT_EXTERN
 GListModel *vt_server_get_sessions (VtServer *self);
 
 VT_EXTERN

@@ -219,8 +219,8 @@ describe_origin (void)
   /**
    * VtStream:user-address: (getter get_user_address)
    *
-   * The address that the user connected from, or %NULL where it is not known: version 1 of the
-   * tunnel's protocol does not tell it to the client's side.
+   * The address that the user connected from, or %NULL where it is not known. The client's side
+   * knows it with version 2 of the tunnel's protocol; version 1 does not tell it.
    *
    * Since: 1.0
    */
