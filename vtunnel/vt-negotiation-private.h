@@ -9,7 +9,7 @@
  * the server selects; without one both speak v1. */
 
 /* What clients and servers offer and select if they are told nothing else, 1 or 2. */
-#define VT_NEGOTIATION_DEFAULT_MAX 1
+#define VT_NEGOTIATION_DEFAULT_MAX 2
 
 /* The header field that offers and selects. */
 #define VT_NEGOTIATION_FIELD "Sec-WebSocket-Protocol"
