@@ -9,6 +9,7 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 
 import contenders
 import further
@@ -75,8 +76,22 @@ def run(options, folder, results):
         try:
             MEASUREMENTS[name](bench)
         except (Failure, AssertionError) as failure:
-            results.note(f'{name} was not measured: {failure}')
-            say(f'{name} was not measured: {failure}')
+            results.note(f'{name} was not measured to its end: {failure}')
+            say(results.notes[-1])
+        except Exception:
+            # What was measured is not lost for it.
+            traceback.print_exc()
+            results.note(f'{name} ended with an error of the benchmark')
+            results.failed = True
+
+
+def protocols(results):
+    """What ours speak: a build of before v2 has only one."""
+    spoken = {key: contenders.spoken(key) for key in ('v1', 'v2')}
+    for key, number in spoken.items():
+        if f'v{number}' != key:
+            results.note(f'this build speaks v{number} where {key} is to be measured')
+    return spoken
 
 
 def main():
@@ -85,7 +100,8 @@ def main():
         signal.signal(number, end_by_signal)
     raise_descriptors()
     results, begun = Results(), time.monotonic()
-    about = {'machine': report.machine(), 'rounds': options.rounds, 'seconds': options.seconds}
+    about = {'machine': report.machine(), 'rounds': options.rounds, 'seconds': options.seconds,
+             'protocols': protocols(results)}
     with tempfile.TemporaryDirectory(prefix='vt-bench-') as name, \
             contenders.SshdFolder() as made:
         if made:
@@ -99,7 +115,7 @@ def main():
                     f'between them, alike for all. {time.monotonic() - begun:.0f} s in all.'
     print(f'{about["text"]}\n\n{report.write(results, about, options.output)}')
     say(f'{options.output}/index.md, {options.output}/results.json')
-    return 0 if results.values else 1
+    return 1 if results.failed or not results.values else 0
 
 
 if __name__ == '__main__':

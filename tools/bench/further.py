@@ -99,6 +99,7 @@ class Loop(Program):
 
     def __init__(self, *arguments, ports=()):
         super().__init__(LOOP_PROGRAM, *arguments, ports=ports, stdout=subprocess.PIPE)
+        self.process.stdout.readline()
 
     def lateness(self):
         """Milliseconds late at most since the last question."""

@@ -8,7 +8,8 @@
  *     bench-loop alone
  *
  * SIGUSR1 asks how late the timer was at most since it was asked last; the answer is a line of JSON
- * on standard output. SIGTERM ends it. */
+ * on standard output. The first line comes unasked, as soon as a question can be. SIGTERM ends it.
+ */
 
 #include <glib-unix.h>
 #include <signal.h>
@@ -41,16 +42,20 @@ tick_cb (gpointer user_data)
   return G_SOURCE_CONTINUE;
 }
 
+static void
+answer (Watch *watch)
+{
+  g_print ("{\"late_us\": %" G_GINT64_FORMAT ", \"ticks\": %u}\n", watch->late, watch->n_ticks);
+  watch->late = 0;
+  watch->n_ticks = 0;
+}
+
 /* A timer that is overdue right now counts, too. */
 static gboolean
 asked_cb (gpointer user_data)
 {
-  Watch *watch = user_data;
-
-  note_lateness (watch);
-  g_print ("{\"late_us\": %" G_GINT64_FORMAT ", \"ticks\": %u}\n", watch->late, watch->n_ticks);
-  watch->late = 0;
-  watch->n_ticks = 0;
+  note_lateness (user_data);
+  answer (user_data);
   return G_SOURCE_CONTINUE;
 }
 
@@ -121,6 +126,7 @@ main (int argc, char **argv)
     side = start_server (argv[2]);
   attach (asked, asked_cb, &watch);
   attach (timer, tick_cb, &watch);
+  answer (&watch);
   g_main_loop_run (loop);
   return 0;
 }

@@ -87,6 +87,7 @@ class Results:
     def __init__(self):
         self.values = {}
         self.notes = []
+        self.failed = False
 
     def add(self, name, case, value):
         self.values.setdefault(name, {}).setdefault(case, []).append(value)
