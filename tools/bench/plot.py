@@ -8,6 +8,7 @@ from metrics import METRICS
 
 WIDTH, LABELS, FIGURES = 760, 230, 90
 TOP, ROW, BAR, BOTTOM = 52, 30, 18, 34
+OTHERS = {'direct', 'haproxy', 'ssh', 'alone'}
 SPAN = WIDTH - LABELS - FIGURES
 
 STYLE = '''
@@ -17,7 +18,7 @@ STYLE = '''
     .bar { fill: #8fa1b3; }
     .ours { fill: #2f7d5b; }
     .axis { stroke: #5b6b7b; }
-    .floor { stroke: #b4532a; stroke-width: 2; stroke-dasharray: 5 3; }
+    .floor { stroke: #f0641e; stroke-width: 3; stroke-dasharray: 5 3; }
     .floor-ink { fill: #a4471f; font-size: 12px; }
     .range { stroke: #1f2933; }
     @media (prefers-color-scheme: dark) {
@@ -27,7 +28,7 @@ STYLE = '''
       .bar { fill: #66788a; }
       .ours { fill: #57c795; }
       .axis { stroke: #93a4b5; }
-      .floor { stroke: #f08a5d; }
+      .floor { stroke: #ff7a45; }
       .floor-ink { fill: #f4a07a; }
       .range { stroke: #eef2f6; }
     }
@@ -58,7 +59,8 @@ def bar(results, name, case, row, scale):
     rounds = results.values[name][case]
     y = TOP + row * ROW
     middle = y + BAR / 2
-    style = 'ours' if case in ('v1', 'v2') or len(metric.cases) < 5 else 'bar'
+    compared = OTHERS.union(floor.base for floor in metric.floors)
+    style = 'bar' if case in compared else 'ours'
     parts = [text('ink', LABELS - 10, middle + 5, metric.cases[case], 'end'),
              f'<rect class="{style}" x="{LABELS}" y="{y}" width="{max(value * scale, 1):.1f}" '
              f'height="{BAR}" rx="2"/>']

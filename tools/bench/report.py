@@ -27,7 +27,7 @@ def floor_text(results, name, floor):
     if floor.base:
         text += f' of {metric.cases[floor.base]}'
         if floor.base not in BASES:
-            text += f': {judged[0]:.2f}'
+            text += f': {judged[0]:.3g}'
     return f'{text}: {"ok" if judged[1] else "below"}'
 
 
