@@ -103,6 +103,18 @@ async function fails(promise, code) {
 }
 
 const tests = {
+    async 'the older protocol'() {
+        const server = new Vt.Server({max_protocol: 1, max_buffer: 1048576});
+        server.listen('127.0.0.1', 0);
+        const client = new Vt.Client({uri: `ws://127.0.0.1:${server.get_ports()[0]}/`,
+            max_protocol: 2});
+        await client.open_async(null);
+        check(client.protocol === 1 && client.max_protocol === 2, 'protocol');
+        check(server.max_buffer === 1048576, 'buffer');
+        await close(server, client);
+        check(client.protocol === 0, 'protocol of a closed client');
+    },
+
     async 'a forward'() {
         const echo = new Echo();
         const [server, client] = await pair();

@@ -144,7 +144,7 @@ def a_forward():
     assert forward.props.state == Vt.ForwardState.LISTENING
     assert in_thread(echo_once, forward.props.bound_port) == b'hello'
     wait_for(lambda: len(seen) == 5, f'five events of {seen}')
-    assert seen[0] == ('session', 1)
+    assert seen[0] == ('session', pair.client.props.max_protocol)
     assert set(seen[1:3]) == {('server opened', 1), ('client opened', 1)}, seen
     assert set(seen[3:]) == {('server closed', None), ('client closed', None)}, seen
     assert forward.props.bytes_sent == forward.props.bytes_received == 5
@@ -153,6 +153,22 @@ def a_forward():
     assert len(session.get_forwards()) == 1 and len(session.get_streams()) == 0
     pair.close()
     assert len(pair.server.get_sessions()) == 0 and len(pair.client.get_forwards()) == 0
+
+
+@test
+def the_older_protocol():
+    for client_max, server_max in ((1, 1), (1, 2), (2, 1)):
+        pair = Pair(max_protocol=client_max)
+        pair.server.props.max_protocol = server_max
+        pair.server.props.max_buffer = 1 << 20
+        known = []
+        pair.client.connect('notify::protocol', lambda c, _: known.append(c.props.protocol))
+        call(pair.client, 'open')
+        assert known == [1] and pair.client.get_protocol() == 1, known
+        wait_for(lambda: len(pair.server.get_sessions()) == 1, 'the session')
+        assert pair.server.get_sessions()[0].props.protocol == 1
+        pair.close()
+        assert known == [1, 0], known
 
 
 @test

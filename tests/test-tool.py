@@ -131,6 +131,7 @@ def wrong_options_of_the_server():
             ('extra', ['extra']),
             ('999999999999', ['--max-sessions', '999999999999']),
             ('soon', ['--ping-interval', 'soon']),
+            ('1 to 2', ['--max-protocol', '3']),
             ('tunnel', ['--path', 'tunnel']),
             ('--no-auth', ['--listen', '0.0.0.0']),
             ('--no-auth', ['--listen', '::']),
@@ -152,6 +153,7 @@ def wrong_options_of_the_client():
             ('--bananas', ['--bananas']),
             ('extra', ['extra']),
             ('3600x', ['--ping-interval', '3600x']),
+            ('1 to 2', ['--max-protocol', '0']),
             ('--header number 1', ['--header', 'nothing']),
             ('--header number 2', ['--header', 'A: b', '--header', 'A b: c']),
             ('--header number 1', ['--header', 'A: b\r\nC: d']),
@@ -269,7 +271,7 @@ def tls():
 @test
 def the_events_of_a_whole_life():
     target = Target(echo)
-    server = Tool.server()
+    server = Tool.server('--max-protocol', '1')
     client = Tool.client(server.port, f'0={target.spec}')
     port = client.forward_port()
     with user(port) as sock:
