@@ -198,7 +198,7 @@ vt_mux_v2_client_open (VtMuxV2 *self, const VtBinaryFrame *frame)
       refuse_stream (self, frame->stream, VT_ERROR_CANCELLED, "Nothing listens there any more");
       return;
     }
-  if (vt_mux_is_full (mux))
+  if (vt_mux_is_full (mux) || !vt_mux_v2_window_has_room (self))
     {
       refuse_stream (self, frame->stream, VT_ERROR_LIMIT, "Too many connections");
       return;

@@ -148,6 +148,12 @@ vt_mux_v2_server_open_stream (VtMux *mux,
                            _ ("The port is not open any more"));
       return FALSE;
     }
+  if (!vt_mux_v2_window_has_room (self))
+    {
+      g_set_error_literal (error, VT_ERROR, VT_ERROR_LIMIT,
+                           _ ("The connections of the session hold all the memory it may use"));
+      return FALSE;
+    }
   vt_mux_address_set (&from, user);
   vt_mux_address_set (&to, local);
   vt_mux_v2_put_open (self, id, listen_id, &from, &to);
