@@ -494,8 +494,8 @@ pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config)
   side_deliver (*server, G_MAXUINT);
   vt_mux_listen_accept ((*server)->mux, 1, "127.0.0.1", 8080);
   pair_settle (*client, *server);
-  side_expect_heard (*server, "listen_requested 1 8080\nrtt 0");
-  side_expect_heard (*client, "rtt 0\nlisten_ok 1 8080 confirmed");
+  side_expect_heard (*server, "listen_requested 1 8080\nrtt 1");
+  side_expect_heard (*client, "rtt 1\nlisten_ok 1 8080 confirmed");
 }
 
 static void

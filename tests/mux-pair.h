@@ -51,6 +51,7 @@ struct _User {
   size_t       written;
   size_t       max_piece; /* of one write, 0: what there is room for */
   unsigned int seed;
+  void       (*meddle) (User *self); /* nullable: does more, in `readable` and `writable` */
 };
 
 Side *side_new (VtMuxRole role, VtClock *clock, const VtMuxConfig *config);
@@ -83,7 +84,7 @@ void pair_free (Side *client, Side *server);
 void side_greet (Side *self, const VtControlLimits *limits);
 /* From now on, what is counted is kept until it is acknowledged. */
 void side_keep (Side *self);
-/* As pair_new (), in v2; `config` NULL: the defaults. The round-trip time is known, and is 0. */
+/* As pair_new (), in v2; `config` NULL: the defaults. The round-trip time is known: a microsecond. */
 void pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config);
 /* The link is gone with all that is under way; and there is a new one. */
 void pair_cut (Side *a, Side *b);

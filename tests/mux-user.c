@@ -76,6 +76,8 @@ readable_cb (VtMuxStream *stream, void *user_data)
   g_string_append_c (self->heard, 'r');
   if (self->reads)
     user_read_all (self);
+  if (self->meddle != NULL)
+    self->meddle (self);
 }
 
 static void
@@ -85,6 +87,8 @@ writable_cb (VtMuxStream *stream, void *user_data)
 
   g_string_append_c (self->heard, 'w');
   write_more (self);
+  if (self->meddle != NULL)
+    self->meddle (self);
 }
 
 static void

@@ -10,7 +10,8 @@
  * "DATA 1 100" (bytes), "EOF 1", "RESET 1 limit Too many", "CREDIT 1 16384", with "; " between
  * those of one message. */
 void    wire_describe (GString *to, gboolean text, GBytes *message);
-/* The message that reads so. Its data is that of `seed` from `*offset` on, which moves. */
+/* The message that reads so. Data is what a user would begin with whose seed is the stream's
+ * number. */
 GBytes *wire_compose (const char *frames);
 
 /* The byte at a place of what a user with this seed writes. */
