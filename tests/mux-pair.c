@@ -9,24 +9,58 @@
 
 #define LINK_LOW (128 * 1024)
 
+typedef struct {
+  GBytes *bytes; /* owned */
+  gboolean text;
+} Message;
+
+static void
+message_free (void *data)
+{
+  Message *self = data;
+
+  g_bytes_unref (self->bytes);
+  g_free (self);
+}
+
+static void
+write_down (Side *self, gboolean text, GBytes *message)
+{
+  wire_describe (self->sent, text, message);
+  g_string_append_c (self->sent, '\n');
+}
+
+/* To the link. */
+static void
+put (GBytes *message, gboolean text, void *user_data)
+{
+  Side *self = user_data;
+  Message *put = NULL;
+
+  if (self->peer == NULL || self->logs)
+    write_down (self, text, message);
+  if (self->peer == NULL || self->cut)
+    return;
+  put = g_new (Message, 1);
+  *put = (Message){ g_bytes_ref (message), text };
+  g_queue_push_tail (&self->peer->inbox, put);
+  self->queued += g_bytes_get_size (message);
+  self->was_high |= self->queued > LINK_LOW;
+}
+
 static void
 send_cb (GBytes *message, gboolean text, gboolean counted, void *user_data)
 {
   Side *self = user_data;
-  size_t length;
-  const char *data = g_bytes_get_data (message, &length);
 
-  g_assert_true (text);
+  g_assert_true (text || (counted && self->protocol == 2));
   self->n_messages++;
-  if (self->peer == NULL)
-    {
-      g_string_append_len (self->sent, data, (gssize) length);
-      g_string_append_c (self->sent, '\n');
-      return;
-    }
-  g_queue_push_tail (&self->peer->inbox, g_bytes_ref (message));
-  self->queued += length;
-  self->was_high |= self->queued > LINK_LOW;
+  if (self->peer != NULL && self->protocol == 2)
+    wire_book_note_sent (&self->book, text, message);
+  if (counted && self->replay != NULL)
+    vt_replay_send (self->replay, message, text);
+  else
+    put (message, text, self);
 }
 
 static size_t
@@ -37,11 +71,20 @@ get_queued_cb (void *user_data)
   return self->endless ? 0 : self->queued;
 }
 
+static size_t
+get_kept_cb (void *user_data)
+{
+  Side *self = user_data;
+
+  return self->replay != NULL ? vt_replay_get_kept (self->replay) : 0;
+}
+
 static void
 set_reading_cb (gboolean reading, void *user_data)
 {
   Side *self = user_data;
 
+  g_assert_cmpuint (self->protocol, ==, 1);
   g_assert_cmpint (self->reading, !=, reading);
   self->reading = reading;
   self->n_pauses += !reading;
@@ -70,26 +113,11 @@ listen_failed_cb (guint32 id, const GError *error, void *user_data)
     vt_mux_listen (self->mux, self->asks_again++, &(VtMuxListen){ .port = 8080 });
 }
 
-static User *
-add_user (Side *self, VtMuxStream *stream)
-{
-  User *user = g_new0 (User, 1);
-
-  user->side = self;
-  user->stream = vt_mux_stream_ref (stream);
-  user->received = g_byte_array_new ();
-  user->heard = g_string_new (NULL);
-  user->reads = !self->lazy;
-  user->seed = vt_mux_stream_get_id (stream);
-  g_ptr_array_add (self->users, user);
-  return user;
-}
-
 static void
 stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
 {
   Side *self = user_data;
-  User *user = add_user (self, stream);
+  User *user = user_new (self, stream);
 
   if (!self->quiet)
     g_string_append_printf (self->heard, "stream_opened %u on %u\n", vt_mux_stream_get_id (stream),
@@ -100,15 +128,29 @@ stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
   vt_mux_stream_accept (stream);
 }
 
+/* Only what v1 cannot say. */
+static void
+describe_listen (GString *to, const VtMuxListen *listen)
+{
+  if (listen->kind != VT_LISTEN_TCP)
+    g_string_append_printf (to, " kind %d", (int) listen->kind);
+  if (listen->address != NULL)
+    g_string_append_printf (to, " at %s", listen->address);
+  for (unsigned int i = 0; listen->names != NULL && listen->names[i] != NULL; i++)
+    g_string_append_printf (to, " for %s", listen->names[i]);
+}
+
 static void
 listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
 {
   Side *self = user_data;
 
-  g_assert_null (listen->address);
   self->last_listen = id;
-  if (!self->quiet)
-    g_string_append_printf (self->heard, "listen_requested %u %u\n", id, listen->port);
+  if (self->quiet)
+    return;
+  g_string_append_printf (self->heard, "listen_requested %u %u", id, listen->port);
+  describe_listen (self->heard, listen);
+  g_string_append_c (self->heard, '\n');
 }
 
 static void
@@ -117,6 +159,22 @@ unlistened_cb (guint32 id, void *user_data)
   Side *self = user_data;
 
   g_string_append_printf (self->heard, "unlistened %u\n", id);
+}
+
+static void
+unlisten_done_cb (guint32 id, void *user_data)
+{
+  Side *self = user_data;
+
+  g_string_append_printf (self->heard, "unlisten_done %u\n", id);
+}
+
+static void
+going_away_cb (const char *reason, unsigned int timeout, void *user_data)
+{
+  Side *self = user_data;
+
+  g_string_append_printf (self->heard, "going_away %s %u\n", reason, timeout);
 }
 
 static void
@@ -140,6 +198,7 @@ rtt_measured_cb (gint64 rtt, void *user_data)
 static const VtMuxHandlers mux_handlers = {
   .send = send_cb,
   .get_queued = get_queued_cb,
+  .get_kept = get_kept_cb,
   .set_reading = set_reading_cb,
   .listen_ok = listen_ok_cb,
   .listen_failed = listen_failed_cb,
@@ -150,14 +209,18 @@ static const VtMuxHandlers mux_handlers = {
   .rtt_measured = rtt_measured_cb,
 };
 
-static void
-user_free (User *self)
+/* Only v2 tells all of this. */
+static VtMuxHandlers
+get_handlers (unsigned int protocol)
 {
-  user_release (self);
-  g_byte_array_unref (self->received);
-  g_string_free (self->heard, TRUE);
-  g_clear_error (&self->error);
-  g_free (self);
+  VtMuxHandlers handlers = mux_handlers;
+
+  if (protocol == 2)
+    {
+      handlers.unlisten_done = unlisten_done_cb;
+      handlers.going_away = going_away_cb;
+    }
+  return handlers;
 }
 
 Side *
@@ -165,14 +228,20 @@ side_new (VtMuxRole role, VtClock *clock, const VtMuxConfig *config)
 {
   Side *self = g_new0 (Side, 1);
   VtMuxConfig defaults;
+  VtMuxHandlers handlers;
 
   vt_mux_config_init (&defaults, role);
+  config = config != NULL ? config : &defaults;
+  handlers = get_handlers (config->protocol);
+  self->protocol = config->protocol;
+  wire_book_init (&self->book, role == VT_MUX_SERVER);
+  vt_mux_config_get_limits (config, &self->book.ours);
   self->clock = vt_clock_ref (clock);
   self->reading = TRUE;
   self->sent = g_string_new (NULL);
   self->heard = g_string_new (NULL);
   self->users = g_ptr_array_new_with_free_func ((GDestroyNotify) user_free);
-  self->mux = vt_mux_new (config != NULL ? config : &defaults, clock, &mux_handlers, self);
+  self->mux = vt_mux_new (config, clock, &handlers, self);
   return self;
 }
 
@@ -190,7 +259,9 @@ side_free (Side *self)
 {
   side_drop_mux (self, NULL);
   g_ptr_array_unref (self->users);
-  g_queue_clear_full (&self->inbox, (GDestroyNotify) g_bytes_unref);
+  g_queue_clear_full (&self->inbox, message_free);
+  g_clear_pointer (&self->replay, vt_replay_free);
+  wire_book_clear (&self->book);
   g_string_free (self->sent, TRUE);
   g_string_free (self->heard, TRUE);
   vt_clock_unref (self->clock);
@@ -218,6 +289,20 @@ side_say_data (Side *self, guint32 stream_id, size_t length)
   g_autofree char *base64 = g_base64_encode ((uint8_t *) data, length);
 
   side_say (self, "{\"type\":\"data\",\"stream_id\":%u,\"data\":\"%s\"}", stream_id, base64);
+}
+
+void
+side_say_frames (Side *self, const char *format, ...)
+{
+  g_autoptr(GBytes) message = NULL;
+  g_autofree char *text = NULL;
+  va_list arguments;
+
+  va_start (arguments, format);
+  text = g_strdup_vprintf (format, arguments);
+  va_end (arguments);
+  message = wire_compose (text);
+  vt_mux_receive (self->mux, FALSE, message);
 }
 
 static void
@@ -256,7 +341,7 @@ side_open (Side *self, guint32 listen_id)
   User *user;
 
   g_assert_no_error (error);
-  user = add_user (self, stream);
+  user = user_new (self, stream);
   user_listen (user);
   return user;
 }
@@ -268,6 +353,37 @@ pair_join (Side *a, Side *b)
   b->peer = a;
 }
 
+static void
+acknowledge (Side *self, guint64 received)
+{
+  g_autoptr(GError) error = NULL;
+
+  vt_replay_acknowledge (self->replay, received, &error);
+  g_assert_no_error (error);
+  if (self->mux != NULL)
+    vt_mux_note_writable (self->mux);
+}
+
+static void
+take (Side *self, const Message *message)
+{
+  size_t length;
+  const uint8_t *data = g_bytes_get_data (message->bytes, &length);
+  guint64 received;
+
+  if (!message->text && vt_codec_binary_read_ack (data, length, &received))
+    {
+      acknowledge (self, received);
+      return;
+    }
+  if (self->mux == NULL)
+    return;
+  if (self->protocol == 2)
+    wire_book_note_came (&self->book, message->text, message->bytes);
+  if (vt_mux_receive (self->mux, message->text, message->bytes) && self->replay != NULL)
+    vt_replay_note_received (self->replay, length);
+}
+
 unsigned int
 side_deliver (Side *self, unsigned int n)
 {
@@ -275,13 +391,13 @@ side_deliver (Side *self, unsigned int n)
 
   while (delivered < n && self->reading && self->inbox.length > 0)
     {
-      g_autoptr(GBytes) message = g_queue_pop_head (&self->inbox);
+      Message *message = g_queue_pop_head (&self->inbox);
       Side *peer = self->peer;
 
       delivered++;
-      peer->queued -= g_bytes_get_size (message);
-      if (self->mux != NULL)
-        vt_mux_receive (self->mux, TRUE, message);
+      peer->queued -= g_bytes_get_size (message->bytes);
+      take (self, message);
+      message_free (message);
       if (peer->was_high && peer->queued < LINK_LOW)
         {
           peer->was_high = FALSE;
@@ -341,119 +457,82 @@ pair_free (Side *client, Side *server)
 }
 
 void
-user_read_all (User *self)
+side_greet (Side *self, const VtControlLimits *limits)
 {
-  const uint8_t *data;
-  size_t length;
-
-  while ((data = vt_mux_stream_peek (self->stream, &length)) != NULL)
-    {
-      g_assert_cmpuint (length, >, 0);
-      g_byte_array_append (self->received, data, (unsigned int) length);
-      vt_mux_stream_consume (self->stream, length);
-    }
-  g_assert_cmpuint (length, ==, 0);
-}
-
-static void
-write_more (User *self)
-{
-  while (self->written < self->to_write)
-    {
-      size_t space;
-      uint8_t *place = vt_mux_stream_begin_write (self->stream, &space);
-
-      if (place == NULL)
-        return;
-      space = MIN (space, self->to_write - self->written);
-      for (size_t i = 0; i < space; i++)
-        place[i] = pattern_at (self->seed, self->written + i);
-      self->written += space;
-      vt_mux_stream_end_write (self->stream, space);
-    }
-}
-
-static void
-opened_cb (VtMuxStream *stream, void *user_data)
-{
-  g_string_append_c (((User *) user_data)->heard, 'o');
-}
-
-static void
-readable_cb (VtMuxStream *stream, void *user_data)
-{
-  User *self = user_data;
-
-  g_string_append_c (self->heard, 'r');
-  if (self->reads)
-    user_read_all (self);
-}
-
-static void
-writable_cb (VtMuxStream *stream, void *user_data)
-{
-  User *self = user_data;
-
-  g_string_append_c (self->heard, 'w');
-  write_more (self);
-}
-
-static void
-closed_cb (VtMuxStream *stream, const GError *error, void *user_data)
-{
-  User *self = user_data;
-
-  g_string_append_c (self->heard, error == NULL ? 'c' : 'C');
-  g_clear_error (&self->error);
-  self->error = error == NULL ? NULL : g_error_copy (error);
+  self->book.peer = limits != NULL ? *limits : self->book.ours;
+  vt_mux_set_peer_limits (self->mux, &self->book.peer);
 }
 
 void
-user_listen (User *self)
+side_keep (Side *self)
 {
-  static const VtMuxStreamHandlers handlers = {
-    .opened = opened_cb,
-    .readable = readable_cb,
-    .writable = writable_cb,
-    .closed = closed_cb,
-  };
+  const VtReplayHandlers handlers = { .send = put };
 
-  vt_mux_stream_set_handlers (self->stream, &handlers, self);
+  self->replay = vt_replay_new (self->clock, &handlers, self);
+  g_assert_true (vt_replay_attach (self->replay, 0, NULL));
 }
 
 void
-user_expect (User *self, const char *heard)
+pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config)
 {
-  g_assert_cmpstr (self->heard->str, ==, heard);
-  g_string_truncate (self->heard, 0);
+  g_autoptr(VtClock) clock = vt_clock_new_fake ();
+  VtMuxConfig used;
+
+  vt_mux_config_init (&used, VT_MUX_CLIENT);
+  used = config != NULL ? *config : used;
+  used.protocol = 2;
+  used.role = VT_MUX_CLIENT;
+  *client = side_new (VT_MUX_CLIENT, clock, &used);
+  used.role = VT_MUX_SERVER;
+  *server = side_new (VT_MUX_SERVER, clock, &used);
+  pair_join (*client, *server);
+  side_keep (*client);
+  side_keep (*server);
+  side_greet (*client, NULL);
+  side_greet (*server, NULL);
+  vt_mux_listen ((*client)->mux, 1, &(VtMuxListen){ .port = 8080 });
+  side_deliver (*server, G_MAXUINT);
+  vt_mux_listen_accept ((*server)->mux, 1, "127.0.0.1", 8080);
+  pair_settle (*client, *server);
+  side_expect_heard (*server, "listen_requested 1 8080\nrtt 1");
+  side_expect_heard (*client, "rtt 1\nlisten_ok 1 8080 confirmed");
+}
+
+static void
+leave_link (Side *self)
+{
+  g_queue_clear_full (&self->inbox, message_free);
+  self->cut = TRUE;
+  self->queued = 0;
+  self->was_high = FALSE;
+  vt_replay_detach (self->replay);
 }
 
 void
-user_write (User *self, size_t length)
+pair_cut (Side *a, Side *b)
 {
-  self->to_write += length;
-  write_more (self);
+  leave_link (a);
+  leave_link (b);
 }
 
+static void
+meet (Side *self, guint64 received)
+{
+  g_autoptr(GError) error = NULL;
+
+  self->cut = FALSE;
+  vt_replay_attach (self->replay, received, &error);
+  g_assert_no_error (error);
+  if (self->mux != NULL)
+    vt_mux_note_writable (self->mux);
+}
+
+/* What each has is settled before either sends. */
 void
-user_expect_received (User *self, unsigned int seed, size_t length)
+pair_mend (Side *a, Side *b)
 {
-  g_assert_cmpuint (self->received->len, ==, length);
-  for (size_t i = 0; i < length; i++)
-    if (self->received->data[i] != pattern_at (seed, i))
-      g_error ("Byte %zu of %zu differs", i, length);
-}
+  guint64 received = vt_replay_get_received (a->replay);
 
-void
-user_release (User *self)
-{
-  if (self->stream != NULL)
-    vt_mux_stream_set_handlers (self->stream, NULL, NULL);
-  g_clear_pointer (&self->stream, vt_mux_stream_unref);
-}
-
-uint8_t
-pattern_at (unsigned int seed, size_t offset)
-{
-  return (uint8_t) ((offset * 2654435761u + seed * 40503u) >> 13);
+  meet (a, vt_replay_get_received (b->replay));
+  meet (b, received);
 }

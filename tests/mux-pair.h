@@ -3,10 +3,13 @@
 
 #pragma once
 
+#include "mux-wire.h"
 #include "vt-mux-stream-private.h"
+#include "vt-replay-private.h"
 
 /* One end of a session: a mux over a link in memory. Alone, or one of a pair. What it sends and
- * what it hears is written down as text, a line each, until somebody looks. */
+ * what it hears is written down as text, a line each, until somebody looks. In v2 what one of a pair
+ * sends is checked against the rules, too (mux-wire.h). */
 typedef struct _Side Side;
 typedef struct _User User;
 
@@ -14,10 +17,15 @@ struct _Side {
   VtMux        *mux;
   VtClock      *clock;   /* owned, a fake one; a pair has the same */
   Side         *peer;    /* NULL: alone, and messages are written down */
-  GQueue        inbox;   /* owned GBytes, on their way to this side */
+  unsigned int  protocol;
+  VtReplay     *replay;  /* owned; NULL: what is counted is not kept */
+  gboolean      cut;     /* there is no link: with a replay only */
+  WireBook      book;    /* v2, of a pair */
+  GQueue        inbox;   /* owned, messages on their way to this side */
   size_t        queued;  /* bytes on their way from it */
   gboolean      was_high;
   gboolean      endless; /* the link never tells of anything queued */
+  gboolean      logs;    /* what is sent is written down in a pair, too */
   gboolean      reading;
   unsigned int  n_pauses;
   GString      *sent;
@@ -41,7 +49,9 @@ struct _User {
   gboolean     reads;
   size_t       to_write;
   size_t       written;
+  size_t       max_piece; /* of one write, 0: what there is room for */
   unsigned int seed;
+  void       (*meddle) (User *self); /* nullable: does more, in `readable` and `writable` */
 };
 
 Side *side_new (VtMuxRole role, VtClock *clock, const VtMuxConfig *config);
@@ -51,6 +61,8 @@ void side_drop_mux (Side *self, const GError *error);
 /* Says a message to it. */
 void side_say (Side *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
 void side_say_data (Side *self, guint32 stream_id, size_t length);
+/* v2: says a message of frames, as mux-wire.h writes them. */
+void side_say_frames (Side *self, const char *format, ...) G_GNUC_PRINTF (2, 3);
 /* What was written down since the last look; `expected` has the lines, without the last "\n". */
 void side_expect_sent (Side *self, const char *expected);
 void side_expect_heard (Side *self, const char *expected);
@@ -68,6 +80,19 @@ void pair_new (Side **client, Side **server);
 void pair_new_with_buffer (Side **client, Side **server, size_t max_buffer);
 void pair_free (Side *client, Side *server);
 
+/* v2: the other side takes so much; NULL: what ours takes. */
+void side_greet (Side *self, const VtControlLimits *limits);
+/* From now on, what is counted is kept until it is acknowledged. */
+void side_keep (Side *self);
+/* As pair_new (), in v2; `config` NULL: the defaults. The round-trip time is known: a microsecond. */
+void pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config);
+/* The link is gone with all that is under way; and there is a new one. */
+void pair_cut (Side *a, Side *b);
+void pair_mend (Side *a, Side *b);
+
+/* The side's from then on. */
+User *user_new (Side *side, VtMuxStream *stream);
+void user_free (User *self);
 void user_expect (User *self, const char *heard);
 void user_listen (User *self);
 void user_read_all (User *self);
@@ -75,5 +100,3 @@ void user_write (User *self, size_t length);
 void user_expect_received (User *self, unsigned int seed, size_t length);
 /* Forgets the stream; the object stays for the test. */
 void user_release (User *self);
-/* The byte at a place of what the user with this seed writes. */
-uint8_t pattern_at (unsigned int seed, size_t offset);

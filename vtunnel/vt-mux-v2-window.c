@@ -128,7 +128,7 @@ vt_mux_v2_window_consumed (VtMuxStream *stream)
 
   tune (self, stream, consumed);
   limit = consumed + stream->window;
-  if (limit < stream->granted + stream->window / 4)
+  if (limit < stream->granted + MAX (stream->window / 4, 1))
     return;
   self->promised += limit - stream->granted;
   stream->granted = limit;

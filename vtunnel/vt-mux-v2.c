@@ -163,11 +163,12 @@ receive_data (VtMuxV2 *self, VtMuxStream *stream, const VtBinaryFrame *frame)
     vt_mux_stream_lend (stream, frame->payload, frame->length);
 }
 
-/* Both directions have ended, each when its time came. */
+/* Both directions have ended, each when its time came; a client that has not answered yet still has
+ * to say so. */
 static void
 end_if_done (VtMuxStream *stream)
 {
-  if (stream->read_ended && stream->write_ended)
+  if (stream->accepted && stream->read_ended && stream->write_ended)
     vt_mux_stream_end (stream, NULL);
 }
 
