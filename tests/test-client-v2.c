@@ -129,6 +129,8 @@ test_server_closes (ClientFixture *self, const void *data)
   vt_client_listen_async (self->client, self->forward, NULL, listen_cb, &self->listen);
   begin (self, NULL);
   raw_link_send_close (self->link, code, "");
+  g_assert_cmpuint (raw_link_read_close (self->link), ==, code);
+  raw_link_free (g_steal_pointer (&self->link));
   expect_failed (self, code == 1000 ? VT_ERROR_FAILED : VT_ERROR_SHUTTING_DOWN);
 }
 

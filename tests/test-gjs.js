@@ -42,9 +42,11 @@ class Echo {
         this.service = new Gio.SocketService();
         this.port = this.service.add_any_inet_port(null);
         this.service.connect('incoming', (_service, connection) => {
+            // To close its streams alone leaves the socket open, until the collector comes by.
             connection.get_output_stream().splice_async(connection.get_input_stream(),
-                Gio.OutputStreamSpliceFlags.CLOSE_SOURCE | Gio.OutputStreamSpliceFlags.CLOSE_TARGET,
-                GLib.PRIORITY_DEFAULT, null).catch(() => {});
+                Gio.OutputStreamSpliceFlags.NONE, GLib.PRIORITY_DEFAULT, null)
+                .finally(() => connection.close_async(GLib.PRIORITY_DEFAULT, null))
+                .catch(() => {});
             return true;
         });
     }
