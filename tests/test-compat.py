@@ -60,7 +60,8 @@ def go_server_works(newer):
                          arguments=('--ping-interval', '1'))
     opened = client.event('forward-opened')
     assert opened['port'] == port, opened
-    assert go.web.headers.get('sec-websocket-protocol') is None
+    # Which is offered in vain: these programs select none, and so it is v1.
+    assert go.web.headers.get('sec-websocket-protocol') == 'vtunnel.v2'
     assert go.web.headers.get('sec-websocket-extensions') is None
     assert go.web.headers.get('origin') is None
     assert go.raw[0] == b'{"type":"listen","port":%d}' % port, go.raw[0]
