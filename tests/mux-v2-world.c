@@ -8,7 +8,7 @@
 #include "vt-error.h"
 
 /* Below this, no more than one turn and what goes out past a full queue. */
-#define QUEUE_MAX (350 * 1024)
+#define QUEUE_MAX (320 * 1024)
 
 WorldTally world_tally;
 
@@ -41,7 +41,7 @@ check_bounds (World *self, Role role)
   self->catching_up[role] &= side->queued >= QUEUE_MAX / 2;
   if (!self->catching_up[role])
     g_assert_cmpuint (side->queued, <, QUEUE_MAX);
-  world_tally.full += side->queued > 256 * 1024;
+  world_tally.full += side->queued > 128 * 1024;
   g_assert_cmpuint (vt_replay_get_kept (side->replay), <, self->config.max_buffer + QUEUE_MAX);
 }
 

@@ -6,11 +6,9 @@
 #include "vt-per-context-private.h"
 #include "vt-source-private.h"
 
-/* One dispatch fires timers for this long, and leaves what else is due to the next one. */
-#define DISPATCH_BUDGET (2 * G_TIME_SPAN_MILLISECOND)
-
-/* How many that are due soon fire at the end of one. */
-#define SOON_MAX 1024
+/* One dispatch fires timers for this long, in microseconds, and leaves what else is due to the next
+ * one. So does the end of a dispatch with those that are due soon. */
+#define DISPATCH_BUDGET 500
 
 #define NOT_RUNNING G_MAXUINT
 /* Not in the heap, but among those that are due soon. */
@@ -262,22 +260,25 @@ remove_soon (VtClock *self, VtTimer *timer)
   timer->index = NOT_RUNNING;
 }
 
-/* Bounded: a timer that starts itself again and again goes on in the next dispatch. */
+/* What starts itself again and again goes on in the next dispatch. */
 void
 vt_clock_end_dispatch (VtClock *self)
 {
   g_autoptr(VtClock) alive = NULL;
+  gint64 end;
 
   if (self->soon.length == 0)
     return;
   alive = vt_clock_ref (self);
-  for (unsigned int i = 0; i < SOON_MAX && self->soon.length > 0; i++)
+  end = g_get_monotonic_time () + DISPATCH_BUDGET;
+  do
     {
       VtTimer *timer = g_queue_peek_head (&self->soon);
 
       remove_soon (self, timer);
       timer->func (timer->user_data);
     }
+  while (self->soon.length > 0 && g_get_monotonic_time () < end);
 }
 
 gint64

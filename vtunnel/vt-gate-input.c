@@ -14,8 +14,8 @@
 #define BUFFER_SIZE VT_GATE_MAX_UNREAD
 
 /* What may be handed on in one turn of the main loop; the clock is looked at each LOOK bytes. */
-#define TURN_BYTES (1024 * 1024)
-#define TURN_TIME 2000
+#define TURN_BYTES (256 * 1024)
+#define TURN_TIME 500
 #define LOOK_BYTES (8 * 1024)
 
 /* So often a socket may say that it is readable to somebody who has not read it since, before it

@@ -161,6 +161,7 @@ gboolean vt_mux_take_turn (VtMux *self, VtMuxStream *stream);
 void     vt_mux_wait_for_turn (VtMux *self, VtMuxStream *stream);
 void     vt_mux_leave_turns (VtMux *self, VtMuxStream *stream);
 void     vt_mux_serve_turns (VtMux *self);
+void     vt_mux_serve_soon (VtMux *self); /* at the end of the dispatch, if anybody waits */
 
 /* vt-mux-memory.c */
 void vt_mux_account (VtMux *self, VtMuxStream *stream);

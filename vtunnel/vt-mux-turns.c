@@ -10,13 +10,13 @@
  * As long as anybody waits, either the link is so full that it will say when it is not, or
  * turns_timer runs. */
 
-/* What the link may hold before nobody writes any more, in bytes: more than the mark below which
+/* What the link may hold before nobody writes any more, in bytes: no less than the mark below which
  * the link says that it has room again. */
-#define SEND_QUEUE_HIGH (256 * 1024)
+#define SEND_QUEUE_HIGH (128 * 1024)
 
 /* Serving goes on for this long in one dispatch, in microseconds: a link that is never full must
  * not keep the main loop for itself. */
-#define SERVE_BUDGET 1000
+#define SERVE_BUDGET 500
 
 static gboolean
 has_room (VtMux *self)
@@ -56,10 +56,17 @@ vt_mux_take_turn (VtMux *self, VtMuxStream *stream)
 }
 
 void
+vt_mux_serve_soon (VtMux *self)
+{
+  if (self->waiting.length > 0 && self->failure == NULL)
+    vt_timer_start_soon (self->turns_timer);
+}
+
+void
 vt_mux_wait_for_turn (VtMux *self, VtMuxStream *stream)
 {
   join_line (self, stream);
-  vt_timer_start_soon (self->turns_timer);
+  vt_mux_serve_soon (self);
 }
 
 void

@@ -33,8 +33,11 @@ static void
 flush (VtMuxV2 *self)
 {
   vt_timer_stop (self->flush_timer);
-  if (self->batch_used > 0)
-    vt_mux_send (self->mux, take_batch (self), FALSE, TRUE);
+  if (self->batch_used == 0)
+    return;
+  vt_mux_send (self->mux, take_batch (self), FALSE, TRUE);
+  /* Who was refused a turn because of what stood in the batch, may have it now. */
+  vt_mux_serve_soon (self->mux);
 }
 
 static void

@@ -14,7 +14,7 @@
 
 /* How many events one system call brings, and for how long one dispatch works on them. */
 #define BATCH 128
-#define DISPATCH_BUDGET (2 * G_TIME_SPAN_MILLISECOND)
+#define DISPATCH_BUDGET (G_TIME_SPAN_MILLISECOND / 2)
 
 struct _VtPoller {
   VtPerContext base;

@@ -16,8 +16,8 @@
 #include "vt-proxy-header-private.h"
 #include "vt-relay-dial-private.h"
 
-/* What one dispatch moves at most in one direction: a fraction of a millisecond. */
-#define DISPATCH_BYTES (256 * 1024)
+/* What one dispatch moves at most in one direction: one frame, then it is somebody else's turn. */
+#define DISPATCH_BYTES (64 * 1024)
 
 /* After the tunnel's side has ended: how long the local side may take nothing of the rest. */
 #define REST_TIMEOUT (60 * G_TIME_SPAN_SECOND)
