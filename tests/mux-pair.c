@@ -472,6 +472,31 @@ side_keep (Side *self)
   g_assert_true (vt_replay_attach (self->replay, 0, NULL));
 }
 
+Side *
+side_new_v2 (VtMuxRole role, const VtMuxConfig *config)
+{
+  g_autoptr(VtClock) clock = vt_clock_new_fake ();
+  VtMuxConfig used;
+  Side *self;
+
+  vt_mux_config_init (&used, role);
+  used = config != NULL ? *config : used;
+  used.role = role;
+  used.protocol = 2;
+  self = side_new (role, clock, &used);
+  self->lazy = TRUE;
+  side_greet (self, NULL);
+  if (role == VT_MUX_CLIENT)
+    vt_mux_listen (self->mux, 1, &(VtMuxListen){ .port = 8080 });
+  side_say (self, "{\"type\":\"listen%s\",\"id\":1,\"port\":8080}",
+            role == VT_MUX_CLIENT ? "_ok" : "");
+  if (role == VT_MUX_SERVER)
+    vt_mux_listen_accept (self->mux, 1, NULL, 8080);
+  g_string_truncate (self->heard, 0);
+  g_string_truncate (self->sent, 0);
+  return self;
+}
+
 void
 pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config)
 {
