@@ -95,8 +95,11 @@ listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed,
 {
   Side *self = user_data;
 
-  g_string_append_printf (self->heard, "listen_ok %u %u %s\n", id, port,
+  g_string_append_printf (self->heard, "listen_ok %u %u %s", id, port,
                           confirmed ? "confirmed" : "unconfirmed");
+  if (self->protocol == 2 && address != NULL)
+    g_string_append_printf (self->heard, " at %s", address);
+  g_string_append_c (self->heard, '\n');
   if (self->takes_back)
     vt_mux_unlisten (self->mux, id);
 }
@@ -107,8 +110,11 @@ listen_failed_cb (guint32 id, const GError *error, void *user_data)
   Side *self = user_data;
 
   g_assert_true (error->domain == VT_ERROR);
-  g_string_append_printf (self->heard, "listen_failed %u %s\n", id,
+  g_string_append_printf (self->heard, "listen_failed %u %s", id,
                           vt_error_code_to_word (error->code));
+  if (self->protocol == 2)
+    g_string_append_printf (self->heard, " %s", error->message);
+  g_string_append_c (self->heard, '\n');
   if (self->asks_again != 0)
     vt_mux_listen (self->mux, self->asks_again++, &(VtMuxListen){ .port = 8080 });
 }
@@ -472,6 +478,31 @@ side_keep (Side *self)
   g_assert_true (vt_replay_attach (self->replay, 0, NULL));
 }
 
+Side *
+side_new_v2 (VtMuxRole role, const VtMuxConfig *config)
+{
+  g_autoptr(VtClock) clock = vt_clock_new_fake ();
+  VtMuxConfig used;
+  Side *self;
+
+  vt_mux_config_init (&used, role);
+  used = config != NULL ? *config : used;
+  used.role = role;
+  used.protocol = 2;
+  self = side_new (role, clock, &used);
+  self->lazy = TRUE;
+  side_greet (self, NULL);
+  if (role == VT_MUX_CLIENT)
+    vt_mux_listen (self->mux, 1, &(VtMuxListen){ .port = 8080 });
+  side_say (self, "{\"type\":\"listen%s\",\"id\":1,\"port\":8080}",
+            role == VT_MUX_CLIENT ? "_ok" : "");
+  if (role == VT_MUX_SERVER)
+    vt_mux_listen_accept (self->mux, 1, NULL, 8080);
+  g_string_truncate (self->heard, 0);
+  g_string_truncate (self->sent, 0);
+  return self;
+}
+
 void
 pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config)
 {
@@ -495,7 +526,7 @@ pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config)
   vt_mux_listen_accept ((*server)->mux, 1, "127.0.0.1", 8080);
   pair_settle (*client, *server);
   side_expect_heard (*server, "listen_requested 1 8080\nrtt 1");
-  side_expect_heard (*client, "rtt 1\nlisten_ok 1 8080 confirmed");
+  side_expect_heard (*client, "rtt 1\nlisten_ok 1 8080 confirmed at 127.0.0.1");
 }
 
 static void

@@ -8,8 +8,8 @@
 #include "vt-replay-private.h"
 
 /* One end of a session: a mux over a link in memory. Alone, or one of a pair. What it sends and
- * what it hears is written down as text, a line each, until somebody looks. In v2 what one of a pair
- * sends is checked against the rules, too (mux-wire.h). */
+ * what it hears is written down as text, a line each, until somebody looks. In v2 what one of a
+ * pair sends is checked against the rules, too (mux-wire.h). */
 typedef struct _Side Side;
 typedef struct _User User;
 
@@ -84,7 +84,11 @@ void pair_free (Side *client, Side *server);
 void side_greet (Side *self, const VtControlLimits *limits);
 /* From now on, what is counted is kept until it is acknowledged. */
 void side_keep (Side *self);
-/* As pair_new (), in v2; `config` NULL: the defaults. The round-trip time is known: a microsecond. */
+/* One that is alone, in v2, with the port 8080 open as listen 1; nothing of that is written down
+ * any more. Users are lazy. */
+Side *side_new_v2 (VtMuxRole role, const VtMuxConfig *config);
+/* As pair_new (), in v2; `config` NULL: the defaults. The round-trip time is known: a
+ * microsecond. */
 void pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config);
 /* The link is gone with all that is under way; and there is a new one. */
 void pair_cut (Side *a, Side *b);

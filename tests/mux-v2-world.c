@@ -18,7 +18,7 @@ check_memory (World *self, Role role)
 {
   VtMux *mux = self->sides[role]->mux;
   VtMuxV2 *v2 = vt_mux_v2_get (mux);
-  size_t held = 0, promised = 0;
+  size_t held = 0, promised = 0, owed = 0;
 
   for (GList *l = mux->members.head; l != NULL; l = l->next)
     {
@@ -26,11 +26,13 @@ check_memory (World *self, Role role)
 
       held += stream->received.length;
       promised += stream->over ? 0 : stream->granted - stream->bytes_received;
+      owed += stream->owed;
       world_tally.grown += !stream->over && stream->window > v2->ours.window;
     }
   g_assert_cmpuint (v2->promised, ==, promised);
   g_assert_cmpuint (held, <=, mux->buffered);
-  g_assert_cmpuint (held + promised, <=, self->config.max_buffer);
+  g_assert_cmpuint (v2->owed, ==, owed);
+  g_assert_cmpuint (held + promised + owed, <=, self->config.max_buffer);
 }
 
 static void

@@ -158,7 +158,7 @@ compose_frame (GByteArray *to, const char *text)
   if (type == VT_BINARY_DATA)
     write_data (to, stream, (guint32) atoi (words[2]));
   else
-    g_byte_array_append (to, place, (guint) write_small (place, type, stream, words));
+    g_byte_array_append (to, place, (unsigned int) write_small (place, type, stream, words));
 }
 
 GBytes *

@@ -129,6 +129,7 @@ struct _VtMuxStream {
   guint64 send_limit;     /* bytes_sent stays below or at it */
   guint64 granted;        /* the same, for the other side */
   guint32 window;         /* how far ahead of what was consumed the limit moves */
+  guint64 owed;           /* how far the limit is behind that */
   guint32 credit_at;      /* where in the batch of this number there is a CREDIT of its */
   guint64 credit_batch;
   gint64  epoch_at;       /* since when, and since how much, consuming is measured */

@@ -23,6 +23,7 @@ typedef struct {
 
   /* Bytes that the other side may still send, over all streams: vt-mux-v2-window.c. */
   size_t promised;
+  size_t owed; /* bytes that the windows allow and that no limit says yet */
 
   GHashTable  *listens; /* owned, id to the role's listen (owned) */
   unsigned int n_unanswered; /* server */

@@ -15,7 +15,8 @@
  *
  * A stream that drains a fraction of its window only, since its reader is slow or stood still,
  * loses the rest of it. A limit never goes back, so what was granted remains granted until it was
- * used; the budget counts it until then, and what nobody has read yet. */
+ * used; the budget counts it until then, and what nobody has read yet, and what the next CREDIT
+ * will say. */
 
 #define WINDOW_MAX (16 * 1024 * 1024)
 
@@ -26,6 +27,17 @@ static guint64
 get_consumed (VtMuxStream *stream)
 {
   return stream->bytes_received - stream->received.length;
+}
+
+/* What its window allows, and its limit does not say yet: the next CREDIT will, whatever else was
+ * granted until then. */
+static void
+set_owed (VtMuxV2 *self, VtMuxStream *stream, guint64 limit)
+{
+  guint64 owed = limit > stream->granted ? limit - stream->granted : 0;
+
+  self->owed += owed - stream->owed;
+  stream->owed = owed;
 }
 
 void
@@ -55,6 +67,7 @@ vt_mux_v2_window_close (VtMuxStream *stream)
 {
   VtMuxV2 *self = vt_mux_v2_get (stream->mux);
 
+  set_owed (self, stream, 0);
   self->promised -= stream->granted - stream->bytes_received;
   stream->granted = stream->bytes_received;
 }
@@ -63,7 +76,7 @@ vt_mux_v2_window_close (VtMuxStream *stream)
 static size_t
 get_exposed (VtMuxV2 *self)
 {
-  return self->promised + self->mux->buffered;
+  return self->promised + self->owed + self->mux->buffered;
 }
 
 gboolean
@@ -121,16 +134,17 @@ vt_mux_v2_window_consumed (VtMuxStream *stream)
 {
   VtMuxV2 *self = vt_mux_v2_get (stream->mux);
   guint64 consumed = get_consumed (stream);
-  guint64 limit;
 
   if (stream->over || stream->read_ended)
     return;
 
+  set_owed (self, stream, consumed + stream->window);
   tune (self, stream, consumed);
-  limit = consumed + stream->window;
-  if (limit < stream->granted + MAX (stream->window / 4, 1))
+  set_owed (self, stream, consumed + stream->window);
+  if (stream->owed < MAX (stream->window / 4, 1))
     return;
-  self->promised += limit - stream->granted;
-  stream->granted = limit;
-  vt_mux_v2_put_credit (self, stream, limit);
+  self->promised += stream->owed;
+  stream->granted += stream->owed;
+  set_owed (self, stream, stream->granted);
+  vt_mux_v2_put_credit (self, stream, stream->granted);
 }
