@@ -19,8 +19,8 @@
 
 /* How many may be taken unseen, once it was seen that twice as many are free beside the reserve.
  * Nearer to it each one is looked at, so the reserve is as exact as ever. Only those who do not ask
- * here can take more meanwhile than was seen, or somebody lowers the limit: even then, what is taken
- * unseen leaves half of the reserve. */
+ * here can take more meanwhile than was seen, or somebody lowers the limit: even then, what is
+ * taken unseen leaves half of the reserve. */
 #define UNSEEN (RESERVE / 2)
 
 #define CHUNK 64
