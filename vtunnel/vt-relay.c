@@ -450,10 +450,12 @@ target_failed (VtRelay *self, const GError *error)
 }
 
 static VtLocalEnd *
-local_end_for (VtRelay *self, GIOStream *connection, GError **error)
+local_end_for (VtRelay *self, int fd, GIOStream *connection, GError **error)
 {
   GSocket *socket;
 
+  if (fd >= 0)
+    return vt_local_end_new_for_fd (fd, NULL, get_condition (self), local_cb, self, error);
   if (!G_IS_SOCKET_CONNECTION (connection))
     return vt_local_end_new_for_stream (connection, local_cb, self);
   socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
@@ -462,19 +464,19 @@ local_end_for (VtRelay *self, GIOStream *connection, GError **error)
 }
 
 static void
-dialled_cb (GIOStream *connection, const GError *dial_error, void *user_data)
+dialled_cb (int fd, GIOStream *connection, const GError *dial_error, void *user_data)
 {
   VtRelay *self = user_data;
   g_autoptr(GIOStream) taken = connection != NULL ? g_object_ref (connection) : NULL;
   g_autoptr(GError) error = NULL;
 
   g_clear_pointer (&self->dial, vt_relay_dial_free);
-  if (taken == NULL)
+  if (dial_error != NULL)
     {
       target_failed (self, dial_error);
       return;
     }
-  self->local = local_end_for (self, taken, &error);
+  self->local = local_end_for (self, fd, taken, &error);
   if (self->local == NULL)
     {
       g_autoptr(GError) failure = vt_error_from_platform (error, VT_ERROR_FAILED);
