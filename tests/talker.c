@@ -149,6 +149,14 @@ talker_reset (Talker *self)
   self->fd = -1;
 }
 
+void
+talker_close (Talker *self)
+{
+  g_clear_pointer (&self->watch, vt_watch_free);
+  close (self->fd);
+  self->fd = -1;
+}
+
 gboolean
 talker_heard (Talker *self, const char *text)
 {

@@ -33,4 +33,6 @@ void     talker_end (Talker *self);
 void     talker_listen (Talker *self, size_t read_size);
 /* Breaks the connection; what was received can still be looked at. */
 void     talker_reset (Talker *self);
+/* Closes it; the same holds. */
+void     talker_close (Talker *self);
 gboolean talker_heard (Talker *self, const char *text);

@@ -329,6 +329,16 @@ set_limit (rlim_t n)
   g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
 }
 
+static int n_looks;
+
+/* Instead of the system's, to count how often the guard looks. */
+int
+getrlimit (__rlimit_resource_t resource, struct rlimit *limit)
+{
+  n_looks++;
+  return prlimit (0, resource, NULL, limit);
+}
+
 static int n_messages;
 
 static GLogWriterOutput
@@ -405,6 +415,49 @@ test_guard_is_exact (void)
     continue;
   g_assert_false (vt_listener_may_take_descriptor ());
   g_assert_cmpint (n_messages, ==, 3);
+  close_all (taken);
+}
+
+/* Far below the limit, it is not looked at for each descriptor. */
+static void
+test_guard_looks_seldom (void)
+{
+  n_looks = 0;
+  for (int i = 0; i < 1000; i++)
+    g_assert_true (vt_listener_may_take_descriptor ());
+  g_assert_cmpint (n_looks, <, 40);
+  for (int i = 0; i < 10; i++)
+    g_assert_true (vt_listener_look_for_descriptors ());
+  g_assert_cmpint (n_looks, >=, 10);
+}
+
+/* Others take all but the reserve right after a look: what is taken unseen leaves half of that. */
+static void
+test_guard_half_blind (void)
+{
+  g_autoptr(GArray) taken = g_array_new (FALSE, FALSE, sizeof (int));
+  int lower;
+
+  if (!g_test_subprocess ())
+    {
+      g_test_trap_subprocess (NULL, 0, 0);
+      g_test_trap_assert_passed ();
+      return;
+    }
+  set_limit (400);
+  g_assert_true (vt_listener_look_for_descriptors ());
+  while (count_free (400) > RESERVE)
+    g_assert_true (take (taken));
+  take_while_permitted (taken);
+  g_assert_cmpint (count_free (400), >=, RESERVE / 2);
+
+  /* The same by a lower limit. */
+  close_all (taken);
+  g_assert_true (vt_listener_look_for_descriptors ());
+  lower = RESERVE + 400 - count_free (400);
+  set_limit ((rlim_t) lower);
+  take_while_permitted (taken);
+  g_assert_cmpint (count_free (lower), >=, RESERVE / 2);
   close_all (taken);
 }
 
@@ -547,6 +600,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/listener/accept/free-within", test_free_within);
   g_test_add_func ("/listener/accept/many-listeners", test_many_listeners);
   g_test_add_func ("/listener/descriptors/guard-is-exact", test_guard_is_exact);
+  g_test_add_func ("/listener/descriptors/looks-seldom", test_guard_looks_seldom);
+  g_test_add_func ("/listener/descriptors/half-blind", test_guard_half_blind);
   g_test_add_func ("/listener/descriptors/end-of-them", test_end_of_descriptors);
   return g_test_run ();
 }

@@ -47,7 +47,7 @@ set_up (Fixture *self, gconstpointer as_stream)
   self->near = fds[0];
   self->far = fds[1];
   if (as_stream == NULL)
-    self->end = vt_local_end_new_for_fd (self->near, NULL, local_cb, self, NULL);
+    self->end = vt_local_end_new_for_fd (self->near, NULL, 0, local_cb, self, NULL);
   else
     {
       g_autoptr(GSocket) socket = g_socket_new_from_fd (self->near, NULL);
@@ -209,6 +209,41 @@ test_close_timeout (Fixture *self, gconstpointer as_stream)
   RUN_UNTIL (fcntl (self->near, F_GETFD) == -1);
 }
 
+/* Where nothing can come any more, there is nothing to wait for; and what was written arrives. */
+static void
+test_close_ended (Fixture *self, gconstpointer as_stream)
+{
+  size_t sent = 0, received = 0;
+  gssize last;
+  char byte;
+
+  g_assert_cmpint (shutdown (self->far, SHUT_WR), ==, 0);
+  RUN_UNTIL (vt_local_end_read (self->end, &byte, 1, NULL) == 0);
+  fill (self, &sent);
+  vt_local_end_close (g_steal_pointer (&self->end));
+  g_assert_cmpint (fcntl (self->near, F_GETFD), ==, -1);
+  RUN_UNTIL (read_more (self->far, &received, &last));
+  g_assert_cmpint (last, ==, 0);
+  g_assert_cmpuint (received, ==, sent);
+}
+
+/* It need not be asked for what it begins with. */
+static void
+test_first_condition (Fixture *self, gconstpointer as_stream)
+{
+  int fds[2];
+
+  vt_local_end_reset (self->end);
+  close (self->far);
+  loopback_pair (fds);
+  self->near = fds[0];
+  self->far = fds[1];
+  self->end = vt_local_end_new_for_fd (self->near, NULL, G_IO_IN, local_cb, self, NULL);
+  loopback_write (self->far, "hello");
+  RUN_UNTIL (self->n_calls > 0);
+  g_assert_cmpuint (self->seen, ==, G_IO_IN);
+}
+
 static void
 test_reset (Fixture *self, gconstpointer as_stream)
 {
@@ -241,7 +276,7 @@ test_owner (void)
   loopback_pair (fds);
   socket = g_socket_new_from_fd (fds[0], NULL);
   connection = g_socket_connection_factory_create_connection (socket);
-  end = vt_local_end_new_for_fd (fds[0], G_IO_STREAM (connection), NULL, NULL, NULL);
+  end = vt_local_end_new_for_fd (fds[0], G_IO_STREAM (connection), 0, NULL, NULL, NULL);
   vt_local_end_reset (end);
   g_assert_true (g_socket_is_closed (socket));
   RUN_UNTIL (loopback_read (fds[1], &byte, 1) == -ECONNRESET);
@@ -257,7 +292,7 @@ test_unwatchable (void)
   int fd = g_mkstemp (path);
 
   unlink (path);
-  g_assert_null (vt_local_end_new_for_fd (fd, NULL, NULL, NULL, &error));
+  g_assert_null (vt_local_end_new_for_fd (fd, NULL, 0, NULL, NULL, &error));
   g_assert_nonnull (error);
   g_assert_cmpint (fcntl (fd, F_GETFD), ==, -1);
 }
@@ -289,6 +324,9 @@ main (int argc, char **argv)
   add ("close/timeout", test_close_timeout);
   add ("reset", test_reset);
   g_test_add ("/local-end/fd/no-delay", Fixture, NULL, set_up, test_no_delay, tear_down);
+  g_test_add ("/local-end/fd/close/ended", Fixture, NULL, set_up, test_close_ended, tear_down);
+  g_test_add ("/local-end/fd/condition/first", Fixture, NULL, set_up, test_first_condition,
+              tear_down);
   g_test_add_func ("/local-end/fd/owner", test_owner);
   g_test_add_func ("/local-end/fd/unwatchable", test_unwatchable);
   return g_test_run ();

@@ -8,7 +8,12 @@
 #include <fcntl.h>
 #include <gio/gio.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#ifdef HAVE_EPOLL
+#include <sys/epoll.h>
+#endif
 
 #define DEADLINE (10 * G_TIME_SPAN_SECOND)
 
@@ -26,6 +31,25 @@ struct _Pair {
 };
 
 static int n_total;
+static int n_controls;
+static int n_waits;
+
+#ifdef HAVE_EPOLL
+/* Instead of the system's, to count what the kernel is told and asked. */
+int
+epoll_ctl (int epoll_fd, int operation, int fd, struct epoll_event *event)
+{
+  n_controls++;
+  return (int) syscall (SYS_epoll_ctl, epoll_fd, operation, fd, event);
+}
+
+int
+epoll_wait (int epoll_fd, struct epoll_event *events, int n_events, int timeout)
+{
+  n_waits++;
+  return epoll_pwait (epoll_fd, events, n_events, timeout, NULL);
+}
+#endif
 
 static void
 watch_cb (GIOCondition condition, void *user_data)
@@ -185,6 +209,35 @@ test_paused (void)
 
   pair_clear (&pair);
   pair_clear (&data);
+}
+
+static void
+change_often (Pair *self)
+{
+  vt_watch_set_condition (self->watch, 0);
+  vt_watch_set_condition (self->watch, G_IO_IN | G_IO_OUT);
+  vt_watch_set_condition (self->watch, G_IO_IN);
+}
+
+/* A condition that comes and goes within a dispatch, or goes with its watch, costs nothing. */
+static void
+test_changes (void)
+{
+  Pair pair;
+
+  n_controls = 0;
+  pair_init (&pair, G_IO_IN);
+  pair.react = change_often;
+  poke (&pair);
+  turn ();
+  g_assert_cmpint (pair.n_calls, ==, 5);
+  vt_watch_set_condition (pair.watch, 0);
+  g_clear_pointer (&pair.watch, vt_watch_free);
+  turn ();
+#ifdef HAVE_EPOLL
+  g_assert_cmpint (n_controls, ==, 2);
+#endif
+  pair_clear (&pair);
 }
 
 static void
@@ -358,6 +411,33 @@ test_many (void)
 }
 
 static void
+pause_self (Pair *self)
+{
+  vt_watch_set_condition (self->watch, 0);
+}
+
+/* Where one system call does not bring all that is ready, those that are paused by now do not come
+ * again, and the dispatch does not go on for nothing. */
+static void
+test_many_paused (void)
+{
+  g_autofree Pair *pairs = g_new0 (Pair, 200);
+
+  n_total = n_waits = 0;
+  for (int i = 0; i < 200; i++)
+    {
+      pair_init (&pairs[i], G_IO_IN);
+      pairs[i].react = pause_self;
+      poke (&pairs[i]);
+    }
+  turn ();
+  g_assert_cmpint (n_total, ==, 200);
+  g_assert_cmpint (n_waits, <=, 6);
+  for (int i = 0; i < 200; i++)
+    pair_clear (&pairs[i]);
+}
+
+static void
 work (Pair *self)
 {
   gint64 end = g_get_monotonic_time () + G_TIME_SPAN_MILLISECOND / 2;
@@ -466,6 +546,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/poller/in-and-out", test_in_and_out);
   g_test_add_func ("/poller/hang-up", test_hang_up);
   g_test_add_func ("/poller/paused", test_paused);
+  g_test_add_func ("/poller/changes", test_changes);
   g_test_add_func ("/poller/refused", test_refused);
   g_test_add_func ("/poller/within/free", test_free_within);
   g_test_add_func ("/poller/within/change", test_change_within);
@@ -473,6 +554,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/poller/within/last-reference", test_last_reference_within);
   g_test_add_func ("/poller/within/nested-loop", test_nested_loop);
   g_test_add_func ("/poller/many", test_many);
+  g_test_add_func ("/poller/many/paused", test_many_paused);
   g_test_add_func ("/poller/fairness", test_fairness);
   g_test_add_func ("/poller/drawing", test_drawing);
   return g_test_run ();

@@ -164,8 +164,7 @@ test_early_answer (RelayFixture *self, gconstpointer data)
   RUN_RELAYS_UNTIL (self, !self->tunnel->client.reading);
   talker_say (target, "413 too large");
   RUN_UNTIL (target->sent == 13);
-  close (target->fd);
-  target->fd = -1;
+  talker_close (target);
   RUN_UNTIL (user->ended || user->error != 0);
   g_assert_true (talker_heard (user, "413 too large"));
 }

@@ -17,9 +17,16 @@
  * not fill the log. */
 #define RELIEF 32
 
+/* How many may be taken unseen, once it was seen that twice as many are free beside the reserve.
+ * Nearer to it each one is looked at, so the reserve is as exact as ever. Only those who do not ask
+ * here can take more meanwhile than was seen, or somebody lowers the limit: even then, what is
+ * taken unseen leaves half of the reserve. */
+#define UNSEEN (RESERVE / 2)
+
 #define CHUNK 64
 
 static int refusing; /* atomic: what was said last */
+static int unseen;   /* atomic: so many may still be taken unseen, if it is more than 0 */
 
 static int
 get_limit (void)
@@ -77,12 +84,9 @@ has_more_than (int lowest, int limit, int n_free)
   return lowest < find_line (limit, n_free);
 }
 
-gboolean
-vt_listener_may_take_descriptor (void)
+static gboolean
+ask_closely (int lowest, int limit)
 {
-  int limit = get_limit ();
-  int lowest = find_lowest_free ();
-
   if (!has_more_than (lowest, limit, RESERVE))
     {
       if (g_atomic_int_compare_and_exchange (&refusing, FALSE, TRUE))
@@ -95,4 +99,22 @@ vt_listener_may_take_descriptor (void)
       && g_atomic_int_compare_and_exchange (&refusing, TRUE, FALSE))
     g_message ("There are descriptors again: connections are accepted");
   return TRUE;
+}
+
+gboolean
+vt_listener_look_for_descriptors (void)
+{
+  int limit = get_limit ();
+  int lowest = find_lowest_free ();
+  gboolean plenty = has_more_than (lowest, limit, RESERVE + 2 * UNSEEN);
+
+  g_atomic_int_set (&unseen, plenty ? UNSEEN : 0);
+  return (plenty && !g_atomic_int_get (&refusing)) || ask_closely (lowest, limit);
+}
+
+/* A look is half a dozen system calls, and the answer is nearly always that there are plenty. */
+gboolean
+vt_listener_may_take_descriptor (void)
+{
+  return g_atomic_int_add (&unseen, -1) > 0 || vt_listener_look_for_descriptors ();
 }

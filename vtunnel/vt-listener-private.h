@@ -37,7 +37,10 @@ void        vt_listener_free (VtListener *self);
 
 /* TRUE while one more descriptor leaves the process at least 64 below its limit. Whoever is about
  * to take a descriptor for somebody outside asks first. Says so once, with a message, when it
- * begins to refuse, and once when there are plenty again. */
+ * begins to refuse, and once when there are plenty again. Far below the limit it costs nothing
+ * most times: one look is good for 32 more answers. */
 gboolean vt_listener_may_take_descriptor (void);
+/* The same, always with a look: for who has met with the limit. */
+gboolean vt_listener_look_for_descriptors (void);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtListener, vt_listener_free)

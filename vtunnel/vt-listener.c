@@ -295,7 +295,7 @@ retry_cb (void *user_data)
 {
   VtListener *self = user_data;
 
-  if (vt_listener_may_take_descriptor ())
+  if (vt_listener_look_for_descriptors ())
     set_condition (self, G_IO_IN);
   else
     vt_timer_start (self->retry, RETRY_DELAY);

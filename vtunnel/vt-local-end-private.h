@@ -12,11 +12,12 @@ typedef struct _VtLocalEnd VtLocalEnd;
 
 typedef void (*VtLocalEndFunc) (GIOCondition condition, void *user_data);
 
-/* Takes `fd`. `owner` (may be NULL, transfer full) is a stream that closes `fd` when it goes;
- * without one, `fd` is closed by the local end. NULL with `error`, having closed it, if it cannot
- * be watched. */
+/* Takes `fd`, and begins with `condition`. `owner` (may be NULL, transfer full) is a stream that
+ * closes `fd` when it goes; without one, `fd` is closed by the local end. NULL with `error`, having
+ * closed it, if it cannot be watched. */
 VtLocalEnd *vt_local_end_new_for_fd (int            fd,
                                      GIOStream     *owner,
+                                     GIOCondition   condition,
                                      VtLocalEndFunc func,
                                      void          *user_data,
                                      GError       **error);
@@ -31,7 +32,8 @@ void   vt_local_end_set_condition (VtLocalEnd *self, GIOCondition condition);
 void   vt_local_end_shutdown_write (VtLocalEnd *self);
 
 /* Ends it so that no tail is lost: shuts down writing, reads and drops what still comes for up to
- * 5 s or until the peer ends, then closes. Goes on by itself; `self` is gone for the caller. */
+ * 5 s or until the peer ends, then closes. Goes on by itself; `self` is gone for the caller. Where
+ * the end was read already, it is closed at once. */
 void vt_local_end_close (VtLocalEnd *self);
 /* Ends it with a reset (RST), at once. */
 void vt_local_end_reset (VtLocalEnd *self);

@@ -57,7 +57,7 @@ linger_now (StreamEnd *self)
   VtLocalEnd *rest = NULL;
 
   if (socket != NULL && !g_socket_is_closed (socket))
-    rest = vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (self->stream), NULL,
+    rest = vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (self->stream), 0, NULL,
                                     NULL, NULL);
   if (rest != NULL)
     vt_local_end_close (rest);

@@ -20,10 +20,12 @@
 /* A socket in the poller. */
 typedef struct {
   VtLocalEnd base;
-  int fd;           /* owned, unless there is an `owner` */
-  GIOStream *owner; /* owned, nullable: closes `fd` */
-  VtWatch *watch;   /* owned */
-  VtTimer *timer;   /* owned; NULL until it is closed and lingers */
+  int fd;                 /* owned, unless there is an `owner` */
+  GIOStream *owner;       /* owned, nullable: closes `fd` */
+  VtWatch *watch;         /* owned */
+  VtTimer *timer;         /* owned; NULL until it is closed and lingers */
+  unsigned int ended : 1; /* its peer has ended, and all that it sent was read */
+  unsigned int shut : 1;  /* its peer was told that no more comes */
 } FdEnd;
 
 /* The socket is closed by itself and first: a TLS connection that is disposed of would otherwise
@@ -53,7 +55,11 @@ fd_end_free (FdEnd *self)
 static gssize
 fd_end_read (VtLocalEnd *end, void *buffer, size_t size, GError **error)
 {
-  return vt_socket_read (((FdEnd *) end)->fd, buffer, size, error);
+  FdEnd *self = (FdEnd *) end;
+  gssize n = vt_socket_read (self->fd, buffer, size, error);
+
+  self->ended = self->ended || (n == 0 && size > 0);
+  return n;
 }
 
 static gssize
@@ -71,7 +77,11 @@ fd_end_set_condition (VtLocalEnd *end, GIOCondition condition)
 static void
 fd_end_shutdown_write (VtLocalEnd *end)
 {
-  shutdown (((FdEnd *) end)->fd, SHUT_WR);
+  FdEnd *self = (FdEnd *) end;
+
+  if (!self->shut)
+    shutdown (self->fd, SHUT_WR);
+  self->shut = TRUE;
 }
 
 static void
@@ -108,13 +118,20 @@ watch_cb (GIOCondition condition, void *user_data)
     self->base.func (condition, self->base.user_data);
 }
 
-/* The end lives on, and closes itself. */
+/* Input that nobody reads would turn the close into a reset, and destroy what is still to be sent:
+ * so the end lives on until there can be none any more. */
 static void
 fd_end_close (VtLocalEnd *end)
 {
   FdEnd *self = (FdEnd *) end;
-  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+  g_autoptr(VtClock) clock = NULL;
 
+  if (self->ended)
+    {
+      fd_end_free (self);
+      return;
+    }
+  clock = vt_clock_get (NULL);
   self->timer = vt_timer_new (clock, "local end lingers", linger_timeout_cb, self);
   vt_timer_start (self->timer, VT_LOCAL_END_LINGER);
   fd_end_shutdown_write (end);
@@ -142,6 +159,7 @@ static const VtLocalEndKind fd_kind = {
 VtLocalEnd *
 vt_local_end_new_for_fd (int fd,
                          GIOStream *owner,
+                         GIOCondition condition,
                          VtLocalEndFunc func,
                          void *user_data,
                          GError **error)
@@ -155,7 +173,7 @@ vt_local_end_new_for_fd (int fd,
   self->base.user_data = user_data;
   self->fd = fd;
   self->owner = owner;
-  self->watch = vt_watch_new (poller, fd, 0, watch_cb, self, error);
+  self->watch = vt_watch_new (poller, fd, condition, watch_cb, self, error);
   if (self->watch == NULL)
     {
       fd_end_free (self);

@@ -25,7 +25,8 @@ void      vt_poller_unref (VtPoller *self);
  * has read what there was: it must be able to find nothing. A watch may be changed and freed at any
  * moment, also from within any watch's function: after vt_watch_free () its function is not called
  * again. It keeps its poller alive. NULL with `error` if the kernel refuses. One watch a
- * descriptor. */
+ * descriptor. The kernel is told of changes when it is asked the next time: those that are taken
+ * back before cost nothing. */
 VtWatch *vt_watch_new (VtPoller    *poller,
                        int          fd,
                        GIOCondition condition,

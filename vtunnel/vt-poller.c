@@ -23,6 +23,7 @@ struct _VtPoller {
   VtClock *clock;                   /* owned, NULL until then: of the same context */
   GPtrArray *watches;               /* owned, the watches (not owned) by descriptor, with gaps */
   guint32 generation;               /* of the last watch */
+  GQueue changed;                   /* of watches (not owned), by their links */
   struct epoll_event events[BATCH]; /* what the kernel said; a dispatch may leave some of it */
   int n_events;
   int next_event;
@@ -34,6 +35,7 @@ struct _VtWatch {
   guint32 generation;
   GIOCondition condition; /* what the caller wants */
   GIOCondition armed;     /* what the kernel was told */
+  GList changed;          /* its data is NULL while it is in no list */
   gboolean busy;          /* its function runs */
   VtWatchFunc func;
   void *user_data; /* the caller's */
@@ -110,6 +112,37 @@ arm (VtWatch *self, GIOCondition condition)
 }
 
 static void
+unmark (VtWatch *self)
+{
+  if (self->changed.data != NULL)
+    g_queue_unlink (&self->poller->changed, &self->changed);
+  self->changed.data = NULL;
+}
+
+static void
+mark (VtWatch *self)
+{
+  if (self->armed == self->condition || self->changed.data != NULL)
+    return;
+  self->changed.data = self;
+  g_queue_push_tail_link (&self->poller->changed, &self->changed);
+}
+
+/* The kernel is told before it is asked the next time: of a condition that comes and goes within a
+ * dispatch, or goes with its watch, it need not hear. */
+static void
+tell_changes (VtPoller *self)
+{
+  VtWatch *watch;
+
+  while ((watch = g_queue_peek_head (&self->changed)) != NULL)
+    {
+      unmark (watch);
+      arm (watch, watch->condition);
+    }
+}
+
+static void
 handle_event (VtPoller *self, const struct epoll_event *event)
 {
   guint64 key = event->data.u64;
@@ -135,14 +168,16 @@ handle_event (VtPoller *self, const struct epoll_event *event)
   if (find_watch (self, key) != watch)
     return;
   watch->busy = FALSE;
-  arm (watch, watch->condition);
+  mark (watch);
 }
 
 static gboolean
 next_batch (VtPoller *self)
 {
-  int n = epoll_wait (self->epoll_fd, self->events, BATCH, 0);
+  int n;
 
+  tell_changes (self);
+  n = epoll_wait (self->epoll_fd, self->events, BATCH, 0);
   self->n_events = MAX (n, 0);
   self->next_event = 0;
   return n > 0;
@@ -154,7 +189,10 @@ poller_source_prepare (GSource *source, int *timeout)
   VtPoller *self = ((PollerSource *) source)->poller;
 
   *timeout = -1;
-  return self->next_event < self->n_events;
+  if (self->next_event < self->n_events)
+    return TRUE;
+  tell_changes (self);
+  return FALSE;
 }
 
 /* FALSE if the time was not enough. */
@@ -292,7 +330,7 @@ void
 vt_watch_set_condition (VtWatch *self, GIOCondition condition)
 {
   self->condition = condition;
-  arm (self, condition);
+  mark (self);
 }
 
 void
@@ -300,6 +338,7 @@ vt_watch_free (VtWatch *self)
 {
   VtPoller *poller = self->poller;
 
+  unmark (self);
   control (self, EPOLL_CTL_DEL, 0);
   g_ptr_array_index (poller->watches, self->fd) = NULL;
   g_free (self);

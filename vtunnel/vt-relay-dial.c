@@ -6,10 +6,13 @@
 #include "vt-relay-dial-private.h"
 
 #include <glib/gi18n-lib.h>
+#include <unistd.h>
 
 #include "vt-clock-private.h"
 #include "vt-error.h"
 #include "vt-listener-private.h"
+#include "vt-relay-connect-private.h"
+#include "vt-socket-private.h"
 #include "vt-target-private.h"
 
 #define DIAL_TIMEOUT (30 * G_TIME_SPAN_SECOND)
@@ -20,7 +23,8 @@ struct _VtRelayDial {
   GBytes *preamble;              /* owned, nullable */
   GSocketConnection *connection; /* owned; NULL until it stands */
   GIOStream *tls;                /* owned; NULL until there is TLS */
-  GCancellable *cancellable;     /* owned */
+  VtRelayConnect *connect;       /* owned; NULL unless it does without GIO */
+  GCancellable *cancellable;     /* owned; NULL without GIO */
   VtTimer *timer;                /* owned */
   VtRelayDialFunc func;          /* NULL once it was called or is not wanted any more */
   void *user_data;               /* the caller's */
@@ -40,9 +44,10 @@ dial_destroy (VtRelayDial *self)
     g_socket_close (g_socket_connection_get_socket (self->connection), NULL);
   g_clear_object (&self->trust);
   g_clear_pointer (&self->preamble, g_bytes_unref);
+  g_clear_pointer (&self->connect, vt_relay_connect_free);
   g_clear_object (&self->tls);
   g_clear_object (&self->connection);
-  g_object_unref (self->cancellable);
+  g_clear_object (&self->cancellable);
   g_free (self);
 }
 
@@ -63,14 +68,14 @@ code_of (VtRelayDial *self, const GError *error)
 }
 
 static void
-report (VtRelayDial *self, GIOStream *connection, const GError *error)
+report (VtRelayDial *self, int fd, GIOStream *connection, const GError *error)
 {
   VtRelayDialFunc func = g_steal_pointer (&self->func);
 
   vt_timer_stop (self->timer);
   self->handed_over = connection != NULL;
   if (func != NULL)
-    func (connection, error, self->user_data);
+    func (fd, connection, error, self->user_data);
 }
 
 static void
@@ -81,7 +86,7 @@ fail (VtRelayDial *self, const GError *platform_error)
   error = g_error_new_literal (VT_ERROR, code_of (self, platform_error),
                                self->timed_out ? _ ("The target did not answer in time")
                                                : platform_error->message);
-  report (self, NULL, error);
+  report (self, -1, NULL, error);
 }
 
 /* An operation of GIO is over. FALSE if nobody is interested any more, and `self` is gone. */
@@ -105,7 +110,7 @@ handshake_cb (GObject *source, GAsyncResult *result, gpointer user_data)
   if (!end_operation (self))
     return;
   if (done)
-    report (self, self->tls, NULL);
+    report (self, -1, self->tls, NULL);
   else
     fail (self, error);
 }
@@ -140,7 +145,7 @@ go_on (VtRelayDial *self)
   if (vt_target_get_kind (self->target) == VT_TARGET_TLS)
     start_tls (self);
   else
-    report (self, G_IO_STREAM (self->connection), NULL);
+    report (self, -1, G_IO_STREAM (self->connection), NULL);
 }
 
 static void
@@ -187,6 +192,36 @@ connect_cb (GObject *source, GAsyncResult *result, gpointer user_data)
     go_on (self);
 }
 
+/* A socket that is new takes it all: the least that systems give it room for is 2 KiB. */
+static gboolean
+send_preamble_to (VtRelayDial *self, int fd, GError **error)
+{
+  size_t length = g_bytes_get_size (self->preamble);
+  gssize n = vt_socket_write (fd, g_bytes_get_data (self->preamble, NULL), length, error);
+
+  if (n >= 0 && (size_t) n < length)
+    g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_FAILED,
+                         _ ("The target takes no PROXY header"));
+  return n >= 0 && (size_t) n == length;
+}
+
+static void
+connected_cb (int fd, const GError *connect_error, void *user_data)
+{
+  VtRelayDial *self = user_data;
+  g_autoptr(GError) error = NULL;
+
+  if (fd < 0)
+    fail (self, connect_error);
+  else if (self->preamble == NULL || send_preamble_to (self, fd, &error))
+    report (self, fd, NULL, NULL);
+  else
+    {
+      close (fd);
+      fail (self, error);
+    }
+}
+
 static void
 refuse_for_lack_of_descriptors (VtRelayDial *self)
 {
@@ -194,27 +229,40 @@ refuse_for_lack_of_descriptors (VtRelayDial *self)
 
   error = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
                                _ ("Too many connections are open in this process"));
-  report (self, NULL, error);
+  report (self, -1, NULL, error);
 }
 
+/* What has to be looked up, and what TLS comes to, is GIO's. */
 static void
-start (VtRelayDial *self)
+start_client (VtRelayDial *self)
 {
   g_autoptr(GSocketConnectable) connectable = NULL;
   g_autoptr(GSocketClient) client = NULL;
 
-  if (!vt_listener_may_take_descriptor ())
-    {
-      refuse_for_lack_of_descriptors (self);
-      return;
-    }
+  self->cancellable = g_cancellable_new ();
   connectable = vt_target_get_connectable (self->target);
   client = g_socket_client_new ();
   /* A desktop's proxy must never capture a local target. */
   g_socket_client_set_enable_proxy (client, FALSE);
   self->pending = TRUE;
-  vt_timer_start (self->timer, DIAL_TIMEOUT);
   g_socket_client_connect_async (client, connectable, self->cancellable, connect_cb, self);
+}
+
+static void
+start (VtRelayDial *self)
+{
+  if (!vt_listener_may_take_descriptor ())
+    {
+      refuse_for_lack_of_descriptors (self);
+      return;
+    }
+  vt_timer_start (self->timer, DIAL_TIMEOUT);
+  if (vt_target_get_kind (self->target) != VT_TARGET_TLS)
+    self->connect = vt_relay_connect_new (self->target, connected_cb, self);
+  if (self->connect != NULL)
+    vt_relay_connect_start (self->connect);
+  else
+    start_client (self);
 }
 
 /* The first time it starts the dial, in a later dispatch than the one that asked for it. */
@@ -223,13 +271,16 @@ timer_cb (void *user_data)
 {
   VtRelayDial *self = user_data;
 
-  if (!self->pending)
+  if (!self->pending && self->connect == NULL)
     {
       start (self);
       return;
     }
   self->timed_out = TRUE;
-  g_cancellable_cancel (self->cancellable);
+  if (self->pending)
+    g_cancellable_cancel (self->cancellable);
+  else
+    fail (self, NULL);
 }
 
 VtRelayDial *
@@ -245,7 +296,6 @@ vt_relay_dial_new (VtTarget *target,
   self->target = vt_target_ref (target);
   g_set_object (&self->trust, trust);
   self->preamble = preamble != NULL ? g_bytes_ref (preamble) : NULL;
-  self->cancellable = g_cancellable_new ();
   self->timer = vt_timer_new (clock, "target dial", timer_cb, self);
   self->func = func;
   self->user_data = user_data;

@@ -106,8 +106,8 @@ may_read (VtRelay *self)
   return !self->local_ended && !self->waiting && !self->over;
 }
 
-static void
-update_condition (VtRelay *self)
+static GIOCondition
+get_condition (VtRelay *self)
 {
   GIOCondition condition = 0;
 
@@ -115,7 +115,13 @@ update_condition (VtRelay *self)
     condition |= G_IO_IN;
   if (self->blocked)
     condition |= G_IO_OUT;
-  vt_local_end_set_condition (self->local, condition);
+  return condition;
+}
+
+static void
+update_condition (VtRelay *self)
+{
+  vt_local_end_set_condition (self->local, get_condition (self));
 }
 
 static void
@@ -211,7 +217,8 @@ wrote_all (VtRelay *self)
       finish_in_order (self);
       return FALSE;
     }
-  if (!self->local_shut && vt_mux_stream_can_half_close (self->mux)
+  /* Where both directions have ended, `closed` follows in this dispatch. */
+  if (!self->local_shut && !self->local_ended && vt_mux_stream_can_half_close (self->mux)
       && vt_mux_stream_at_end (self->mux))
     {
       self->local_shut = TRUE;
@@ -443,31 +450,33 @@ target_failed (VtRelay *self, const GError *error)
 }
 
 static VtLocalEnd *
-local_end_for (VtRelay *self, GIOStream *connection, GError **error)
+local_end_for (VtRelay *self, int fd, GIOStream *connection, GError **error)
 {
   GSocket *socket;
 
+  if (fd >= 0)
+    return vt_local_end_new_for_fd (fd, NULL, get_condition (self), local_cb, self, error);
   if (!G_IS_SOCKET_CONNECTION (connection))
     return vt_local_end_new_for_stream (connection, local_cb, self);
   socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
-  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (connection), local_cb,
-                                  self, error);
+  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (connection),
+                                  get_condition (self), local_cb, self, error);
 }
 
 static void
-dialled_cb (GIOStream *connection, const GError *dial_error, void *user_data)
+dialled_cb (int fd, GIOStream *connection, const GError *dial_error, void *user_data)
 {
   VtRelay *self = user_data;
   g_autoptr(GIOStream) taken = connection != NULL ? g_object_ref (connection) : NULL;
   g_autoptr(GError) error = NULL;
 
   g_clear_pointer (&self->dial, vt_relay_dial_free);
-  if (taken == NULL)
+  if (dial_error != NULL)
     {
       target_failed (self, dial_error);
       return;
     }
-  self->local = local_end_for (self, taken, &error);
+  self->local = local_end_for (self, fd, taken, &error);
   if (self->local == NULL)
     {
       g_autoptr(GError) failure = vt_error_from_platform (error, VT_ERROR_FAILED);
@@ -510,11 +519,9 @@ vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *use
   VtRelay *self = relay_new (stream, finished, user_data);
   g_autoptr(GError) error = NULL;
 
-  self->local = vt_local_end_new_for_fd (fd, NULL, local_cb, self, &error);
+  self->local = vt_local_end_new_for_fd (fd, NULL, get_condition (self), local_cb, self, &error);
   if (self->local == NULL)
     fail_later (self, error);
-  else
-    update_condition (self);
   return self;
 }
 
