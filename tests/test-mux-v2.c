@@ -346,7 +346,7 @@ test_full_queue (void)
   a = side_get_user (client, 0);
   b = side_get_user (client, 1);
   user_listen (a);
-  client->queued = 256 * KIB;
+  client->queued = 128 * KIB;
   vt_mux_stream_accept (a->stream);
   user_write (a, 100);
   user_read_all (a);
@@ -356,7 +356,7 @@ test_full_queue (void)
   side_say (client, "{\"type\":\"ping\",\"t\":5}");
   vt_mux_unlisten (client->mux, 1);
   side_expect_sent (client, "{\"type\":\"pong\",\"t\":5}\n{\"type\":\"unlisten\",\"id\":1}");
-  client->queued = 256 * KIB - 1;
+  client->queued = 128 * KIB - 1;
   vt_mux_note_writable (client->mux);
   vt_clock_advance (client->clock, 10);
   side_expect_sent (client, "DATA 1 100");
@@ -424,7 +424,7 @@ test_turns (void)
   side_free (server);
 }
 
-/* Numbers end; the session does not. */
+/* Numbers end; the session does with its last stream. */
 static void
 test_numbers (void)
 {
@@ -439,7 +439,7 @@ test_numbers (void)
   for (unsigned int i = 0; i < 2; i++)
     {
       g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, NULL, &error));
-      g_assert_error (error, VT_ERROR, VT_ERROR_LIMIT);
+      g_assert_error (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN);
       g_clear_error (&error);
     }
   pair_settle (client, server);
@@ -450,6 +450,11 @@ test_numbers (void)
   pair_settle (client, server);
   user_expect_received (user, G_MAXUINT32, 50000);
   user_expect_received (side_get_user (client, 0), G_MAXUINT32, 50000);
+  side_expect_heard (server, "");
+  vt_mux_stream_shutdown (user->stream);
+  vt_mux_stream_shutdown (side_get_user (client, 0)->stream);
+  pair_settle (client, server);
+  side_expect_heard (server, "failed shutting-down");
   pair_free (client, server);
 }
 

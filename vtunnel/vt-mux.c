@@ -272,7 +272,7 @@ fail_without_numbers (VtMux *self)
 static void
 run_out_of_numbers (VtMux *self, GError **error)
 {
-  g_set_error_literal (error, VT_ERROR, VT_ERROR_LIMIT,
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN,
                        _ ("The session has no numbers left for connections"));
   vt_mux_send_goaway (self, "The session has used up its numbers", 0);
   if (!self->going_away || g_hash_table_size (self->streams) == 0)
