@@ -457,7 +457,7 @@ test_schedules (void)
   g_assert_cmpuint (world_tally.resets, >, n / 4);
   g_assert_cmpuint (world_tally.halves, >, n / 4);
   g_assert_cmpuint (world_tally.refused, >, n / 100);
-  g_assert_cmpuint (world_tally.grown, >, n / 4);
+  g_assert_cmpuint (world_tally.grown, >, n / 10);
   g_assert_cmpuint (world_tally.full, >, n);
 }
 
