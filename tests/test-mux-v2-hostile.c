@@ -41,7 +41,7 @@ static const Case client_cases[] = {
   { "ack-at-front", NULL, "ACK 5; DATA 3 1", NULL },
   { "stream-0", NULL, "DATA 0 5", NULL },
   { "empty-data", NULL, "DATA 3 0", NULL },
-  { "large-frame", NULL, "DATA 3 65537", NULL },
+  { "large-frame", NULL, "DATA 6 65537", NULL },
   { "hello", NULL, NULL,
     "{\"type\":\"hello\",\"window\":1,\"max_frame\":1,\"max_message\":65536}" },
   { "welcome", NULL, NULL,

@@ -202,6 +202,47 @@ test_end_before_answer (void)
 }
 
 static void
+meddle_shutdown (User *user)
+{
+  vt_mux_stream_shutdown (user->stream);
+}
+
+static void
+meddle_reset (User *user)
+{
+  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT, "so");
+
+  vt_mux_stream_reset (user->stream, error);
+}
+
+/* From within the news that the other side has ended. */
+static void
+test_end_in_readable (void)
+{
+  Side *client = side_new_v2 (VT_MUX_CLIENT, NULL);
+  User *a, *b;
+
+  side_say_frames (client, "OPEN 1 on 1; OPEN 2 on 1");
+  a = side_get_user (client, 0);
+  b = side_get_user (client, 1);
+  user_listen (a);
+  user_listen (b);
+  vt_mux_stream_accept (a->stream);
+  vt_mux_stream_accept (b->stream);
+  vt_mux_stream_shutdown (b->stream);
+  a->meddle = meddle_shutdown;
+  b->meddle = meddle_reset;
+  side_say_frames (client, "EOF 1; EOF 2");
+  vt_clock_advance (client->clock, 10);
+  user_expect (a, "rrc");
+  user_expect (b, "r");
+  g_assert_error (b->stream->error, VT_ERROR, VT_ERROR_LIMIT);
+  side_expect_sent (client, "OPENED 1; OPENED 2; EOF 2; EOF 1; RESET 2 limit so");
+  g_assert_cmpuint (vt_mux_get_n_streams (client->mux), ==, 0);
+  side_free (client);
+}
+
+static void
 check_reset (Side *client, Side *server, const GError *error, int code, const char *message)
 {
   unsigned int n = client->users->len;
@@ -232,7 +273,7 @@ check_reset (Side *client, Side *server, const GError *error, int code, const ch
 static void
 test_reset (void)
 {
-  g_autoptr(GError) foreign = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_TIMED_OUT, "so");
+  g_autoptr(GError) foreign = g_error_new_literal (G_IO_ERROR, G_IO_ERROR_EXISTS, "so");
   g_autoptr(GError) local = g_error_new_literal (VT_ERROR, VT_ERROR_TLS, "a\nb");
   Side *client, *server;
   User *bystander;
@@ -303,7 +344,7 @@ measure (const char *sent, const VtControlLimits *limits)
       for (unsigned int j = 0; frames[j] != NULL; j++)
         if (g_str_has_prefix (frames[j], "DATA 1 "))
           {
-            g_assert_cmpint (atoi (frames[j] + 7), <=, limits->max_frame);
+            g_assert_cmpint (atoi (frames[j] + 7), <=, MIN (limits->max_frame, 64 * KIB));
             sum += (size_t) atoi (frames[j] + 7);
           }
     }
@@ -485,6 +526,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/stream/server-begins", test_server_begins);
   g_test_add_func ("/mux-v2/stream/half-close", test_half_close);
   g_test_add_func ("/mux-v2/stream/end-before-answer", test_end_before_answer);
+  g_test_add_func ("/mux-v2/stream/end-in-readable", test_end_in_readable);
   g_test_add_func ("/mux-v2/stream/reset", test_reset);
   g_test_add_func ("/mux-v2/batch/one-dispatch", test_batch);
   g_test_add_func ("/mux-v2/batch/peer-limits", test_peer_limits);
