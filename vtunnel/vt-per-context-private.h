@@ -8,7 +8,7 @@
 /* What there is one of for each main context, as long as somebody holds it. Found, referenced and
  * dropped from any thread. An object begins with this. */
 typedef struct {
-  unsigned int  ref_count; /* guarded by the lock of vt-per-context.c */
+  int           ref_count; /* atomic */
   GMainContext *context;   /* owned; NULL for one that is never found */
 } VtPerContext;
 

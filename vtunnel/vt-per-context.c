@@ -3,7 +3,8 @@
 
 #include "vt-per-context-private.h"
 
-/* Of all kinds: it is held only to find, to make and to count. */
+/* Of all kinds: it is held only to find and to make, and to let go of the last reference, since who
+ * finds an object adds one. */
 static GMutex lock;
 
 void *
@@ -24,6 +25,28 @@ vt_per_context_dealloc (VtPerContext *self)
 }
 
 void *
+vt_per_context_ref (VtPerContext *self)
+{
+  g_atomic_int_inc (&self->ref_count);
+  return self;
+}
+
+/* FALSE if it is the last one. */
+static gboolean
+drop_one_of_many (VtPerContext *self)
+{
+  int count = g_atomic_int_get (&self->ref_count);
+
+  while (count > 1)
+    {
+      if (g_atomic_int_compare_and_exchange (&self->ref_count, count, count - 1))
+        return TRUE;
+      count = g_atomic_int_get (&self->ref_count);
+    }
+  return FALSE;
+}
+
+void *
 vt_per_context_get (VtPerContextKind *kind, GMainContext *context)
 {
   g_autoptr(GMainContext) owned = NULL;
@@ -36,7 +59,7 @@ vt_per_context_get (VtPerContextKind *kind, GMainContext *context)
     kind->objects = g_hash_table_new (NULL, NULL);
   self = g_hash_table_lookup (kind->objects, owned);
   if (self != NULL)
-    self->ref_count++;
+    vt_per_context_ref (self);
   else
     {
       self = kind->create (owned);
@@ -46,22 +69,16 @@ vt_per_context_get (VtPerContextKind *kind, GMainContext *context)
   return self;
 }
 
-void *
-vt_per_context_ref (VtPerContext *self)
-{
-  g_mutex_lock (&lock);
-  self->ref_count++;
-  g_mutex_unlock (&lock);
-  return self;
-}
-
 void
 vt_per_context_unref (VtPerContextKind *kind, VtPerContext *self)
 {
   gboolean last;
 
+  if (drop_one_of_many (self))
+    return;
+
   g_mutex_lock (&lock);
-  last = --self->ref_count == 0;
+  last = g_atomic_int_dec_and_test (&self->ref_count);
   if (last && self->context != NULL)
     g_hash_table_remove (kind->objects, self->context);
   g_mutex_unlock (&lock);

@@ -74,7 +74,8 @@ struct _VtStream {
   VtMuxStream          *mux;          /* owned; NULL once it is not needed any more */
   VtForward            *forward;      /* owned, nullable */
   GSocketAddress       *user_address; /* owned, nullable */
-  GDateTime            *opened_at;    /* owned */
+  gint64                opened_time;  /* in microseconds, as g_get_real_time () says it */
+  GDateTime            *opened_at;    /* owned; NULL until somebody asks for it */
   GError               *error;        /* owned, nullable */
   GMainContext         *context;      /* owned */
   GThread              *thread;       /* not owned, only compared */

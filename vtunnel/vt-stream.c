@@ -179,7 +179,7 @@ vt_stream_get_property (GObject *object, unsigned int property_id, GValue *value
       g_value_set_object (value, self->user_address);
       break;
     case PROP_OPENED_AT:
-      g_value_set_boxed (value, self->opened_at);
+      g_value_set_boxed (value, vt_stream_get_opened_at (self));
       break;
     case PROP_BYTES_SENT:
       g_value_set_uint64 (value, vt_stream_get_bytes_sent (self));
@@ -291,7 +291,7 @@ vt_stream_init (VtStream *self)
 {
   self->context = g_main_context_ref_thread_default ();
   self->thread = g_thread_self ();
-  self->opened_at = g_date_time_new_now_utc ();
+  self->opened_time = g_get_real_time ();
 }
 
 VtStream *
@@ -419,6 +419,15 @@ vt_stream_get_opened_at (VtStream *self)
 {
   g_return_val_if_fail (VT_IS_STREAM (self), NULL);
 
+  /* Most streams come and go without being asked. */
+  if (g_once_init_enter (&self->opened_at))
+    {
+      g_autoptr(GDateTime) second =
+          g_date_time_new_from_unix_utc (self->opened_time / G_TIME_SPAN_SECOND);
+      GTimeSpan rest = self->opened_time % G_TIME_SPAN_SECOND;
+
+      g_once_init_leave (&self->opened_at, g_date_time_add (second, rest));
+    }
   return self->opened_at;
 }
 
