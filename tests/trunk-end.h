@@ -116,7 +116,11 @@ closed_cb (const GError *error, void *user_data)
 }
 
 static inline void
-end_begin (End *self, GIOStream *stream, VtMuxRole role, unsigned int protocol, gint64 ping_interval)
+end_begin (End *self,
+           GIOStream *stream,
+           VtMuxRole role,
+           unsigned int protocol,
+           gint64 ping_interval)
 {
   const VtTrunkHandlers handlers = {
     .ready = ready_cb,
