@@ -28,6 +28,7 @@ finished_cb (VtStream *stream, const GError *error, void *user_data)
   Fixture *self = user_data;
 
   self->n_finished++;
+  g_clear_error (&self->finished_with);
   self->finished_with = error != NULL ? g_error_copy (error) : NULL;
 }
 

@@ -229,6 +229,22 @@ test_close_in (Fixture *self, const void *data)
   g_assert_no_error (self->server.error);
 }
 
+/* Two streams come in one message, and with the first one all is over. `data`: how. */
+static void
+test_end_in_batch (Fixture *self, const void *data)
+{
+  ask_for_port (self);
+  ws_wait (self->client.port == 9000);
+  if (data != NULL)
+    self->client.free_in = 's';
+  else
+    self->client.close_in = 's';
+  open_stream (self);
+  vt_mux_open_stream (vt_trunk_get_mux (self->server.trunk), 7, NULL, NULL, NULL);
+  ws_wait (has_heard (&self->server, 'c') && (data != NULL || has_heard (&self->client, 'c')));
+  g_assert_cmpstr (self->client.heard->str, ==, data != NULL ? "rls" : "rlsxc");
+}
+
 /* Nobody has greeted yet. `data`: who goes. */
 static void
 test_free_early (Fixture *self, const void *data)
@@ -275,6 +291,8 @@ main (int argc, char *argv[])
   ADD ("close/shutting-down", NULL, test_shutting_down);
   ADD ("close/early/client", "C", test_close_early);
   ADD ("close/early/server", "S", test_close_early);
+  ADD ("close/in-batch", NULL, test_end_in_batch);
+  ADD ("free/in-batch", "", test_end_in_batch);
   ADD ("free/early/client", "C", test_free_early);
   ADD ("free/early/server", "S", test_free_early);
 #undef ADD
