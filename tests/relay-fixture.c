@@ -37,7 +37,8 @@ static void
 stream_opened_cb (VtMuxStream *stream, void *user_data)
 {
   RelayFixture *self = user_data;
-  g_autoptr(VtStream) object = vt_stream_new (stream, self->forward, NULL);
+  g_autoptr(GSocketAddress) user = vt_mux_stream_dup_user_address (stream);
+  g_autoptr(VtStream) object = vt_stream_new (stream, self->forward, user);
 
   g_ptr_array_add (self->target_relays,
                    vt_relay_new_for_target (object, NULL, target_finished_cb, self));
@@ -95,13 +96,13 @@ relay_fixture_aim (RelayFixture *self, const char *text)
   self->forward = vt_forward_new (9000, target);
 }
 
-void
-relay_fixture_set_up (RelayFixture *self, gconstpointer data)
+static void
+set_up (RelayFixture *self, const char *target, unsigned int protocol)
 {
   g_autofree char *text = NULL;
 
   self->n_descriptors = loopback_count_descriptors ();
-  self->tunnel = tunnel_new (NULL);
+  self->tunnel = tunnel_new (NULL, protocol);
   self->tunnel->stream_opened = stream_opened_cb;
   self->tunnel->user_data = self;
   self->user_listener = loopback_listen (&self->user_port);
@@ -114,8 +115,20 @@ relay_fixture_set_up (RelayFixture *self, gconstpointer data)
   self->target_relays = g_ptr_array_new ();
   self->user_ends = g_ptr_array_new_with_free_func (clear_error);
   self->target_ends = g_ptr_array_new_with_free_func (clear_error);
-  text = data != NULL ? g_strdup (data) : g_strdup_printf ("127.0.0.1:%u", self->target_port);
+  text = target != NULL ? g_strdup (target) : g_strdup_printf ("127.0.0.1:%u", self->target_port);
   relay_fixture_aim (self, text);
+}
+
+void
+relay_fixture_set_up (RelayFixture *self, gconstpointer data)
+{
+  set_up (self, data, 1);
+}
+
+void
+relay_fixture_set_up_v2 (RelayFixture *self, gconstpointer data)
+{
+  set_up (self, data, 2);
 }
 
 void

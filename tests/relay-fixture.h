@@ -31,6 +31,8 @@ typedef struct {
 
 /* `data`: the text of the forward's target, NULL for a TCP port of the fixture's own. */
 void relay_fixture_set_up (RelayFixture *self, gconstpointer data);
+/* The same, with v2 between them. */
+void relay_fixture_set_up_v2 (RelayFixture *self, gconstpointer data);
 /* Waits until all is gone. */
 void relay_fixture_tear_down (RelayFixture *self, gconstpointer data);
 

@@ -27,7 +27,7 @@ stream_opened_cb (VtMuxStream *stream, void *user_data)
 static void
 set_up (Fixture *self, gconstpointer user_data)
 {
-  self->tunnel = tunnel_new (NULL);
+  self->tunnel = tunnel_new (NULL, 1);
   self->tunnel->stream_opened = stream_opened_cb;
   self->tunnel->user_data = self;
   self->here = vt_forward_new (9000, NULL);

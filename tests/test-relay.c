@@ -375,5 +375,15 @@ main (int argc, char **argv)
   ADD ("session-lost", test_session_lost);
   ADD ("unwatchable", test_unwatchable);
 #undef ADD
+#define ADD(path, func)                                                                            \
+  g_test_add ("/relay/v2/" path, RelayFixture, NULL, relay_fixture_set_up_v2, func,                \
+              relay_fixture_tear_down)
+  ADD ("echo", test_echo);
+  ADD ("single-bytes", test_single_bytes);
+  ADD ("many", test_many);
+  ADD ("free/within", test_free_within);
+  ADD ("session-lost", test_session_lost);
+  ADD ("unwatchable", test_unwatchable);
+#undef ADD
   return g_test_run ();
 }

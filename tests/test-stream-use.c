@@ -33,7 +33,7 @@ stream_opened_cb (VtMuxStream *stream, void *user_data)
 static void
 set_up (Fixture *self, gconstpointer user_data)
 {
-  self->tunnel = tunnel_new (NULL);
+  self->tunnel = tunnel_new (NULL, GPOINTER_TO_UINT (user_data));
   self->tunnel->stream_opened = stream_opened_cb;
   self->tunnel->user_data = self;
   self->forward = vt_forward_new (9000, NULL);
@@ -275,7 +275,13 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   poller = loopback_warm_up ();
-#define ADD(path, func) g_test_add ("/stream/" path, Fixture, NULL, set_up, func, tear_down)
+#define ADD(path, func)                                                                            \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    g_test_add ("/stream/" path, Fixture, GUINT_TO_POINTER (1), set_up, func, tear_down);          \
+    g_test_add ("/stream/v2/" path, Fixture, GUINT_TO_POINTER (2), set_up, func, tear_down);       \
+  }                                                                                                \
+  G_STMT_END
   ADD ("sync/threads", test_threads);
   ADD ("sync/cancel", test_thread_cancel);
   ADD ("sync/dispose", test_thread_dispose);

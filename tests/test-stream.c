@@ -3,114 +3,7 @@
 
 #include "config.h"
 
-#include "vt-stream-private.h"
-
-#include <string.h>
-
-#include "loopback.h"
-#include "tunnel.h"
-#include "vt-error-private.h"
-#include "vt-forward-private.h"
-
-/* A stream of an application at the client's side, and one at the server's. */
-typedef struct {
-  Tunnel *tunnel;
-  VtForward *forward;
-  VtStream *near; /* the client's */
-  VtStream *far;  /* the server's */
-  unsigned int n_finished;
-  GError *finished_with;
-} Fixture;
-
-static void
-finished_cb (VtStream *stream, const GError *error, void *user_data)
-{
-  Fixture *self = user_data;
-
-  self->n_finished++;
-  self->finished_with = error != NULL ? g_error_copy (error) : NULL;
-}
-
-static void
-stream_opened_cb (VtMuxStream *stream, void *user_data)
-{
-  Fixture *self = user_data;
-
-  self->near = vt_stream_new (stream, self->forward, NULL);
-  vt_stream_set_finished_func (self->near, finished_cb, self);
-  vt_mux_stream_accept (stream);
-}
-
-static void
-set_up (Fixture *self, gconstpointer user_data)
-{
-  g_autoptr(GSocketAddress) user = g_inet_socket_address_new_from_string ("192.0.2.1", 1234);
-
-  self->tunnel = tunnel_new (NULL);
-  self->tunnel->stream_opened = stream_opened_cb;
-  self->tunnel->user_data = self;
-  self->forward = vt_forward_new (9000, NULL);
-  self->far = vt_stream_new (tunnel_open_stream (self->tunnel), self->forward, user);
-  RUN_UNTIL (self->near != NULL);
-}
-
-static void
-tear_down (Fixture *self, gconstpointer user_data)
-{
-  g_clear_object (&self->near);
-  g_clear_object (&self->far);
-  g_clear_object (&self->forward);
-  g_clear_error (&self->finished_with);
-  g_clear_pointer (&self->tunnel, tunnel_free);
-}
-
-static GInputStream *
-input_of (VtStream *stream)
-{
-  return g_io_stream_get_input_stream (G_IO_STREAM (stream));
-}
-
-static GOutputStream *
-output_of (VtStream *stream)
-{
-  return g_io_stream_get_output_stream (G_IO_STREAM (stream));
-}
-
-static void
-keep_result_cb (GObject *source, GAsyncResult *result, gpointer user_data)
-{
-  GAsyncResult **place = user_data;
-
-  g_assert_null (*place);
-  *place = g_object_ref (result);
-}
-
-static void
-write_text (VtStream *stream, const char *text)
-{
-  g_autoptr(GError) error = NULL;
-
-  g_output_stream_write_all (output_of (stream), text, strlen (text), NULL, NULL, &error);
-  g_assert_no_error (error);
-}
-
-/* What comes until the end of the stream. */
-static char *
-read_to_end (VtStream *stream)
-{
-  g_autoptr(GOutputStream) memory = g_memory_output_stream_new_resizable ();
-  g_autoptr(GAsyncResult) result = NULL;
-  g_autoptr(GError) error = NULL;
-
-  g_output_stream_splice_async (memory, input_of (stream), G_OUTPUT_STREAM_SPLICE_NONE,
-                                G_PRIORITY_DEFAULT, NULL, keep_result_cb, &result);
-  RUN_UNTIL (result != NULL);
-  g_output_stream_splice_finish (memory, result, &error);
-  g_assert_no_error (error);
-  g_output_stream_write (memory, "", 1, NULL, NULL);
-  g_output_stream_close (memory, NULL, NULL);
-  return g_memory_output_stream_steal_data (G_MEMORY_OUTPUT_STREAM (memory));
-}
+#include "stream-pair.h"
 
 static void
 test_properties (Fixture *self, gconstpointer user_data)
@@ -205,8 +98,10 @@ test_would_block (Fixture *self, gconstpointer user_data)
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
   g_assert_false (
       g_pollable_output_stream_is_writable (G_POLLABLE_OUTPUT_STREAM (output_of (self->near))));
+  /* In v2 somebody has to read. */
   RUN_UNTIL (
-      g_pollable_output_stream_is_writable (G_POLLABLE_OUTPUT_STREAM (output_of (self->near))));
+      g_input_stream_read (input_of (self->far), block, 65536, NULL, NULL) != 0
+      && g_pollable_output_stream_is_writable (G_POLLABLE_OUTPUT_STREAM (output_of (self->near))));
 }
 
 static gboolean
@@ -338,6 +233,8 @@ test_close (Fixture *self, gconstpointer user_data)
 
   received = read_to_end (self->far);
   g_assert_cmpstr (received, ==, "goodbye");
+  /* In v1 it has ended with the other direction. */
+  g_output_stream_close (output_of (self->far), NULL, NULL);
   RUN_UNTIL (self->n_finished == 1);
   g_assert_no_error (self->finished_with);
   g_clear_object (&self->near);
@@ -381,7 +278,18 @@ test_dispose (Fixture *self, gconstpointer user_data)
   RUN_UNTIL (result != NULL);
   g_assert_cmpint (g_input_stream_read_finish (input, result, &error), ==, -1);
   g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CLOSED);
-  RUN_UNTIL (g_input_stream_read (input_of (self->far), &byte, 1, NULL, NULL) == 0);
+  /* v1 has but one way to end. */
+  if (GPOINTER_TO_UINT (user_data) == 1)
+    {
+      RUN_UNTIL (g_input_stream_read (input_of (self->far), &byte, 1, NULL, NULL) == 0);
+      return;
+    }
+  RUN_UNTIL (vt_stream_get_error (self->far) != NULL);
+  g_assert_error (vt_stream_get_error (self->far), VT_ERROR, VT_ERROR_CANCELLED);
+  g_assert_cmpstr (vt_stream_get_error (self->far)->message, ==, self->finished_with->message);
+  g_clear_error (&error);
+  g_assert_cmpint (g_input_stream_read (input_of (self->far), &byte, 1, NULL, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CONNECTION_CLOSED);
 }
 
 static gpointer
@@ -449,7 +357,13 @@ main (int argc, char **argv)
 
   g_test_init (&argc, &argv, NULL);
   poller = loopback_warm_up ();
-#define ADD(path, func) g_test_add ("/stream/" path, Fixture, NULL, set_up, func, tear_down)
+#define ADD(path, func)                                                                            \
+  G_STMT_START                                                                                     \
+  {                                                                                                \
+    g_test_add ("/stream/" path, Fixture, GUINT_TO_POINTER (1), set_up, func, tear_down);          \
+    g_test_add ("/stream/v2/" path, Fixture, GUINT_TO_POINTER (2), set_up, func, tear_down);       \
+  }                                                                                                \
+  G_STMT_END
   ADD ("properties", test_properties);
   ADD ("read/async", test_read_async);
   ADD ("read/cancel", test_read_cancel);

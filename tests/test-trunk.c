@@ -1,135 +1,13 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-error-private.h"
-#include "vt-mux-stream-private.h"
-#include "vt-trunk-private.h"
-#include "ws-pair.h"
-
-typedef struct {
-  VtTrunk *trunk;      /* owned, NULL once it was freed */
-  VtGate *gate;        /* not owned, watched weakly */
-  GString *heard;      /* owned, a letter for each thing that was told, in order */
-  GError *error;       /* owned, of the end */
-  VtMuxStream *stream; /* owned, the one that was opened */
-  char free_in;        /* the letter of the event in which the trunk is freed */
-  unsigned int port;
-  guint32 listen_id; /* of the stream */
-} End;
+#include "trunk-end.h"
 
 typedef struct {
   End client;
   End server;
   int fd; /* the peer by hand, or -1 */
 } Fixture;
-
-static void
-hear (End *self, char letter)
-{
-  g_assert_nonnull (self->trunk);
-  g_string_append_c (self->heard, letter);
-  if (self->free_in == letter)
-    g_clear_pointer (&self->trunk, vt_trunk_free);
-}
-
-static void
-listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
-{
-  ((End *) user_data)->port = port;
-  hear (user_data, 'l');
-}
-
-static void
-stream_opened_stub_cb (VtMuxStream *stream, void *user_data)
-{
-}
-
-static void
-stream_closed_cb (VtMuxStream *stream, const GError *error, void *user_data)
-{
-  End *self = user_data;
-
-  /* This comes from within the mux, so the trunk can be freed in it only if that waits. */
-  if (self->trunk != NULL)
-    hear (self, 'x');
-}
-
-static const VtMuxStreamHandlers stream_handlers = {
-  .opened = stream_opened_stub_cb,
-  .readable = stream_opened_stub_cb,
-  .writable = stream_opened_stub_cb,
-  .closed = stream_closed_cb,
-};
-
-static void
-take_stream (End *self, VtMuxStream *stream)
-{
-  self->stream = vt_mux_stream_ref (stream);
-  vt_mux_stream_set_handlers (stream, &stream_handlers, self);
-}
-
-static void
-stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
-{
-  End *self = user_data;
-
-  self->listen_id = listen_id;
-  take_stream (self, stream);
-  hear (self, 's');
-}
-
-static void
-listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
-{
-  End *self = user_data;
-
-  vt_mux_listen_accept (vt_trunk_get_mux (self->trunk), id, NULL, listen->port);
-  hear (self, 'q');
-}
-
-static void
-closed_cb (const GError *error, void *user_data)
-{
-  End *self = user_data;
-
-  g_assert_null (vt_trunk_get_mux (self->trunk));
-  self->error = error != NULL ? g_error_copy (error) : NULL;
-  hear (self, 'c');
-}
-
-static void
-begin (End *self, GIOStream *stream, VtMuxRole role, gint64 ping_interval)
-{
-  const VtTrunkHandlers handlers = {
-    .listen_ok = listen_ok_cb,
-    .stream_opened = stream_opened_cb,
-    .listen_requested = listen_requested_cb,
-    .closed = closed_cb,
-  };
-  VtMuxConfig config;
-  VtGate *gate = vt_gate_new (stream);
-
-  vt_mux_config_init (&config, role);
-  if (ping_interval > 0)
-    config.ping_interval = config.ping_timeout = ping_interval;
-  self->heard = g_string_new (NULL);
-  g_set_weak_pointer (&self->gate, gate);
-  self->trunk = vt_trunk_new (ws_new (G_IO_STREAM (gate), role == VT_MUX_SERVER), gate, &config,
-                              &handlers, self);
-  g_assert_cmpuint (vt_trunk_get_protocol (self->trunk), ==, 1);
-}
-
-static void
-end (End *self)
-{
-  if (self->heard == NULL)
-    return;
-  g_clear_pointer (&self->trunk, vt_trunk_free);
-  ws_wait (self->gate == NULL);
-  g_clear_pointer (&self->stream, vt_mux_stream_unref);
-  g_clear_error (&self->error);
-  g_string_free (self->heard, TRUE);
-}
 
 static void
 set_up_pair (Fixture *self, const void *data)
@@ -139,8 +17,8 @@ set_up_pair (Fixture *self, const void *data)
   g_autoptr(GIOStream) server = ws_stream_for_fd (fd);
 
   self->fd = -1;
-  begin (&self->client, client, VT_MUX_CLIENT, 0);
-  begin (&self->server, server, VT_MUX_SERVER, 0);
+  end_begin (&self->client, client, VT_MUX_CLIENT, 1, 0);
+  end_begin (&self->server, server, VT_MUX_SERVER, 1, 0);
 }
 
 static void
@@ -148,14 +26,14 @@ set_up_raw (Fixture *self, const void *data)
 {
   g_autoptr(GIOStream) server = ws_stream_to_fd (&self->fd);
 
-  begin (&self->server, server, VT_MUX_SERVER, data != NULL ? G_USEC_PER_SEC : 0);
+  end_begin (&self->server, server, VT_MUX_SERVER, 1, data != NULL ? G_USEC_PER_SEC : 0);
 }
 
 static void
 tear_down (Fixture *self, const void *data)
 {
-  end (&self->client);
-  end (&self->server);
+  end_clear (&self->client);
+  end_clear (&self->server);
   if (self->fd >= 0)
     close (self->fd);
 }
@@ -267,6 +145,19 @@ read_close_code (Fixture *self)
     }
 }
 
+/* There is no greeting: neither side has anything to say first. */
+static void
+test_no_greeting (Fixture *self, const void *data)
+{
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+
+  ws_turn (50);
+  g_assert_true (ws_read_some (self->fd, bytes));
+  g_assert_cmpuint (bytes->len, ==, 0);
+  g_assert_true (vt_trunk_is_ready (self->server.trunk));
+  g_assert_cmpstr (self->server.heard->str, ==, "");
+}
+
 /* A message beyond the limit. */
 static void
 test_too_big (Fixture *self, const void *data)
@@ -319,6 +210,7 @@ main (int argc, char *argv[])
       g_test_add (path, Fixture, letters[i], set_up_pair, test_free_in, tear_down);
     }
   g_test_add ("/trunk/free/closing", Fixture, NULL, set_up_pair, test_free_closing, tear_down);
+  g_test_add ("/trunk/no-greeting", Fixture, NULL, set_up_raw, test_no_greeting, tear_down);
   g_test_add ("/trunk/limit/message", Fixture, NULL, set_up_raw, test_too_big, tear_down);
   g_test_add ("/trunk/dead-peer", Fixture, "", set_up_raw, test_dead_peer, tear_down);
   return g_test_run ();

@@ -12,6 +12,22 @@ typedef struct {
   Tunnel *tunnel; /* not owned */
 } Carrier;
 
+typedef struct {
+  GBytes *bytes; /* owned */
+  gboolean text;
+} Message;
+
+static void
+message_free (void *data)
+{
+  Message *self = data;
+
+  g_bytes_unref (self->bytes);
+  g_free (self);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Message, message_free)
+
 static TunnelSide *
 other_side (TunnelSide *self)
 {
@@ -38,10 +54,10 @@ carry (TunnelSide *self)
 {
   for (unsigned int i = 0; i < 64 && can_carry (self); i++)
     {
-      g_autoptr(GBytes) message = g_queue_pop_head (&self->sent);
+      g_autoptr(Message) message = g_queue_pop_head (&self->sent);
 
-      self->queued -= g_bytes_get_size (message);
-      vt_mux_receive (other_side (self)->mux, TRUE, message);
+      self->queued -= g_bytes_get_size (message->bytes);
+      vt_mux_receive (other_side (self)->mux, message->text, message->bytes);
       vt_mux_note_writable (self->mux);
     }
 }
@@ -65,8 +81,11 @@ static void
 send_cb (GBytes *message, gboolean text, gboolean counted, void *user_data)
 {
   TunnelSide *self = user_data;
+  Message *copy = g_new0 (Message, 1);
 
-  g_queue_push_tail (&self->sent, g_bytes_ref (message));
+  copy->bytes = g_bytes_ref (message);
+  copy->text = text;
+  g_queue_push_tail (&self->sent, copy);
   self->queued += g_bytes_get_size (message);
 }
 
@@ -140,25 +159,31 @@ static const VtMuxHandlers handlers = {
 };
 
 static void
-side_init (TunnelSide *self, Tunnel *tunnel, VtMuxRole role)
+side_init (TunnelSide *self, Tunnel *tunnel, VtMuxRole role, unsigned int protocol)
 {
   VtMuxConfig config;
+  VtControlLimits limits;
 
   vt_mux_config_init (&config, role);
+  config.protocol = protocol;
   self->tunnel = tunnel;
   self->reading = TRUE;
   g_queue_init (&self->sent);
   self->mux = vt_mux_new (&config, tunnel->clock, &handlers, self);
+  if (protocol == 1)
+    return;
+  vt_mux_config_get_limits (&config, &limits);
+  vt_mux_set_peer_limits (self->mux, &limits);
 }
 
 Tunnel *
-tunnel_new (VtClock *clock)
+tunnel_new (VtClock *clock, unsigned int protocol)
 {
   Tunnel *self = g_new0 (Tunnel, 1);
 
   self->clock = clock != NULL ? vt_clock_ref (clock) : vt_clock_get (NULL);
-  side_init (&self->client, self, VT_MUX_CLIENT);
-  side_init (&self->server, self, VT_MUX_SERVER);
+  side_init (&self->client, self, VT_MUX_CLIENT, protocol);
+  side_init (&self->server, self, VT_MUX_SERVER, protocol);
   self->carrier = g_source_new (&carrier_funcs, sizeof (Carrier));
   ((Carrier *) self->carrier)->tunnel = self;
   g_source_attach (self->carrier, g_main_context_get_thread_default ());
@@ -183,8 +208,10 @@ void
 tunnel_free (Tunnel *self)
 {
   tunnel_break (self, NULL);
-  g_queue_clear_full (&self->client.sent, (GDestroyNotify) g_bytes_unref);
-  g_queue_clear_full (&self->server.sent, (GDestroyNotify) g_bytes_unref);
+  g_queue_clear_full (&self->client.sent, message_free);
+  g_queue_clear_full (&self->server.sent, message_free);
+  g_clear_object (&self->user);
+  g_clear_object (&self->local);
   vt_clock_unref (self->clock);
   g_free (self);
 }
@@ -193,7 +220,8 @@ VtMuxStream *
 tunnel_open_stream (Tunnel *self)
 {
   g_autoptr(GError) error = NULL;
-  VtMuxStream *stream = vt_mux_open_stream (self->server.mux, self->listen_id, NULL, NULL, &error);
+  VtMuxStream *stream =
+      vt_mux_open_stream (self->server.mux, self->listen_id, self->user, self->local, &error);
 
   g_assert_no_error (error);
   return stream;

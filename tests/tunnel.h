@@ -12,7 +12,7 @@ typedef struct _Tunnel Tunnel;
 typedef struct {
   Tunnel  *tunnel; /* not owned */
   VtMux   *mux;    /* owned */
-  GQueue   sent;   /* of GBytes, owned: on their way to the other side */
+  GQueue   sent;   /* of messages, owned: on their way to the other side */
   size_t   queued; /* bytes in it */
   gboolean reading;
 } TunnelSide;
@@ -23,13 +23,15 @@ struct _Tunnel {
   VtClock   *clock;     /* owned */
   GSource   *carrier;   /* owned */
   guint32    listen_id; /* the server's */
+  GSocketAddress *user;  /* owned, nullable: where users come from, which only v2 tells */
+  GSocketAddress *local; /* owned, nullable: the address that they came to */
   gboolean   held;      /* nothing travels */
   void (*stream_opened) (VtMuxStream *stream, void *user_data); /* at the client */
   void *user_data;
 };
 
-/* `clock` NULL: the main context's. */
-Tunnel *tunnel_new (VtClock *clock);
+/* `clock` NULL: the main context's. `protocol` is 1 or 2; in v2 both sides have greeted. */
+Tunnel *tunnel_new (VtClock *clock, unsigned int protocol);
 void    tunnel_free (Tunnel *self);
 /* Both muxes go. */
 void tunnel_break (Tunnel *self, const GError *error);

@@ -1,0 +1,36 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <time.h>
+
+#include <glib.h>
+
+/* Lets a test come to a deadline of the main context's clock without waiting for it. What the test
+ * and the library in it ask for the time finds these instead of GLib's own, and is told of a time
+ * that goes on as ever, but can be moved ahead. GLib itself, and so the waiting of a main loop,
+ * knows nothing of it: a loop that sleeps has to be woken up once. To be included by one file of a
+ * program. */
+static gint64 time_skipped;
+
+gint64
+g_get_monotonic_time (void)
+{
+  struct timespec now;
+
+  clock_gettime (CLOCK_MONOTONIC, &now);
+  return now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000 + time_skipped;
+}
+
+gint64
+g_source_get_time (GSource *source)
+{
+  return g_get_monotonic_time ();
+}
+
+static inline void
+time_skip (gint64 microseconds)
+{
+  time_skipped += microseconds;
+}
