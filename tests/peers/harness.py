@@ -62,6 +62,28 @@ def wait_until(condition, timeout=DEADLINE, what='the condition'):
         pause.wait(0.01)
 
 
+def in_thread(function, *arguments):
+    """Runs it beside; the function that is returned waits for its result."""
+    results = []
+
+    def run():
+        try:
+            results.append((function(*arguments), None))
+        except Exception as error:
+            results.append((None, error))
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def wait():
+        thread.join(DEADLINE)
+        assert results, f'{function.__name__} hangs'
+        result, error = results[0]
+        if error:
+            raise error
+        return result
+    return wait
+
+
 def free_port():
     """A port on which nobody listens now."""
     with socket.socket() as probe:
