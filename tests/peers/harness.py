@@ -103,6 +103,7 @@ class Tool:
         self.events = []
         self.errors = []
         self.changed = threading.Condition()
+        self.ended = False
         self.threads = [threading.Thread(target=self._read_events, daemon=True),
                         threading.Thread(target=self._read_errors, daemon=True)]
         for thread in self.threads:
@@ -129,6 +130,7 @@ class Tool:
                 self.events.append(json.loads(line))
                 self.changed.notify_all()
         with self.changed:
+            self.ended = True
             self.changed.notify_all()
 
     def _read_errors(self):
@@ -144,7 +146,8 @@ class Tool:
         def look():
             found[:] = [e for e in self.events if e['event'] == kind
                         and all(e.get(k) == v for k, v in fields.items())]
-            return len(found) >= count or self.process.poll() is not None
+            # Not whether the process has ended: what it said last may not have been read yet.
+            return len(found) >= count or self.ended
         with self.changed:
             self.changed.wait_for(look, timeout)
             look()

@@ -117,6 +117,7 @@ class Peer:
         self.greeting = None
         self.window = WINDOW
         self.sent = self.received = self.acknowledged = 0
+        self.pings = 0
         self.streams = {}
         self.record = []
         self.data = collections.defaultdict(bytearray)
@@ -203,11 +204,10 @@ class Peer:
         self.streams[number].receive_limit = limit
         self.send(credit(number, limit))
 
-    def send_control(self, kind, **fields):
+    def send_control(self, name, **fields):
         with self.sending:
-            if kind not in UNCOUNTED:
-                self.sent += 1
-            self.web.send(json.dumps({'type': kind, **fields}))
+            self.sent += name not in UNCOUNTED
+            self.web.send(json.dumps({'type': name, **fields}))
 
     def send(self, *frames):
         """Frames, in one counted message."""
@@ -241,6 +241,12 @@ class Peer:
     def wait_control(self, kind, **fields):
         return self.wait(lambda m: isinstance(m, dict) and m['type'] == kind
                          and all(m.get(k) == v for k, v in fields.items()))
+
+    def sync(self):
+        """All that was sent has been handled, and what was said to it has come."""
+        self.pings += 1
+        self.send_control('ping', t=-self.pings)
+        self.wait_control('pong', t=-self.pings)
 
     def wait_data(self, number, length, timeout=60):
         with self.arrived:
