@@ -161,7 +161,8 @@ test_fragments (void)
   while (code == 0 && passed < 100000)
     passed += inspect (guard, bytes, 0, &code);
   g_assert_cmpuint (code, ==, 1008);
-  g_assert_cmpuint (passed, ==, (1024 + 1024 - 1) * bytes->len);
+  /* With the one that began the message. */
+  g_assert_cmpuint (passed, ==, (1024 - 1) * bytes->len);
 }
 
 /* What the Go programs send: a whole megabyte in pieces of 4 KiB, again and again. */

@@ -5,8 +5,8 @@
 
 #include "vt-frame-walk-private.h"
 
-/* A message may come in this many fragments, and in one more for each KiB it may have: the Go
- * programs cut theirs at 4 KiB. Without a bound, a row of empty ones would never end. */
+/* A message may come in this many fragments: the Go programs cut theirs at 4 KiB, so that 1 MiB comes
+ * in 256. Without a bound, a row of empty ones would never end. */
 #define FRAGMENTS 1024
 
 struct _VtFrameGuard {
@@ -87,7 +87,7 @@ judge_data (VtFrameGuard *self)
     }
   self->message_size += self->walk.left;
   self->n_fragments++;
-  if (self->n_fragments > FRAGMENTS + self->limits.max_message / 1024)
+  if (self->n_fragments > FRAGMENTS)
     refuse (self, 1008, "too many fragments");
 }
 

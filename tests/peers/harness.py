@@ -62,6 +62,28 @@ def wait_until(condition, timeout=DEADLINE, what='the condition'):
         pause.wait(0.01)
 
 
+def in_thread(function, *arguments):
+    """Runs it beside; the function that is returned waits for its result."""
+    results = []
+
+    def run():
+        try:
+            results.append((function(*arguments), None))
+        except Exception as error:
+            results.append((None, error))
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+
+    def wait():
+        thread.join(DEADLINE)
+        assert results, f'{function.__name__} hangs'
+        result, error = results[0]
+        if error:
+            raise error
+        return result
+    return wait
+
+
 def free_port():
     """A port on which nobody listens now."""
     with socket.socket() as probe:
@@ -81,6 +103,7 @@ class Tool:
         self.events = []
         self.errors = []
         self.changed = threading.Condition()
+        self.ended = False
         self.threads = [threading.Thread(target=self._read_events, daemon=True),
                         threading.Thread(target=self._read_errors, daemon=True)]
         for thread in self.threads:
@@ -107,6 +130,7 @@ class Tool:
                 self.events.append(json.loads(line))
                 self.changed.notify_all()
         with self.changed:
+            self.ended = True
             self.changed.notify_all()
 
     def _read_errors(self):
@@ -122,7 +146,8 @@ class Tool:
         def look():
             found[:] = [e for e in self.events if e['event'] == kind
                         and all(e.get(k) == v for k, v in fields.items())]
-            return len(found) >= count or self.process.poll() is not None
+            # Not whether the process has ended: what it said last may not have been read yet.
+            return len(found) >= count or self.ended
         with self.changed:
             self.changed.wait_for(look, timeout)
             look()

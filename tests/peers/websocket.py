@@ -76,14 +76,16 @@ class WebSocket:
         return self
 
     @classmethod
-    def accept(cls, sock):
-        """The server's side of the handshake; the request is in `request` and `headers`."""
+    def accept(cls, sock, protocol=None):
+        """The server's side of the handshake; the request is in `request` and `headers`.
+        `protocol` is the subprotocol that it selects."""
         request, headers = read_head(sock)
         accept = base64.b64encode(
             hashlib.sha1((headers['sec-websocket-key'] + GUID).encode()).digest()).decode()
+        selected = f'Sec-WebSocket-Protocol: {protocol}\r\n' if protocol else ''
         sock.sendall((
             'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n'
-            f'Sec-WebSocket-Accept: {accept}\r\n\r\n').encode())
+            f'{selected}Sec-WebSocket-Accept: {accept}\r\n\r\n').encode())
         self = cls(sock, masks=False)
         self.request = request
         self.headers = headers
