@@ -158,6 +158,7 @@ test_timeouts (void)
   side_expect_heard (client, "");
   vt_clock_advance (client->clock, 30 * SECOND - 1);
   side_expect_heard (client, "");
+  g_assert_true (vt_mux_unlisten (client->mux, 2));
   vt_clock_advance (client->clock, 1);
   side_expect_heard (client, "unlisten_done 2");
   side_say (client, "{\"type\":\"unlisten_ok\",\"id\":2}");
