@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "descriptors.h"
 #include "vt-error-private.h"
 
 #define DEADLINE (20 * G_TIME_SPAN_SECOND)
@@ -51,14 +52,6 @@ door_open (Door *self, const char *address, guint16 port)
   self->listener = vt_listener_new (address, port, accepted_cb, self, &error);
   g_assert_no_error (error);
   g_assert_nonnull (self->listener);
-}
-
-static void
-close_all (GArray *fds)
-{
-  for (unsigned int i = 0; i < fds->len; i++)
-    close (g_array_index (fds, int, i));
-  g_array_set_size (fds, 0);
 }
 
 static void
@@ -319,26 +312,6 @@ test_free_within (void)
   door_close (&door);
 }
 
-static void
-set_limit (rlim_t n)
-{
-  struct rlimit limit;
-
-  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
-  limit.rlim_cur = MIN (n, limit.rlim_max);
-  g_assert_cmpint (setrlimit (RLIMIT_NOFILE, &limit), ==, 0);
-}
-
-static int n_looks;
-
-/* Instead of the system's, to count how often the guard looks. */
-int
-getrlimit (__rlimit_resource_t resource, struct rlimit *limit)
-{
-  n_looks++;
-  return prlimit (0, resource, NULL, limit);
-}
-
 static int n_messages;
 
 static GLogWriterOutput
@@ -347,118 +320,6 @@ count_messages (GLogLevelFlags level, const GLogField *fields, size_t n_fields, 
   if (level == G_LOG_LEVEL_MESSAGE)
     n_messages++;
   return g_log_writer_default (level, fields, n_fields, user_data);
-}
-
-static int
-count_free (int limit)
-{
-  int n = 0;
-
-  for (int fd = 0; fd < limit; fd++)
-    n += fcntl (fd, F_GETFD) < 0;
-  return n;
-}
-
-/* Takes one of those that are free, if there is one. */
-static gboolean
-take (GArray *taken)
-{
-  int fd = dup (STDERR_FILENO);
-
-  if (fd >= 0)
-    g_array_append_val (taken, fd);
-  return fd >= 0;
-}
-
-static void
-take_while_permitted (GArray *taken)
-{
-  while (vt_listener_may_take_descriptor ())
-    g_assert_true (take (taken));
-}
-
-/* However the numbers in use are scattered, exactly the reserve is left. */
-static void
-test_guard_is_exact (void)
-{
-  g_autoptr(GArray) taken = g_array_new (FALSE, FALSE, sizeof (int));
-
-  if (!g_test_subprocess ())
-    {
-      g_test_trap_subprocess (NULL, 0, 0);
-      g_test_trap_assert_passed ();
-      return;
-    }
-  g_log_set_writer_func (count_messages, NULL, NULL);
-  set_limit (400);
-  take_while_permitted (taken);
-  g_assert_cmpint (count_free (400), ==, RESERVE);
-  g_assert_cmpint (n_messages, ==, 1);
-
-  /* The reserve is used, and then numbers at the bottom become free. */
-  for (int i = 0; i < 40; i++)
-    g_assert_true (take (taken));
-  g_assert_false (vt_listener_may_take_descriptor ());
-  g_assert_cmpint (n_messages, ==, 1);
-  for (unsigned int i = 0; i < 150; i++)
-    {
-      close (g_array_index (taken, int, i));
-      g_array_remove_index (taken, i);
-    }
-  g_assert_true (vt_listener_may_take_descriptor ());
-  g_assert_cmpint (n_messages, ==, 2);
-  take_while_permitted (taken);
-  g_assert_cmpint (count_free (400), ==, RESERVE);
-
-  /* All that is left is taken. */
-  while (take (taken))
-    continue;
-  g_assert_false (vt_listener_may_take_descriptor ());
-  g_assert_cmpint (n_messages, ==, 3);
-  close_all (taken);
-}
-
-/* Far below the limit, it is not looked at for each descriptor. */
-static void
-test_guard_looks_seldom (void)
-{
-  n_looks = 0;
-  for (int i = 0; i < 1000; i++)
-    g_assert_true (vt_listener_may_take_descriptor ());
-  g_assert_cmpint (n_looks, <, 40);
-  for (int i = 0; i < 10; i++)
-    g_assert_true (vt_listener_look_for_descriptors ());
-  g_assert_cmpint (n_looks, >=, 10);
-}
-
-/* Others take all but the reserve right after a look: what is taken unseen leaves half of that. */
-static void
-test_guard_half_blind (void)
-{
-  g_autoptr(GArray) taken = g_array_new (FALSE, FALSE, sizeof (int));
-  int lower;
-
-  if (!g_test_subprocess ())
-    {
-      g_test_trap_subprocess (NULL, 0, 0);
-      g_test_trap_assert_passed ();
-      return;
-    }
-  set_limit (400);
-  g_assert_true (vt_listener_look_for_descriptors ());
-  while (count_free (400) > RESERVE)
-    g_assert_true (take (taken));
-  take_while_permitted (taken);
-  g_assert_cmpint (count_free (400), >=, RESERVE / 2);
-
-  /* The same by a lower limit. */
-  close_all (taken);
-  g_assert_true (vt_listener_look_for_descriptors ());
-  lower = RESERVE + 400 - count_free (400);
-  set_limit ((rlim_t) lower);
-  take_while_permitted (taken);
-  g_assert_cmpint (count_free (lower), >=, RESERVE / 2);
-  close_all (taken);
 }
 
 /* Turns the loop for a second and says how often. */
@@ -599,9 +460,6 @@ main (int argc, char *argv[])
   g_test_add_func ("/listener/accept/burst", test_burst);
   g_test_add_func ("/listener/accept/free-within", test_free_within);
   g_test_add_func ("/listener/accept/many-listeners", test_many_listeners);
-  g_test_add_func ("/listener/descriptors/guard-is-exact", test_guard_is_exact);
-  g_test_add_func ("/listener/descriptors/looks-seldom", test_guard_looks_seldom);
-  g_test_add_func ("/listener/descriptors/half-blind", test_guard_half_blind);
   g_test_add_func ("/listener/descriptors/end-of-them", test_end_of_descriptors);
   return g_test_run ();
 }

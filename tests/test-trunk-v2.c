@@ -163,7 +163,7 @@ test_shutting_down (Fixture *self, const void *data)
   vt_mux_stream_reset (self->server.stream, NULL);
   mux->last_stream_id = G_MAXUINT32;
   g_assert_null (vt_mux_open_stream (mux, 7, NULL, NULL, &error));
-  g_assert_error (error, VT_ERROR, VT_ERROR_LIMIT);
+  g_assert_error (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN);
   ws_wait (has_heard (&self->client, 'c') && has_heard (&self->server, 'c'));
   g_assert_true (has_heard (&self->client, 'g'));
   g_assert_error (self->server.error, VT_ERROR, VT_ERROR_SHUTTING_DOWN);

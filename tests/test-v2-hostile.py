@@ -271,7 +271,7 @@ def each_rule_broken_by_a_server():
 
 
 def fill(peer, n):
-    """Sends until no credit comes any more, for somebody who does not read: exactly to the limit."""
+    """Sends until no credit comes any more, for one who does not read: exactly to the limit."""
     stream, last = peer.streams[n], -1
     while stream.sent != last:
         last = stream.sent

@@ -36,8 +36,8 @@ void vt_clock_end_dispatch (VtClock *self);
 VtTimer *vt_timer_new (VtClock *clock, const char *name, VtTimerFunc func, void *user_data);
 void     vt_timer_start (VtTimer *self, gint64 delay);
 /* Fires at the end of the dispatch of ours that goes on in the clock's context, or, where there is
- * none, in one that comes without delay: what many callers of one dispatch ask for is done once, and
- * needs no turn of the main loop. With a fake clock, the same as a delay of 0. */
+ * none, in one that comes without delay: what many callers of one dispatch ask for is done once,
+ * and needs no turn of the main loop. With a fake clock, the same as a delay of 0. */
 void     vt_timer_start_soon (VtTimer *self);
 void     vt_timer_stop (VtTimer *self);
 gboolean vt_timer_is_running (VtTimer *self);

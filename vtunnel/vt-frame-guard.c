@@ -5,8 +5,8 @@
 
 #include "vt-frame-walk-private.h"
 
-/* A message may come in this many fragments: the Go programs cut theirs at 4 KiB, so that 1 MiB comes
- * in 256. Without a bound, a row of empty ones would never end. */
+/* A message may come in this many fragments: the Go programs cut theirs at 4 KiB, so that 1 MiB
+ * comes in 256. Without a bound, a row of empty ones would never end. */
 #define FRAGMENTS 1024
 
 struct _VtFrameGuard {

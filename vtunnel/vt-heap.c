@@ -15,7 +15,7 @@
 void
 vt_heap_prepare (void)
 {
-  static gsize prepared;
+  static size_t prepared;
 
   if (!g_once_init_enter (&prepared))
     return;

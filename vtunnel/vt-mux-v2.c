@@ -10,9 +10,11 @@
 #include "vt-error.h"
 #include "vt-text-private.h"
 
-/* Bytes of a stream that one turn sends at most, whatever the other side takes in a frame: so that
- * those who wait behind it do not wait long. */
-#define TURN_MAX VT_CONTROL_OUR_FRAME
+/* Bytes of a stream that one turn sends at most, whatever the other side takes in a frame: while
+ * nobody waits, and while others do, who are not to wait long. The second is what a new stream may
+ * send at once, so that a wide window is no advantage in the line. */
+#define TURN_ALONE VT_CONTROL_OUR_FRAME
+#define TURN_SHARED VT_CONTROL_WINDOW
 
 void
 vt_mux_v2_fail (VtMuxV2 *self, const char *problem)
@@ -330,7 +332,8 @@ v2_begin_write (VtMuxStream *stream, size_t *space)
 {
   VtMuxV2 *self = vt_mux_v2_get (stream->mux);
   guint64 credit = stream->send_limit - stream->bytes_sent;
-  size_t wanted = MIN (TURN_MAX, self->peer.max_frame);
+  size_t turn = stream->mux->waiting.length > 0 ? TURN_SHARED : TURN_ALONE;
+  size_t wanted = MIN (turn, self->peer.max_frame);
 
   return vt_mux_v2_begin_data (self, MIN (wanted, credit), space);
 }

@@ -82,7 +82,7 @@ struct _VtStream {
   VtStreamInput        *input;        /* owned, made when it is asked for */
   VtStreamOutput       *output;       /* owned, made when it is asked for */
   GByteArray           *staged;       /* owned: written, waits for a turn; NULL if nothing does */
-  VtTimer              *drain;        /* owned: closed, waits for the other side; NULL if it is not */
+  VtTimer              *drain;        /* owned: closed, and the other side is not; else NULL */
   VtStreamFinishedFunc  finished;
   void                 *finished_data; /* not owned */
   guint64               bytes_sent;    /* both: once `mux` is NULL */
