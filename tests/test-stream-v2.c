@@ -245,6 +245,35 @@ test_drain_forsaken_late (Fixture *self, gconstpointer user_data)
   expect_far_broken (self);
 }
 
+/* What had come and was not read does not hold up what follows. */
+static void
+test_drain_unread (Fixture *self, gconstpointer user_data)
+{
+  write_all_it_takes (self->far);
+  settle ();
+  g_assert_false (is_writable (self->far));
+  close_stream (self->near);
+  go_on (self);
+  skip (G_TIME_SPAN_SECOND);
+  expect_far_broken (self);
+}
+
+/* Who has ended its output and lets go without reading the rest is as one that has closed. */
+static void
+test_drain_dropped (Fixture *self, gconstpointer user_data)
+{
+  write_text (self->near, "goodbye");
+  close_output (self->near);
+  write_all_it_takes (self->far);
+  settle ();
+  g_clear_object (&self->near);
+  g_assert_no_error (self->finished_with);
+  go_on (self);
+  expect_text (self->far, "goodbye");
+  skip (G_TIME_SPAN_SECOND);
+  expect_far_broken (self);
+}
+
 /* Nobody goes on: all ends in order, and no timer is left that could do harm. */
 static void
 test_drain_in_time (Fixture *self, gconstpointer user_data)
@@ -410,6 +439,8 @@ main (int argc, char **argv)
   ADD ("drain", test_drain);
   ADD ("drain/forsaken", test_drain_forsaken);
   ADD ("drain/forsaken-late", test_drain_forsaken_late);
+  ADD ("drain/unread", test_drain_unread);
+  ADD ("drain/dropped", test_drain_dropped);
   ADD ("drain/in-time", test_drain_in_time);
   ADD ("drain/session-lost", test_forsaken_broken);
   ADD ("staged", test_staged);
