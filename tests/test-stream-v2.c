@@ -11,6 +11,21 @@
 
 #define BLOCK 65536
 
+/* For those that count seconds. */
+static void
+set_up_frozen (Fixture *self, gconstpointer user_data)
+{
+  set_up (self, user_data);
+  time_freeze ();
+}
+
+static void
+tear_down_frozen (Fixture *self, gconstpointer user_data)
+{
+  time_thaw ();
+  tear_down (self, user_data);
+}
+
 static void
 close_output (VtStream *stream)
 {
@@ -436,19 +451,23 @@ main (int argc, char **argv)
   ADD ("half-close", test_half_close);
   ADD ("half-close/read-after-end", test_read_after_end);
   ADD ("half-close/read-after-both-ends", test_read_after_both_ends);
-  ADD ("drain", test_drain);
-  ADD ("drain/forsaken", test_drain_forsaken);
-  ADD ("drain/forsaken-late", test_drain_forsaken_late);
-  ADD ("drain/unread", test_drain_unread);
-  ADD ("drain/dropped", test_drain_dropped);
-  ADD ("drain/in-time", test_drain_in_time);
-  ADD ("drain/session-lost", test_forsaken_broken);
-  ADD ("staged", test_staged);
-  ADD ("staged/forsaken", test_staged_forsaken);
-  ADD ("staged/half-close", test_staged_half_close);
   ADD ("window", test_window);
   ADD ("window/source", test_window_source);
   ADD ("window/others", test_window_of_others);
+#define ADD_FROZEN(path, func)                                                                     \
+  g_test_add ("/stream/v2/" path, Fixture, GUINT_TO_POINTER (2), set_up_frozen, func,              \
+              tear_down_frozen)
+  ADD_FROZEN ("drain", test_drain);
+  ADD_FROZEN ("drain/forsaken", test_drain_forsaken);
+  ADD_FROZEN ("drain/forsaken-late", test_drain_forsaken_late);
+  ADD_FROZEN ("drain/unread", test_drain_unread);
+  ADD_FROZEN ("drain/dropped", test_drain_dropped);
+  ADD_FROZEN ("drain/in-time", test_drain_in_time);
+  ADD_FROZEN ("drain/session-lost", test_forsaken_broken);
+  ADD_FROZEN ("staged", test_staged);
+  ADD_FROZEN ("staged/forsaken", test_staged_forsaken);
+  ADD_FROZEN ("staged/half-close", test_staged_half_close);
 #undef ADD
+#undef ADD_FROZEN
   return g_test_run ();
 }
