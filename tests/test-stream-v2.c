@@ -397,6 +397,21 @@ test_window (Fixture *self, gconstpointer user_data)
   g_assert_true (is_writable (self->near));
 }
 
+/* Credit is given for what was read, not for what came. */
+static void
+test_window_credit (Fixture *self, gconstpointer user_data)
+{
+  char half[VT_CONTROL_WINDOW / 2];
+
+  write_all_it_takes (self->near);
+  settle ();
+  g_assert_cmpint (g_input_stream_read (input_of (self->far), half, sizeof half, NULL, NULL), ==,
+                   sizeof half);
+  settle ();
+  g_assert_cmpuint (vt_stream_get_bytes_sent (self->near), >, VT_CONTROL_WINDOW);
+  g_assert_cmpuint (vt_stream_get_bytes_sent (self->near), <=, VT_CONTROL_WINDOW + sizeof half);
+}
+
 static gboolean
 count_cb (GObject *stream, gpointer user_data)
 {
@@ -464,6 +479,7 @@ main (int argc, char **argv)
   ADD_FROZEN ("drain/dropped", test_drain_dropped);
   ADD_FROZEN ("drain/in-time", test_drain_in_time);
   ADD_FROZEN ("drain/session-lost", test_forsaken_broken);
+  ADD_FROZEN ("window/credit", test_window_credit);
   ADD_FROZEN ("staged", test_staged);
   ADD_FROZEN ("staged/forsaken", test_staged_forsaken);
   ADD_FROZEN ("staged/half-close", test_staged_half_close);
