@@ -11,6 +11,21 @@
 
 #define BLOCK 65536
 
+/* For those that count seconds. */
+static void
+set_up_frozen (Fixture *self, gconstpointer user_data)
+{
+  set_up (self, user_data);
+  time_freeze ();
+}
+
+static void
+tear_down_frozen (Fixture *self, gconstpointer user_data)
+{
+  time_thaw ();
+  tear_down (self, user_data);
+}
+
 static void
 close_output (VtStream *stream)
 {
@@ -245,6 +260,35 @@ test_drain_forsaken_late (Fixture *self, gconstpointer user_data)
   expect_far_broken (self);
 }
 
+/* What had come and was not read does not hold up what follows. */
+static void
+test_drain_unread (Fixture *self, gconstpointer user_data)
+{
+  write_all_it_takes (self->far);
+  settle ();
+  g_assert_false (is_writable (self->far));
+  close_stream (self->near);
+  go_on (self);
+  skip (G_TIME_SPAN_SECOND);
+  expect_far_broken (self);
+}
+
+/* Who has ended its output and lets go without reading the rest is as one that has closed. */
+static void
+test_drain_dropped (Fixture *self, gconstpointer user_data)
+{
+  write_text (self->near, "goodbye");
+  close_output (self->near);
+  write_all_it_takes (self->far);
+  settle ();
+  g_clear_object (&self->near);
+  g_assert_no_error (self->finished_with);
+  go_on (self);
+  expect_text (self->far, "goodbye");
+  skip (G_TIME_SPAN_SECOND);
+  expect_far_broken (self);
+}
+
 /* Nobody goes on: all ends in order, and no timer is left that could do harm. */
 static void
 test_drain_in_time (Fixture *self, gconstpointer user_data)
@@ -353,6 +397,21 @@ test_window (Fixture *self, gconstpointer user_data)
   g_assert_true (is_writable (self->near));
 }
 
+/* Credit is given for what was read, not for what came. */
+static void
+test_window_credit (Fixture *self, gconstpointer user_data)
+{
+  char half[VT_CONTROL_WINDOW / 2];
+
+  write_all_it_takes (self->near);
+  settle ();
+  g_assert_cmpint (g_input_stream_read (input_of (self->far), half, sizeof half, NULL, NULL), ==,
+                   sizeof half);
+  settle ();
+  g_assert_cmpuint (vt_stream_get_bytes_sent (self->near), >, VT_CONTROL_WINDOW);
+  g_assert_cmpuint (vt_stream_get_bytes_sent (self->near), <=, VT_CONTROL_WINDOW + sizeof half);
+}
+
 static gboolean
 count_cb (GObject *stream, gpointer user_data)
 {
@@ -407,17 +466,24 @@ main (int argc, char **argv)
   ADD ("half-close", test_half_close);
   ADD ("half-close/read-after-end", test_read_after_end);
   ADD ("half-close/read-after-both-ends", test_read_after_both_ends);
-  ADD ("drain", test_drain);
-  ADD ("drain/forsaken", test_drain_forsaken);
-  ADD ("drain/forsaken-late", test_drain_forsaken_late);
-  ADD ("drain/in-time", test_drain_in_time);
-  ADD ("drain/session-lost", test_forsaken_broken);
-  ADD ("staged", test_staged);
-  ADD ("staged/forsaken", test_staged_forsaken);
-  ADD ("staged/half-close", test_staged_half_close);
   ADD ("window", test_window);
   ADD ("window/source", test_window_source);
   ADD ("window/others", test_window_of_others);
+#define ADD_FROZEN(path, func)                                                                     \
+  g_test_add ("/stream/v2/" path, Fixture, GUINT_TO_POINTER (2), set_up_frozen, func,              \
+              tear_down_frozen)
+  ADD_FROZEN ("drain", test_drain);
+  ADD_FROZEN ("drain/forsaken", test_drain_forsaken);
+  ADD_FROZEN ("drain/forsaken-late", test_drain_forsaken_late);
+  ADD_FROZEN ("drain/unread", test_drain_unread);
+  ADD_FROZEN ("drain/dropped", test_drain_dropped);
+  ADD_FROZEN ("drain/in-time", test_drain_in_time);
+  ADD_FROZEN ("drain/session-lost", test_forsaken_broken);
+  ADD_FROZEN ("window/credit", test_window_credit);
+  ADD_FROZEN ("staged", test_staged);
+  ADD_FROZEN ("staged/forsaken", test_staged_forsaken);
+  ADD_FROZEN ("staged/half-close", test_staged_half_close);
 #undef ADD
+#undef ADD_FROZEN
   return g_test_run ();
 }

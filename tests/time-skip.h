@@ -13,12 +13,16 @@
  * knows nothing of it: a loop that sleeps has to be woken up once. To be included by one file of a
  * program. */
 static gint64 time_skipped;
+/* When it stands still, and only moves when it is moved; 0: it does not. */
+static gint64 time_frozen;
 
 gint64
 g_get_monotonic_time (void)
 {
   struct timespec now;
 
+  if (time_frozen != 0)
+    return time_frozen + time_skipped;
   clock_gettime (CLOCK_MONOTONIC, &now);
   return now.tv_sec * G_USEC_PER_SEC + now.tv_nsec / 1000 + time_skipped;
 }
@@ -33,4 +37,18 @@ static inline void
 time_skip (gint64 microseconds)
 {
   time_skipped += microseconds;
+}
+
+/* For what must not depend on how fast the machine is. No deadline of a wait comes meanwhile but
+ * that of whoever runs the test. */
+static inline void
+time_freeze (void)
+{
+  time_frozen = g_get_monotonic_time () - time_skipped;
+}
+
+static inline void
+time_thaw (void)
+{
+  time_frozen = 0;
 }
