@@ -383,14 +383,13 @@ test_slow_target_resets (RelayFixture *self, gconstpointer data)
   g_assert_cmpuint (self->tunnel->client.mux->buffered, ==, 0);
 }
 
-/* A user who was held up and goes is noticed when it is read from again. */
+/* A user who is held up and breaks the connection is noticed at once. */
 static void
 test_held_up_user_resets (RelayFixture *self, gconstpointer data)
 {
   Talker *user = begin_hold_up (self);
 
   talker_reset (user);
-  talker_listen (relay_fixture_target (self, 0), 65536);
   RUN_UNTIL (have_ended (self));
   g_assert_error (first_end (self->user_ends), VT_ERROR, VT_ERROR_CANCELLED);
   g_assert_error (first_end (self->target_ends), VT_ERROR, VT_ERROR_CANCELLED);

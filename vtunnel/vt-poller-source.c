@@ -8,10 +8,12 @@
 
 #include <glib-unix.h>
 
+#include "vt-clock-private.h"
 #include "vt-source-private.h"
 
 struct _VtWatch {
   VtPoller *poller; /* owned */
+  VtClock *clock;   /* owned, of the same context */
   GSource *source;  /* owned */
   int fd;           /* the caller's */
   gpointer tag;     /* of the descriptor in the source; NULL while there is none */
@@ -30,14 +32,20 @@ static gboolean
 watch_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   VtWatch *watch = ((WatchSource *) source)->watch;
+  g_autoptr(VtClock) clock = NULL;
   GIOCondition condition;
 
   if (watch->tag == NULL)
     return G_SOURCE_CONTINUE;
+  clock = vt_clock_ref (watch->clock);
   condition = g_source_query_unix_fd (source, watch->tag);
   condition &= watch->condition | G_IO_ERR | G_IO_HUP;
+  /* Told once: poll () would say it again on every turn. */
+  if (condition != 0 && watch->condition == G_IO_ERR)
+    g_source_remove_unix_fd (source, g_steal_pointer (&watch->tag));
   if (condition != 0)
     watch->func (condition, watch->user_data);
+  vt_clock_end_dispatch (clock);
   return G_SOURCE_CONTINUE;
 }
 
@@ -76,6 +84,7 @@ vt_watch_new (VtPoller *poller,
   VtWatch *self = g_new0 (VtWatch, 1);
 
   self->poller = vt_poller_ref (poller);
+  self->clock = vt_clock_get ((GMainContext *) poller);
   self->fd = fd;
   self->func = func;
   self->user_data = user_data;
@@ -96,8 +105,10 @@ vt_watch_set_condition (VtWatch *self, GIOCondition condition)
     return;
 
   self->condition = condition;
-  if (condition == 0)
+  if (condition == 0 && self->tag != NULL)
     g_source_remove_unix_fd (self->source, g_steal_pointer (&self->tag));
+  else if (condition == 0)
+    return;
   else if (self->tag == NULL)
     self->tag = g_source_add_unix_fd (self->source, self->fd, condition);
   else
@@ -108,6 +119,7 @@ void
 vt_watch_free (VtWatch *self)
 {
   vt_source_destroy (self->source);
+  vt_clock_unref (self->clock);
   vt_poller_unref (self->poller);
   g_free (self);
 }

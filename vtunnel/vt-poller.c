@@ -53,7 +53,7 @@ to_events (GIOCondition condition)
 {
   guint32 events = 0;
 
-  if (condition == 0)
+  if ((condition & (G_IO_IN | G_IO_OUT)) == 0)
     return EPOLLET;
   if (condition & G_IO_IN)
     events |= EPOLLIN;

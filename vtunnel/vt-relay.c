@@ -115,7 +115,8 @@ get_condition (VtRelay *self)
     condition |= G_IO_IN;
   if (self->blocked)
     condition |= G_IO_OUT;
-  return condition;
+  /* Who waits for a turn, or for the other side to take more, still hears of a reset. */
+  return condition != 0 ? condition : G_IO_ERR;
 }
 
 static void
@@ -341,6 +342,11 @@ local_cb (GIOCondition condition, void *user_data)
 {
   VtRelay *self = user_data;
 
+  if ((condition & G_IO_ERR) && !self->blocked && !may_read (self))
+    {
+      abort_for_local (self);
+      return;
+    }
   /* An error or a hang-up shows itself in the read or the write that it makes possible. */
   if (self->blocked && (condition & (G_IO_OUT | G_IO_ERR | G_IO_HUP)) && !write_to_local (self))
     return;
