@@ -21,12 +21,12 @@ void      vt_poller_unref (VtPoller *self);
 /* Watches a descriptor, which stays the caller's and must be open until the watch is freed.
  * `condition` is any of G_IO_IN and G_IO_OUT, or 0; errors and hang-ups are always reported
  * (G_IO_ERR, G_IO_HUP) unless the watch is paused by vt_watch_set_condition (self, 0), which
- * silences the descriptor altogether. G_IO_ERR alone waits for those two, and hears of each once. A
- * function can be called once too often, when somebody else has read what there was: it must be able
- * to find nothing. A watch may be changed and freed at any moment, also from within any watch's
- * function: after vt_watch_free () its function is not called again. It keeps its poller alive. NULL
- * with `error` if the kernel refuses. One watch a descriptor. The kernel is told of changes when it is
- * asked the next time: those that are taken back before cost nothing. */
+ * silences the descriptor altogether. G_IO_ERR alone waits for those two, and hears of each once.
+ * A function can be called once too often, when somebody else has read what there was: it must be
+ * able to find nothing. A watch may be changed and freed at any moment, also from within any
+ * watch's function: after vt_watch_free () its function is not called again. It keeps its poller
+ * alive. NULL with `error` if the kernel refuses. One watch a descriptor. The kernel is told of
+ * changes when it is asked the next time: those that are taken back before cost nothing. */
 VtWatch *vt_watch_new (VtPoller    *poller,
                        int          fd,
                        GIOCondition condition,
