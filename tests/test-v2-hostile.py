@@ -592,7 +592,8 @@ def nothing_is_acknowledged():
     grown = world.server.memory() - before
     print(f'# {grown / MIB:.1f} MiB kept after {peer.streams[1].received / MIB:.1f} MiB')
     assert 64 * MIB < peer.streams[1].received < 160 * MIB, peer.streams[1].received
-    assert grown < 200 * MIB, grown
+    # The buffer of a message that is kept may be twice as long as it.
+    assert grown < 288 * MIB, grown
     world.check()
     session = world.session_of(peer)
     with contextlib.suppress(OSError):
