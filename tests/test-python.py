@@ -172,6 +172,33 @@ def the_older_protocol():
 
 
 @test
+def a_port_that_is_given_back():
+    """Its users are turned away once that is confirmed; the stream that is there goes on."""
+    target = Target(echo)
+    pair = Pair()
+    forward = pair.open(target.spec)
+    port = forward.props.bound_port
+    staying = user(port)
+
+    def say():
+        staying.sendall(b'hello')
+        assert receive_exactly(staying, 5) == b'hello'
+    in_thread(say)
+    call(pair.client, 'unlisten', forward)
+    assert forward.props.state == Vt.ForwardState.IDLE and forward.props.bound_port == 0
+    try:
+        user(port).close()
+        raise AssertionError('the port is still open')
+    except ConnectionRefusedError:
+        pass
+    in_thread(say)
+    assert in_thread(echo_once, pair.forward(target.spec).props.bound_port) == b'hello'
+    staying.close()
+    wait_for(lambda: len(pair.client.get_streams()) == 0, 'the end of the streams')
+    pair.close()
+
+
+@test
 def a_refused_port():
     taken = Target(echo)
     pair = Pair()
