@@ -198,10 +198,9 @@ def fill(peer, n):
     while stream.sent != last:
         last = stream.sent
         peer.send_data(n, bytes(stream.send_limit - stream.sent))
-        peer.sync()
-        with contextlib.suppress(AssertionError):
-            with peer.arrived:
-                peer.arrived.wait_for(lambda: stream.send_limit > stream.sent or peer.gone, 1)
+        with peer.arrived:
+            peer.arrived.wait_for(lambda: stream.send_limit > stream.sent or peer.gone, 1)
+    peer.sync()
 
 
 @test

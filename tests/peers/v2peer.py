@@ -128,6 +128,7 @@ class Peer:
         self.wrong = None
 
     def start(self):
+        self.web.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         threading.Thread(target=self.run, daemon=True).start()
 
     def run(self):
@@ -142,6 +143,8 @@ class Peer:
             self.gone = end
         except Exception as error:
             self.gone = self.wrong = error
+        # Who has heard a goodbye and answered it goes.
+        self.abort()
         with self.arrived:
             self.arrived.notify_all()
 
@@ -223,10 +226,11 @@ class Peer:
 
     def wait(self, predicate, timeout=60):
         """Waits until something for which `predicate` holds has arrived, and returns it."""
-        found = []
+        found, seen = [], [0]
 
         def look():
-            found[:] = [m for m in self.record if predicate(m)]
+            found.extend(m for m in self.record[seen[0]:] if predicate(m))
+            seen[0] = len(self.record)
             return found or self.gone
         with self.arrived:
             assert self.arrived.wait_for(look, timeout), f'only {self.record[-5:]}'
