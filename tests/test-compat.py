@@ -126,6 +126,7 @@ def what_is_unknown_is_dropped_in_silence():
         web.send(message)
     web.send('{"TYPE":"ping","other":true}', opcode=websocket.BINARY)
     assert web.receive() == (websocket.TEXT, b'{"type":"pong"}')
+    web.abort()
     server.stop()
 
 
@@ -137,6 +138,7 @@ def fragments_with_pings_between_them():
     assert web.receive()[1] == b'{"type":"pong"}'
     web.send('{"type":"ping","padding":"' + 'x' * 20_000 + '"}', fragment=4096, ping_between=True)
     assert web.receive()[1] == b'{"type":"pong"}'
+    web.abort()
     server.stop()
 
 

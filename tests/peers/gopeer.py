@@ -7,6 +7,7 @@ order of keys, fragments of 4096 bytes, what is answered and what is not.
 """
 
 import base64
+import contextlib
 import json
 import queue
 import socket
@@ -66,6 +67,9 @@ class Peer:
                     self.arrived.notify_all()
                 self.handle(message)
         except (Closed, OSError) as end:
+            # As the Go programs do, which answer a goodbye and go.
+            with contextlib.suppress(OSError):
+                self.web.sock.shutdown(socket.SHUT_RDWR)
             with self.arrived:
                 self.gone = end
                 self.arrived.notify_all()
