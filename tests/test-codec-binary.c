@@ -5,9 +5,8 @@
 
 #include <string.h>
 
-#include <json-glib/json-glib.h>
-
 #include "vt-error-private.h"
+#include "vectors.h"
 
 #define MAX_FRAME 65536
 
@@ -564,16 +563,10 @@ test_speed (void)
 int
 main (int argc, char *argv[])
 {
-  g_autofree char *path = NULL;
-  g_autoptr(JsonParser) parser = json_parser_new ();
-  g_autoptr(GError) error = NULL;
   int status;
 
   g_test_init (&argc, &argv, NULL);
-  path = g_test_build_filename (G_TEST_DIST, "vectors", "v2.json", NULL);
-  json_parser_load_from_file (parser, path, &error);
-  g_assert_no_error (error);
-  vectors = json_parser_steal_root (parser);
+  vectors = load_vectors ("v2.json");
 
   g_test_add_func ("/codec-binary/vectors/both", test_vectors_both);
   g_test_add_func ("/codec-binary/vectors/read", test_vectors_read);

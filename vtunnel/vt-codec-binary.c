@@ -5,8 +5,8 @@
 
 #include <string.h>
 
-#include "vt-codec-text-private.h"
 #include "vt-error.h"
+#include "vt-text-private.h"
 
 /* In payloads: the listen of OPEN, the code of RESET, the number of CREDIT and ACK. */
 #define LISTEN_SIZE 4
@@ -325,7 +325,7 @@ vt_codec_binary_write_ack (uint8_t *to, guint64 received)
 size_t
 vt_codec_binary_write_reset (uint8_t *to, guint32 stream, int code, const char *reason)
 {
-  g_autofree char *text = vt_codec_text_fit (reason, VT_BINARY_MAX_REASON);
+  g_autofree char *text = vt_text_fit (reason, VT_BINARY_MAX_REASON);
   size_t length = strlen (text);
   uint8_t *payload = to + VT_BINARY_HEADER;
 

@@ -8,9 +8,9 @@
 
 #include "vt-codec-binary-private.h"
 #include "vt-codec-control-fields-private.h"
-#include "vt-codec-text-private.h"
 #include "vt-error-private.h"
 #include "vt-json-text-private.h"
+#include "vt-text-private.h"
 
 static gboolean
 read_integer (const VtControlField *field, JsonNode *node, void *member, GError **error)
@@ -275,7 +275,7 @@ append_integer (GString *text, const VtControlField *field, const void *member)
 static void
 append_text (GString *text, const VtControlField *field, const char *member)
 {
-  g_autofree char *fit = vt_codec_text_fit (member, (size_t) field->max);
+  g_autofree char *fit = vt_text_fit (member, (size_t) field->max);
 
   vt_json_text_append_string (text, fit);
 }

@@ -12,6 +12,7 @@
 
 #include "vt-error-private.h"
 #include "vt-heap-private.h"
+#include "vt-text-private.h"
 
 /* What the kernel may keep unsent: more only makes small messages wait. */
 #define NOTSENT_LOWAT (128 * 1024)
@@ -367,25 +368,10 @@ vt_link_set_ping_interval (VtLink *self, unsigned int seconds)
     soup_websocket_connection_set_keepalive_interval (self->connection, seconds);
 }
 
-/* The longest beginning of a reason that fits into a close frame and ends between characters. */
-static char *
-shorten (const char *reason)
-{
-  size_t length = strlen (reason);
-
-  if (length > MAX_REASON)
-    {
-      length = MAX_REASON;
-      while (length > 0 && (reason[length] & 0xc0) == 0x80)
-        length--;
-    }
-  return g_strndup (reason, length);
-}
-
 void
 vt_link_close (VtLink *self, unsigned int code, const char *reason)
 {
-  g_autofree char *shortened = reason != NULL ? shorten (reason) : NULL;
+  g_autofree char *shortened = reason != NULL ? vt_text_fit (reason, MAX_REASON) : NULL;
 
   if (self->closing || self->ended)
     return;

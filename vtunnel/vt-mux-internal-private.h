@@ -9,6 +9,13 @@
 
 /* What the files of the mux share, and nobody else includes. */
 
+/* How long an answer to a listen, or to its end, may take, in microseconds. */
+#define VT_MUX_ANSWER_TIMEOUT (30 * G_TIME_SPAN_SECOND)
+
+/* Listens that stand unanswered at a time. How many ports a client gets is the owner's matter; this
+ * only bounds what is kept here. */
+#define VT_MUX_UNANSWERED_MAX 1024
+
 /* What a protocol has to know how to do. Streams, turns, memory, keepalive and lifetime are the
  * same for all of them, in vt-mux*.c. */
 typedef struct {

@@ -10,10 +10,6 @@
 #include "vt-error.h"
 #include "vt-text-private.h"
 
-/* How long a server that answers may take, in microseconds. One that never has answered anything
- * has only the grace of the configuration. */
-#define ANSWER_TIMEOUT (30 * G_TIME_SPAN_SECOND)
-
 typedef enum {
   QUEUED, /* for port 0, behind another one: answers do not say which request they answer */
   ASKED,
@@ -195,8 +191,8 @@ wish_cb (void *user_data)
   /* An answer may stand behind what is not read now. */
   if (self->mux->paused)
     vt_timer_start (wish->timer, self->mux->config.listen_grace + 1);
-  else if (self->answers && waited < ANSWER_TIMEOUT)
-    vt_timer_start (wish->timer, ANSWER_TIMEOUT - waited);
+  else if (self->answers && waited < VT_MUX_ANSWER_TIMEOUT)
+    vt_timer_start (wish->timer, VT_MUX_ANSWER_TIMEOUT - waited);
   else if (self->answers)
     time_out (self, wish);
   else if (wish->port != 0)
@@ -206,13 +202,15 @@ wish_cb (void *user_data)
                _ ("The server does not say which port it has opened: it is too old for that"));
 }
 
+/* A server that has never answered anything has only the grace of the configuration. */
 static void
 ask (VtMuxV1 *self, Wish *wish)
 {
   wish->state = ASKED;
   wish->asked_at = vt_clock_get_time (self->mux->clock);
   wish->timer = vt_timer_new (self->mux->clock, "mux listen", wish_cb, wish);
-  vt_timer_start (wish->timer, self->answers ? ANSWER_TIMEOUT : self->mux->config.listen_grace);
+  vt_timer_start (wish->timer,
+                  self->answers ? VT_MUX_ANSWER_TIMEOUT : self->mux->config.listen_grace);
   vt_mux_v1_send (self->mux, VT_JSON_LISTEN, wish->port, 0);
 }
 

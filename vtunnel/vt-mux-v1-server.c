@@ -9,10 +9,6 @@
 
 #include "vt-error.h"
 
-/* Requests that stand unanswered at a time. How many ports a client gets is the owner's matter;
- * this only bounds what is kept here. */
-#define UNANSWERED_MAX 1024
-
 typedef struct {
   guint32 id;
   guint16 asked; /* the port, 0 for any */
@@ -52,7 +48,7 @@ receive_listen (VtMuxV1 *self, guint16 port)
       refuse (self, port, VT_ERROR_ADDRESS_IN_USE, _ ("The port is already in use by this client"));
       return;
     }
-  if (self->n_unanswered >= UNANSWERED_MAX)
+  if (self->n_unanswered >= VT_MUX_UNANSWERED_MAX)
     {
       refuse (self, port, VT_ERROR_LIMIT, _ ("Too many requests are waiting for an answer"));
       return;

@@ -49,6 +49,7 @@ flush_cb (void *user_data)
 void
 vt_mux_v2_batch_init (VtMuxV2 *self)
 {
+  /* What everybody takes, until it is known what the other side does. */
   self->batch_size = VT_CONTROL_MIN_MESSAGE;
   self->batch_number = 1;
   self->flush_timer = vt_timer_new (self->mux->clock, "mux batch", flush_cb, self);

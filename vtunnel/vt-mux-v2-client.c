@@ -10,9 +10,6 @@
 #include "vt-error.h"
 #include "vt-text-private.h"
 
-/* How long an answer may take, in microseconds. */
-#define ANSWER_TIMEOUT (30 * G_TIME_SPAN_SECOND)
-
 typedef enum {
   ASKED,
   LISTENING,
@@ -106,7 +103,7 @@ vt_mux_v2_client_listen (VtMux *mux, guint32 id, const VtMuxListen *listen)
   wish->id = id;
   wish->kind = listen->kind;
   wish->timer = vt_timer_new (mux->clock, "mux listen", wish_cb, wish);
-  vt_timer_start (wish->timer, ANSWER_TIMEOUT);
+  vt_timer_start (wish->timer, VT_MUX_ANSWER_TIMEOUT);
   g_hash_table_insert (self->listens, GUINT_TO_POINTER (id), wish);
   vt_mux_v2_send_control (self, &control);
 }
@@ -120,7 +117,7 @@ vt_mux_v2_client_unlisten (VtMux *mux, guint32 id)
   if (wish == NULL || wish->state == TAKING_BACK)
     return wish != NULL;
   wish->state = TAKING_BACK;
-  vt_timer_start (wish->timer, ANSWER_TIMEOUT);
+  vt_timer_start (wish->timer, VT_MUX_ANSWER_TIMEOUT);
   ask (self, VT_CONTROL_UNLISTEN, id);
   return TRUE;
 }

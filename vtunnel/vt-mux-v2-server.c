@@ -9,10 +9,6 @@
 
 #include "vt-error.h"
 
-/* Requests that stand unanswered at a time. How many ports a client gets is the owner's matter;
- * this only bounds what is kept here. */
-#define UNANSWERED_MAX 1024
-
 typedef struct {
   gboolean open;
 } Listen;
@@ -52,7 +48,7 @@ receive_listen (VtMuxV2 *self, const VtControl *control)
       vt_mux_v2_fail (self, "A listen with a number that is in use");
       return;
     }
-  if (self->n_unanswered >= UNANSWERED_MAX)
+  if (self->n_unanswered >= VT_MUX_UNANSWERED_MAX)
     {
       error = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
                                    _ ("Too many requests are waiting for an answer"));

@@ -29,8 +29,6 @@ v2_create (VtMux *mux)
 
   self->mux = mux;
   vt_mux_config_get_limits (&mux->config, &self->ours);
-  /* What everybody takes, until it is known what the other side does. */
-  self->peer.max_message = VT_CONTROL_MIN_MESSAGE;
   if (mux->config.role == VT_MUX_CLIENT)
     vt_mux_v2_client_init (self);
   else
@@ -304,12 +302,6 @@ v2_added (VtMuxStream *stream)
 }
 
 static void
-v2_removed (VtMuxStream *stream)
-{
-  vt_mux_v2_window_close (stream);
-}
-
-static void
 v2_accept (VtMuxStream *stream)
 {
   VtMuxV2 *self = vt_mux_v2_get (stream->mux);
@@ -377,7 +369,7 @@ const VtMuxProtocol vt_mux_v2 = {
   .open_stream = vt_mux_v2_server_open_stream,
   .has_room = vt_mux_v2_window_has_room,
   .added = v2_added,
-  .removed = v2_removed,
+  .removed = vt_mux_v2_window_close,
   .consumed = vt_mux_v2_window_consumed,
   .accept = v2_accept,
   .may_write = v2_may_write,

@@ -11,5 +11,9 @@
  * `length` is in bytes, -1 for NUL-terminated. NULL gives "(none)". */
 char *vt_text_escape (const char *text, gssize length);
 
+/* Newly allocated: of `text` (NULL is an empty one) as much as fits into `max` bytes and ends
+ * between characters. What is not UTF-8 in it is replaced. */
+char *vt_text_fit (const char *text, size_t max);
+
 /* A port: decimal digits and nothing else, from `min` to 65535. */
 gboolean vt_text_read_port (const char *text, guint16 min, guint16 *port);

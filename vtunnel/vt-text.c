@@ -87,6 +87,22 @@ vt_text_escape (const char *text, gssize length)
   return g_string_free (g_steal_pointer (&result), FALSE);
 }
 
+char *
+vt_text_fit (const char *text, size_t max)
+{
+  char *fit = g_utf8_make_valid (text == NULL ? "" : text, -1);
+  size_t length = max;
+
+  if (strlen (fit) > max)
+    {
+      /* Bytes that go on with a character are 10xxxxxx. */
+      while ((fit[length] & 0xc0) == 0x80)
+        length--;
+      fit[length] = '\0';
+    }
+  return fit;
+}
+
 gboolean
 vt_text_read_port (const char *text, guint16 min, guint16 *port)
 {
