@@ -21,7 +21,7 @@
 #define WINDOW_MAX (16 * 1024 * 1024)
 
 /* The least that counts as a round trip, in microseconds. */
-#define TURNAROUND 1000
+#define TURNAROUND 4000
 
 static guint64
 get_consumed (VtMuxStream *stream)
