@@ -50,6 +50,7 @@ typedef struct {
   char           *session;        /* hello (to resume, else NULL), welcome */
   char           *secret;         /* the same */
   guint64         received;       /* hello with a session, welcome with `resumed` */
+  guint64         attempt;        /* hello with a session, 0: not said */
   gboolean        resumed;        /* welcome */
   guint32         resume_timeout; /* seconds: welcome */
   VtControlLimits limits;         /* hello, welcome */

@@ -25,7 +25,8 @@ typedef struct {
 /* Frames' bytes in the send queue. */
 #define VT_LINK_LOW (128 * 1024)
 
-/* `gate` is NULL for a connection that the application made: then the queue counts as empty,
+/* `handlers` may be NULL: then vt_link_set_handlers () is to follow in the same dispatch. `gate` is
+ * NULL for a connection that the application made: then the queue counts as empty,
  * reading cannot be paused, and no limit but libsoup's own holds. Sets TCP_NODELAY and
  * TCP_NOTSENT_LOWAT where there is a socket, and begins the gate's WebSocket: to be called in the
  * dispatch that made the connection. Events come from the thread-default context, never from
@@ -37,6 +38,13 @@ VtLink *vt_link_new (SoupWebsocketConnection *connection,
                      void                    *user_data);
 /* Ends at once what has not ended yet; no event comes any more. */
 void vt_link_free (VtLink *self);
+
+/* Hands the link on to another owner: what happens from here on is told there. May be called from
+ * within a handler. */
+void vt_link_set_handlers (VtLink *self, const VtLinkHandlers *handlers, void *user_data);
+
+/* This side's address, a new reference; NULL where there is none. */
+GSocketAddress *vt_link_dup_local_address (VtLink *self);
 
 /* Nothing happens unless the connection is open. */
 void vt_link_send (VtLink *self, GBytes *message, gboolean text);

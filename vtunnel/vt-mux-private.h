@@ -51,6 +51,9 @@ typedef struct {
   size_t (*get_queued) (void *user_data);
   /* Bytes of memory that are kept, not being acknowledged. NULL: nothing ever is. */
   size_t (*get_kept) (void *user_data);
+  /* Streams are to wait with their bytes: there is no link, or it has older things to send first.
+   * vt_mux_note_writable () follows. NULL: never. */
+  gboolean (*is_behind) (void *user_data);
   /* Never called with v2. */
   void (*set_reading) (gboolean reading, void *user_data);
 
@@ -58,7 +61,8 @@ typedef struct {
    * port later all the same, `listen_failed` follows. */
   void (*listen_ok) (guint32 id, const char *address, guint16 port, gboolean confirmed,
                      void *user_data);
-  void (*listen_failed) (guint32 id, const GError *error, void *user_data);
+  void (*listen_failed) (guint32 id, const GError *error, unsigned int retry_after,
+                         void *user_data);
   /* What vt_mux_unlisten () asked for is done, if it said that this would come. */
   void (*unlisten_done) (guint32 id, void *user_data);
   /* The callee takes a reference, sets the handlers, now or later, and accepts or resets it. */
@@ -70,9 +74,12 @@ typedef struct {
   /* The port is to be closed; its streams go on. */
   void (*unlistened) (guint32 id, void *user_data);
 
-  /* Upwards, both. The session cannot go on: PROTOCOL, TIMED_OUT, LIMIT. Nothing more is handed
-   * out; the owner closes the link and frees the mux. */
+  /* Upwards, both. The session cannot go on: PROTOCOL, LIMIT, SHUTTING_DOWN. Nothing more is
+   * handed out; the owner closes the link and frees the mux. */
   void (*failed) (const GError *error, void *user_data);
+  /* Nothing was heard from the other side for too long: its link is to be considered dead. The
+   * owner suspends the mux, or frees it. From a dispatch of its own. */
+  void (*silent) (void *user_data);
   /* A new round-trip time, in microseconds. */
   void (*rtt_measured) (gint64 rtt, void *user_data);
   /* v2: the other side opens no new streams any more, and gives the open ones so many seconds.
@@ -90,6 +97,16 @@ VtMux *vt_mux_new (const VtMuxConfig   *config,
 /* Streams that are still there are told first: closed with `error`. */
 void vt_mux_free (VtMux *self, const GError *error);
 
+/* There is no link, or there is one again. Meanwhile nobody pings or is missed, and no request
+ * times out; streams stay, new ones may be opened, and what is counted is handed out all the
+ * same. Nothing happens if that is so already. */
+void vt_mux_suspend (VtMux *self);
+void vt_mux_resume (VtMux *self);
+
+/* Asks the other side for a sign of life at once: without one, `silent` comes after so many
+ * microseconds. Nothing happens while suspended, or while another such question stands. */
+void vt_mux_probe (VtMux *self, gint64 patience);
+
 /* v2: what the other side takes. Before it nothing may be received, and no stream be opened. */
 void vt_mux_set_peer_limits (VtMux *self, const VtControlLimits *limits);
 
@@ -106,7 +123,8 @@ gboolean vt_mux_unlisten (VtMux *self, guint32 id);
 
 /* Server. */
 void vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16 port);
-void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error);
+/* `retry_after` in seconds, 0 where waiting is not known to help. */
+void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error, unsigned int retry_after);
 /* NULL with VT_ERROR_LIMIT when there are too many streams, with VT_ERROR_CANCELLED when the listen
  * is gone. `user` is where the user comes from, `local` the address that it came to; both may be
  * NULL. The mux's reference; the caller takes its own by vt_mux_stream_ref (). */

@@ -15,6 +15,9 @@ typedef struct _VtReplay VtReplay;
 typedef struct {
   /* To the link: a message that was handed in (now or before), or an acknowledgement. */
   void (*send) (GBytes *message, gboolean text, void *user_data);
+  /* Whether the link has room for what a former one has lost, and what waits behind that. Where it
+   * has not, vt_replay_continue () is to follow. */
+  gboolean (*has_room) (void *user_data);
 } VtReplayHandlers;
 
 /* Not attached yet: what is sent is kept for the first link. No handler is called from within
@@ -22,7 +25,7 @@ typedef struct {
 VtReplay *vt_replay_new (VtClock *clock, const VtReplayHandlers *handlers, void *user_data);
 void      vt_replay_free (VtReplay *self);
 
-/* A counted message. Sent at once while attached. */
+/* A counted message. Sent at once while attached, unless older ones still wait. */
 void vt_replay_send (VtReplay *self, GBytes *message, gboolean text);
 /* Bytes of memory of what is kept, the cost of each message included. */
 size_t vt_replay_get_kept (VtReplay *self);
@@ -37,9 +40,13 @@ guint64 vt_replay_get_received (VtReplay *self);
 gboolean vt_replay_acknowledge (VtReplay *self, guint64 received, GError **error);
 
 /* There is a link, over which both sides have said what they have. Sends all again, in order and
- * unchanged, that the other side has not. FALSE as above. */
+ * unchanged, that the other side has not, as fast as the link takes it. FALSE as above. */
 gboolean vt_replay_attach (VtReplay *self, guint64 received, GError **error);
-/* The link is gone. */
+/* The link has room again. */
+void vt_replay_continue (VtReplay *self);
+/* The link is gone, if there was one. */
 void vt_replay_detach (VtReplay *self);
+/* Messages wait: there is no link, or it has not taken yet what a former one has lost. */
+gboolean vt_replay_is_behind (VtReplay *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtReplay, vt_replay_free)
