@@ -9,8 +9,9 @@
 #include "vt-client-tunnel-private.h"
 #include "vt-list-private.h"
 
-/* What the files of VtClient share: the object and its properties (vt-client.c), how it opens and
- * closes (vt-client-open.c), and the forwards (vt-client-listen.c, vt-client-unlisten.c). */
+/* What the files of VtClient share: the object (vt-client.c), its properties
+ * (vt-client-properties.c, vt-client-settings.c, vt-client-status.c), how it opens and closes
+ * (vt-client-open.c), and the forwards (vt-client-listen.c, vt-client-unlisten.c). */
 typedef enum {
   VT_CLIENT_PROP_URI = 1,
   VT_CLIENT_PROP_STATE,
@@ -51,6 +52,10 @@ struct _VtClient {
   unsigned int     ping_timeout;  /* seconds */
   unsigned int     max_protocol;
 };
+
+/* The properties' part of class_init and init. */
+void vt_client_install_properties (GObjectClass *klass);
+void vt_client_init_settings (VtClient *self);
 
 void vt_client_emit_stream_opened (VtClient *self, VtStream *stream);
 void vt_client_emit_stream_closed (VtClient *self, VtStream *stream, const GError *error);
