@@ -105,7 +105,7 @@ listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed,
 }
 
 static void
-listen_failed_cb (guint32 id, const GError *error, void *user_data)
+listen_failed_cb (guint32 id, const GError *error, unsigned int retry_after, void *user_data)
 {
   Side *self = user_data;
 
@@ -114,6 +114,8 @@ listen_failed_cb (guint32 id, const GError *error, void *user_data)
                           vt_error_code_to_word (error->code));
   if (self->protocol == 2)
     g_string_append_printf (self->heard, " %s", error->message);
+  if (retry_after > 0)
+    g_string_append_printf (self->heard, " in %u s", retry_after);
   g_string_append_c (self->heard, '\n');
   if (self->asks_again != 0)
     vt_mux_listen (self->mux, self->asks_again++, &(VtMuxListen){ .port = 8080 });
@@ -193,6 +195,17 @@ failed_cb (const GError *error, void *user_data)
   side_drop_mux (self, error);
 }
 
+/* As with a link that is lost for good. */
+static void
+silent_cb (void *user_data)
+{
+  Side *self = user_data;
+  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT, "Silence");
+
+  g_string_append (self->heard, "silent\n");
+  side_drop_mux (self, error);
+}
+
 static void
 rtt_measured_cb (gint64 rtt, void *user_data)
 {
@@ -212,6 +225,7 @@ static const VtMuxHandlers mux_handlers = {
   .listen_requested = listen_requested_cb,
   .unlistened = unlistened_cb,
   .failed = failed_cb,
+  .silent = silent_cb,
   .rtt_measured = rtt_measured_cb,
 };
 

@@ -308,11 +308,11 @@ test_server (void)
   side_expect_sent (server, "{\"type\":\"listen_err\",\"port\":8080,"
                             "\"error\":\"The port is already in use by this client\"}");
   vt_mux_listen_accept (server->mux, 3, NULL, 40001);
-  vt_mux_listen_refuse (server->mux, 2, error);
+  vt_mux_listen_refuse (server->mux, 2, error, 0);
   vt_mux_listen_accept (server->mux, 1, NULL, 8080);
   vt_mux_listen_accept (server->mux, 1, NULL, 8080);
-  vt_mux_listen_refuse (server->mux, 1, error);
-  vt_mux_listen_refuse (server->mux, 2, error);
+  vt_mux_listen_refuse (server->mux, 1, error, 0);
+  vt_mux_listen_refuse (server->mux, 2, error, 0);
   side_expect_sent (server,
                     "{\"type\":\"listen_ok\",\"port\":40001}\n"
                     "{\"type\":\"listen_err\",\"port\":8081,\"error\":\"No (permission denied)\"}\n"
@@ -336,7 +336,7 @@ test_server (void)
   side_expect_sent (server, "{\"type\":\"listen_err\",\"port\":8082,"
                             "\"error\":\"The port is not wanted any more\"}");
   vt_mux_listen_accept (server->mux, 4, NULL, 8082);
-  vt_mux_listen_refuse (server->mux, 4, error);
+  vt_mux_listen_refuse (server->mux, 4, error, 0);
   side_expect_sent (server, "");
   side_free (server);
 }
@@ -422,7 +422,7 @@ test_together (void)
   ask (client, 4, 0);
   pair_settle (client, server);
   side_expect_heard (server, "listen_requested 2 0\nlisten_requested 3 8081");
-  vt_mux_listen_refuse (server->mux, 3, error);
+  vt_mux_listen_refuse (server->mux, 3, error, 0);
   vt_mux_listen_accept (server->mux, 2, NULL, 40001);
   pair_settle (client, server);
   side_expect_heard (client, "listen_failed 3 limit\nlisten_ok 2 40001 confirmed");

@@ -35,7 +35,7 @@ refuse (Side *server, guint32 id, VtError code, const char *message)
 {
   g_autoptr(GError) error = g_error_new_literal (VT_ERROR, (int) code, message);
 
-  vt_mux_listen_refuse (server->mux, id, error);
+  vt_mux_listen_refuse (server->mux, id, error, 0);
 }
 
 /* All that can be asked for arrives. */

@@ -199,7 +199,7 @@ answer (World *self, guint32 id)
   g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_ADDRESS_IN_USE, "Taken");
 
   if (g_test_rand_int_range (0, 3) == 0)
-    vt_mux_listen_refuse (self->sides[SERVER]->mux, id, error);
+    vt_mux_listen_refuse (self->sides[SERVER]->mux, id, error, 0);
   else
     vt_mux_listen_accept (self->sides[SERVER]->mux, id, NULL, 8080);
 }

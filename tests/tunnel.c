@@ -107,7 +107,7 @@ listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed,
 }
 
 static void
-listen_failed_cb (guint32 id, const GError *error, void *user_data)
+listen_failed_cb (guint32 id, const GError *error, unsigned int retry_after, void *user_data)
 {
   g_error ("No port: %s", error->message);
 }
@@ -141,6 +141,12 @@ failed_cb (const GError *error, void *user_data)
 }
 
 static void
+silent_cb (void *user_data)
+{
+  g_error ("A session is silent");
+}
+
+static void
 rtt_measured_cb (gint64 rtt, void *user_data)
 {
 }
@@ -155,6 +161,7 @@ static const VtMuxHandlers handlers = {
   .listen_requested = listen_requested_cb,
   .unlistened = unlistened_cb,
   .failed = failed_cb,
+  .silent = silent_cb,
   .rtt_measured = rtt_measured_cb,
 };
 

@@ -22,6 +22,7 @@ const VtControlField vt_control_fields[VT_CONTROL_N_FIELDS] = {
   [VT_CONTROL_SECRET] = { "secret", TEXT (secret, MAX_TOKEN) },
   [VT_CONTROL_RESUMED] = { "resumed", VT_FORM_FLAG, MEMBER (resumed), 0, 0 },
   [VT_CONTROL_RECEIVED] = { "received", INTEGER (received, 0, G_MAXINT64) },
+  [VT_CONTROL_ATTEMPT] = { "attempt", INTEGER (attempt, 0, G_MAXINT64) },
   [VT_CONTROL_RESUME_TIMEOUT] = { "resume_timeout", INTEGER (resume_timeout, 0, G_MAXUINT32) },
   [VT_CONTROL_WINDOW_LIMIT] = { "window", INTEGER (limits.window, 1, G_MAXUINT32) },
   [VT_CONTROL_FRAME_LIMIT] = { "max_frame", INTEGER (limits.max_frame, 1, MAX_FRAME) },
@@ -52,7 +53,7 @@ static const struct {
   guint32 optional;
 } types[] = {
   [VT_CONTROL_UNKNOWN] = { "", 0, 0 },
-  [VT_CONTROL_HELLO] = { "hello", LIMITS, BIT (AGENT) | IDENTITY | BIT (RECEIVED) },
+  [VT_CONTROL_HELLO] = { "hello", LIMITS, BIT (AGENT) | IDENTITY | BIT (RECEIVED) | BIT (ATTEMPT) },
   [VT_CONTROL_WELCOME] = { "welcome", IDENTITY | BIT (RESUME_TIMEOUT) | LIMITS,
                            BIT (RESUMED) | BIT (RECEIVED) },
   [VT_CONTROL_PING] = { "ping", BIT (T), 0 },

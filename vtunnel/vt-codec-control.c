@@ -202,7 +202,7 @@ forget_idle_members (VtControl *control)
   if (control->type == VT_CONTROL_HELLO && control->session == NULL)
     {
       g_clear_pointer (&control->secret, g_free);
-      control->received = 0;
+      control->received = control->attempt = 0;
     }
   if (control->type == VT_CONTROL_WELCOME && !control->resumed)
     control->received = 0;

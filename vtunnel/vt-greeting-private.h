@@ -21,13 +21,14 @@ void     vt_credentials_clear (VtCredentials *self);
 /* In constant time. */
 gboolean vt_credentials_match (const VtCredentials *self, const char *session, const char *secret);
 
-/* Either side's word on what it has of a session that is to go on. */
+/* Either side's word on a session, and on what it has of it already. */
 typedef struct {
-  const VtCredentials *credentials; /* NULL in a hello that begins a new session */
-  guint64              received;
-  guint64              attempt; /* hello: counts the client's attempts to resume this session */
+  const VtCredentials *credentials;
+  guint64              received; /* 0 in a new session */
+  guint64              attempt;  /* hello: counts the client's attempts to resume this session */
 } VtResumption;
 
+/* `resumption` NULL begins a new session. */
 GBytes *vt_greeting_new_hello (const VtControlLimits *limits, const VtResumption *resumption);
 /* `resume_timeout` in seconds. */
 GBytes *vt_greeting_new_welcome (const VtControlLimits *limits,

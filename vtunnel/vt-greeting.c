@@ -39,31 +39,97 @@ new_token (GError **error)
   return text;
 }
 
-GBytes *
-vt_greeting_new_hello (const VtControlLimits *limits)
+gboolean
+vt_credentials_init (VtCredentials *self, GError **error)
 {
-  const VtControl hello = {
+  *self = (VtCredentials){ 0 };
+  self->session = new_token (error);
+  self->secret = self->session != NULL ? new_token (error) : NULL;
+  if (self->secret == NULL)
+    vt_credentials_clear (self);
+  return self->secret != NULL;
+}
+
+void
+vt_credentials_copy (VtCredentials *self, const char *session, const char *secret)
+{
+  *self = (VtCredentials){ g_strdup (session), g_strdup (secret) };
+}
+
+static void
+wipe (char **text)
+{
+  if (*text != NULL)
+    explicit_bzero (*text, strlen (*text));
+  g_clear_pointer (text, g_free);
+}
+
+void
+vt_credentials_clear (VtCredentials *self)
+{
+  wipe (&self->session);
+  wipe (&self->secret);
+}
+
+/* The length is no secret: all have the same. */
+static gboolean
+is_equal (const char *own, const char *given)
+{
+  size_t length = strlen (own);
+  unsigned int difference = 0;
+
+  if (strlen (given) != length)
+    return FALSE;
+  for (size_t i = 0; i < length; i++)
+    difference |= (unsigned int) (own[i] ^ given[i]);
+  return difference == 0;
+}
+
+gboolean
+vt_credentials_match (const VtCredentials *self, const char *session, const char *secret)
+{
+  gboolean same_session = is_equal (self->session, session);
+  gboolean same_secret = is_equal (self->secret, secret);
+
+  return same_session & same_secret;
+}
+
+GBytes *
+vt_greeting_new_hello (const VtControlLimits *limits, const VtResumption *resumption)
+{
+  VtControl hello = {
     .type = VT_CONTROL_HELLO,
     .agent = (char *) "libvtunnel/" VT_VERSION_STRING,
     .limits = *limits,
   };
 
+  if (resumption != NULL)
+    {
+      hello.session = resumption->credentials->session;
+      hello.secret = resumption->credentials->secret;
+      hello.received = resumption->received;
+      hello.attempt = resumption->attempt;
+    }
   return vt_codec_control_encode (&hello);
 }
 
 GBytes *
-vt_greeting_new_welcome (const VtControlLimits *limits, GError **error)
+vt_greeting_new_welcome (const VtControlLimits *limits,
+                         const VtResumption *resumption,
+                         gboolean resumed,
+                         guint32 resume_timeout)
 {
-  g_autofree char *session = new_token (error);
-  g_autofree char *secret = session != NULL ? new_token (error) : NULL;
   const VtControl welcome = {
     .type = VT_CONTROL_WELCOME,
-    .session = session,
-    .secret = secret,
+    .session = resumption->credentials->session,
+    .secret = resumption->credentials->secret,
+    .resumed = resumed,
+    .received = resumption->received,
+    .resume_timeout = resume_timeout,
     .limits = *limits,
   };
 
-  return secret != NULL ? vt_codec_control_encode (&welcome) : NULL;
+  return vt_codec_control_encode (&welcome);
 }
 
 gboolean

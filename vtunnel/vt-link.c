@@ -271,8 +271,8 @@ vt_link_new (SoupWebsocketConnection *connection,
   vt_heap_prepare ();
   self->connection = g_object_ref (connection);
   self->gate = gate != NULL ? g_object_ref (gate) : NULL;
-  self->handlers = *handlers;
-  self->user_data = user_data;
+  if (handlers != NULL)
+    vt_link_set_handlers (self, handlers, user_data);
   self->reading = TRUE;
   self->writable_timer = vt_timer_new (clock, "link writable", writable_cb, self);
   self->deadline = vt_timer_new (clock, "link deadline", deadline_cb, self);
@@ -307,6 +307,22 @@ vt_link_free (VtLink *self)
   g_clear_object (&self->gate);
   g_clear_error (&self->error);
   g_free (self);
+}
+
+void
+vt_link_set_handlers (VtLink *self, const VtLinkHandlers *handlers, void *user_data)
+{
+  self->handlers = *handlers;
+  self->user_data = user_data;
+}
+
+GSocketAddress *
+vt_link_dup_local_address (VtLink *self)
+{
+  GIOStream *stream = soup_websocket_connection_get_io_stream (self->connection);
+  g_autoptr(GSocket) socket = vt_gate_find_socket (stream);
+
+  return socket != NULL ? g_socket_get_local_address (socket, NULL) : NULL;
 }
 
 static size_t

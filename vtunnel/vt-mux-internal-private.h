@@ -29,12 +29,15 @@ typedef struct {
   /* TRUE if it was a counted message. */
   gboolean (*receive) (VtMux *mux, gboolean text, GBytes *message);
   void (*ping) (VtMux *mux);
+  /* Requests do not time out between these. NULL: it cannot be suspended. */
+  void (*suspend) (VtMux *mux);
+  void (*resume) (VtMux *mux);
   void (*goaway) (VtMux *mux, const char *reason, unsigned int timeout); /* NULL: cannot be said */
 
   void (*listen) (VtMux *mux, guint32 id, const VtMuxListen *listen);
   gboolean (*unlisten) (VtMux *mux, guint32 id);
   void (*listen_accept) (VtMux *mux, guint32 id, const char *address, guint16 port);
-  void (*listen_refuse) (VtMux *mux, guint32 id, const GError *error);
+  void (*listen_refuse) (VtMux *mux, guint32 id, const GError *error, unsigned int retry_after);
 
   /* Tells the client of a stream that is not in the table yet; FALSE if there is no such listen. */
   gboolean (*open_stream) (VtMux *mux, guint32 id, guint32 listen_id, GSocketAddress *user,
@@ -70,6 +73,7 @@ struct _VtMux {
   guint32     last_stream_id;
   gboolean    said_goaway;
   gboolean    going_away; /* one of the sides has said so: no new streams */
+  gboolean    suspended;  /* there is no link */
 
   GQueue       waiting; /* of VtMuxStream, not owned: refused a turn, the next one first */
   VtMuxStream *turn;    /* not owned: whose turn it is */
@@ -88,6 +92,8 @@ struct _VtMux {
   gint64   forgiven;    /* the last_seen of which it was once said: this side has overslept */
   VtTimer *dead_timer;  /* owned */
   VtTimer *ping_timer;  /* owned */
+  VtTimer *probe_timer; /* owned: runs while vt_mux_probe () waits */
+  gint64   probed_at;
   guint64  n_pings;
   guint64  n_pongs;
   guint64  timed_ping; /* the number of the ping whose answer is timed, 0 for none */
@@ -184,6 +190,8 @@ void vt_mux_keepalive_stop (VtMux *self);
 void vt_mux_note_pong (VtMux *self);
 /* The answer to a ping that carried the time at which it was sent. */
 void vt_mux_note_timed_pong (VtMux *self, gint64 sent);
+/* There is another link, over which nothing is known of the other side yet. */
+void vt_mux_keepalive_restart (VtMux *self);
 /* The other side is there: pings at once, and knows the round-trip time one round trip later. */
 void vt_mux_keepalive_greet (VtMux *self);
 

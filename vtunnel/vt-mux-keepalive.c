@@ -1,13 +1,7 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "config.h"
-
 #include "vt-mux-internal-private.h"
-
-#include <glib/gi18n-lib.h>
-
-#include "vt-error.h"
 
 /* A timer that is later than this was late because this process did not run. */
 #define OVERSLEPT (G_USEC_PER_SEC / 2)
@@ -51,8 +45,7 @@ dead_cb (void *user_data)
   else if (has_overslept (self, now))
     wait_for_life (self, self->config.ping_timeout);
   else
-    vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
-                                            _ ("Nothing was heard from the other side")));
+    self->handlers.silent (self->user_data);
 }
 
 /* Where there is one, both sides ping, from then on; in v1 only the client does. */
@@ -83,6 +76,27 @@ ping_cb (void *user_data)
   send_ping (user_data);
 }
 
+/* Who does not read cannot hear. */
+static void
+probe_cb (void *user_data)
+{
+  VtMux *self = user_data;
+
+  if (self->last_seen < self->probed_at && !self->paused)
+    self->handlers.silent (self->user_data);
+}
+
+void
+vt_mux_probe (VtMux *self, gint64 patience)
+{
+  if (self->suspended || self->failure != NULL || vt_timer_is_running (self->probe_timer))
+    return;
+
+  self->probed_at = vt_clock_get_time (self->clock);
+  vt_timer_start (self->probe_timer, patience);
+  send_ping (self);
+}
+
 void
 vt_mux_keepalive_start (VtMux *self)
 {
@@ -91,6 +105,7 @@ vt_mux_keepalive_start (VtMux *self)
   self->last_seen = vt_clock_get_time (self->clock);
   self->dead_timer = vt_timer_new (self->clock, "mux dead peer", dead_cb, self);
   self->ping_timer = vt_timer_new (self->clock, "mux ping", ping_cb, self);
+  self->probe_timer = vt_timer_new (self->clock, "mux probe", probe_cb, self);
   if (self->config.ping_interval == 0)
     return;
 
@@ -104,6 +119,16 @@ vt_mux_keepalive_greet (VtMux *self)
 {
   if (has_greeting (self) && self->failure == NULL)
     send_ping (self);
+}
+
+/* The path may be another one now. */
+void
+vt_mux_keepalive_restart (VtMux *self)
+{
+  self->min_rtt = -1;
+  self->last_seen = vt_clock_get_time (self->clock);
+  vt_mux_keepalive_resume (self);
+  vt_mux_keepalive_greet (self);
 }
 
 /* Who does not read cannot hear; pings go on, so that the other side does not lose patience. */
@@ -125,8 +150,10 @@ vt_mux_keepalive_resume (VtMux *self)
 void
 vt_mux_keepalive_stop (VtMux *self)
 {
+  self->timed_ping = 0;
   vt_timer_stop (self->dead_timer);
   vt_timer_stop (self->ping_timer);
+  vt_timer_stop (self->probe_timer);
 }
 
 static void

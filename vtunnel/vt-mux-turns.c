@@ -22,7 +22,8 @@ static gboolean
 has_room (VtMux *self)
 {
   return self->handlers.get_queued (self->user_data) + self->batched < SEND_QUEUE_HIGH
-         && vt_mux_get_kept (self) <= self->config.max_buffer;
+         && vt_mux_get_kept (self) <= self->config.max_buffer
+         && (self->handlers.is_behind == NULL || !self->handlers.is_behind (self->user_data));
 }
 
 static void

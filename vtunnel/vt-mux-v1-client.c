@@ -50,7 +50,7 @@ refusal_free (Refusal *self)
 static void
 tell_failed (VtMuxV1 *self, guint32 id, const GError *error)
 {
-  self->mux->handlers.listen_failed (id, error, self->mux->user_data);
+  self->mux->handlers.listen_failed (id, error, 0, self->mux->user_data);
 }
 
 static void

@@ -45,7 +45,10 @@ void vt_mux_v1_client_receive (VtMuxV1 *self, const VtJsonMessage *message);
 /* vt-mux-v1-server.c */
 void     vt_mux_v1_server_init (VtMuxV1 *self);
 void     vt_mux_v1_server_accept (VtMux *mux, guint32 id, const char *address, guint16 port);
-void     vt_mux_v1_server_refuse (VtMux *mux, guint32 id, const GError *error);
+void     vt_mux_v1_server_refuse (VtMux        *mux,
+                                  guint32       id,
+                                  const GError *error,
+                                  unsigned int  retry_after);
 gboolean vt_mux_v1_server_open_stream (VtMux          *mux,
                                        guint32         id,
                                        guint32         listen_id,

@@ -133,7 +133,7 @@ vt_mux_v1_server_accept (VtMux *mux, guint32 id, const char *address, guint16 po
 }
 
 void
-vt_mux_v1_server_refuse (VtMux *mux, guint32 id, const GError *error)
+vt_mux_v1_server_refuse (VtMux *mux, guint32 id, const GError *error, unsigned int retry_after)
 {
   VtMuxV1 *self = mux->protocol_state;
   Listen *listen = find_unanswered (self, id);

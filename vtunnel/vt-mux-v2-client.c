@@ -49,12 +49,12 @@ ask (VtMuxV2 *self, VtControlType type, guint32 id)
 }
 
 static void
-tell_failed (VtMuxV2 *self, Wish *wish, const GError *error)
+tell_failed (VtMuxV2 *self, Wish *wish, const GError *error, unsigned int retry_after)
 {
   guint32 id = wish->id;
 
   g_hash_table_remove (self->listens, GUINT_TO_POINTER (id));
-  self->mux->handlers.listen_failed (id, error, self->mux->user_data);
+  self->mux->handlers.listen_failed (id, error, retry_after, self->mux->user_data);
 }
 
 static void
@@ -65,6 +65,13 @@ tell_done (VtMuxV2 *self, Wish *wish)
   g_hash_table_remove (self->listens, GUINT_TO_POINTER (id));
   if (self->mux->handlers.unlisten_done != NULL)
     self->mux->handlers.unlisten_done (id, self->mux->user_data);
+}
+
+static void
+wait_for_answer (Wish *wish)
+{
+  if (wish->state != LISTENING && !wish->v2->mux->suspended)
+    vt_timer_start (wish->timer, VT_MUX_ANSWER_TIMEOUT);
 }
 
 /* No answer. Should it come still, nobody wants it any more. */
@@ -82,7 +89,30 @@ wish_cb (void *user_data)
     }
   error = g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT, _ ("The server does not answer"));
   ask (self, VT_CONTROL_UNLISTEN, wish->id);
-  tell_failed (self, wish, error);
+  tell_failed (self, wish, error, 0);
+}
+
+void
+vt_mux_v2_client_suspend (VtMuxV2 *self)
+{
+  GHashTableIter iter;
+  Wish *wish;
+
+  g_hash_table_iter_init (&iter, self->listens);
+  while (g_hash_table_iter_next (&iter, NULL, (void **) &wish))
+    vt_timer_stop (wish->timer);
+}
+
+/* The whole time again, in which to answer what it may have to be told again. */
+void
+vt_mux_v2_client_resume (VtMuxV2 *self)
+{
+  GHashTableIter iter;
+  Wish *wish;
+
+  g_hash_table_iter_init (&iter, self->listens);
+  while (g_hash_table_iter_next (&iter, NULL, (void **) &wish))
+    wait_for_answer (wish);
 }
 
 void
@@ -103,7 +133,7 @@ vt_mux_v2_client_listen (VtMux *mux, guint32 id, const VtMuxListen *listen)
   wish->id = id;
   wish->kind = listen->kind;
   wish->timer = vt_timer_new (mux->clock, "mux listen", wish_cb, wish);
-  vt_timer_start (wish->timer, VT_MUX_ANSWER_TIMEOUT);
+  wait_for_answer (wish);
   g_hash_table_insert (self->listens, GUINT_TO_POINTER (id), wish);
   vt_mux_v2_send_control (self, &control);
 }
@@ -117,7 +147,7 @@ vt_mux_v2_client_unlisten (VtMux *mux, guint32 id)
   if (wish == NULL || wish->state == TAKING_BACK)
     return wish != NULL;
   wish->state = TAKING_BACK;
-  vt_timer_start (wish->timer, VT_MUX_ANSWER_TIMEOUT);
+  wait_for_answer (wish);
   ask (self, VT_CONTROL_UNLISTEN, id);
   return TRUE;
 }
@@ -150,7 +180,7 @@ receive_listen_err (VtMuxV2 *self, Wish *wish, const VtControl *control)
   escaped = control->error != NULL ? vt_text_escape (control->error, -1) : NULL;
   error = g_error_new_literal (VT_ERROR, control->code,
                                escaped != NULL ? escaped : _ ("The server refuses the port"));
-  tell_failed (self, wish, error);
+  tell_failed (self, wish, error, control->retry_after);
 }
 
 void

@@ -67,6 +67,8 @@ gboolean vt_mux_v2_window_has_room (VtMux *mux);
 
 /* vt-mux-v2-client.c */
 void     vt_mux_v2_client_init (VtMuxV2 *self);
+void     vt_mux_v2_client_suspend (VtMuxV2 *self);
+void     vt_mux_v2_client_resume (VtMuxV2 *self);
 void     vt_mux_v2_client_listen (VtMux *mux, guint32 id, const VtMuxListen *listen);
 gboolean vt_mux_v2_client_unlisten (VtMux *mux, guint32 id);
 void     vt_mux_v2_client_receive (VtMuxV2 *self, const VtControl *control);
@@ -75,7 +77,10 @@ void     vt_mux_v2_client_open (VtMuxV2 *self, const VtBinaryFrame *frame);
 /* vt-mux-v2-server.c */
 void     vt_mux_v2_server_init (VtMuxV2 *self);
 void     vt_mux_v2_server_accept (VtMux *mux, guint32 id, const char *address, guint16 port);
-void     vt_mux_v2_server_refuse (VtMux *mux, guint32 id, const GError *error);
+void     vt_mux_v2_server_refuse (VtMux        *mux,
+                                  guint32       id,
+                                  const GError *error,
+                                  unsigned int  retry_after);
 gboolean vt_mux_v2_server_open_stream (VtMux          *mux,
                                        guint32         id,
                                        guint32         listen_id,

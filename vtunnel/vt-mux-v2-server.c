@@ -20,13 +20,14 @@ vt_mux_v2_server_init (VtMuxV2 *self)
 }
 
 static void
-send_refusal (VtMuxV2 *self, guint32 id, const GError *error)
+send_refusal (VtMuxV2 *self, guint32 id, const GError *error, unsigned int retry_after)
 {
   const VtControl refusal = {
     .type = VT_CONTROL_LISTEN_ERR,
     .id = id,
     .code = error->domain == VT_ERROR ? error->code : VT_ERROR_FAILED,
     .error = error->message,
+    .retry_after = retry_after,
   };
 
   vt_mux_v2_send_control (self, &refusal);
@@ -52,7 +53,7 @@ receive_listen (VtMuxV2 *self, const VtControl *control)
     {
       error = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
                                    _ ("Too many requests are waiting for an answer"));
-      send_refusal (self, control->id, error);
+      send_refusal (self, control->id, error, 0);
       return;
     }
   self->n_unanswered++;
@@ -116,14 +117,14 @@ vt_mux_v2_server_accept (VtMux *mux, guint32 id, const char *address, guint16 po
 }
 
 void
-vt_mux_v2_server_refuse (VtMux *mux, guint32 id, const GError *error)
+vt_mux_v2_server_refuse (VtMux *mux, guint32 id, const GError *error, unsigned int retry_after)
 {
   VtMuxV2 *self = vt_mux_v2_get (mux);
 
   if (take_unanswered (self, id) == NULL)
     return;
   g_hash_table_remove (self->listens, GUINT_TO_POINTER (id));
-  send_refusal (self, id, error);
+  send_refusal (self, id, error, retry_after);
 }
 
 gboolean

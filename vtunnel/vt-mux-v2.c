@@ -65,6 +65,20 @@ v2_ping (VtMux *mux)
 }
 
 static void
+v2_suspend (VtMux *mux)
+{
+  if (mux->config.role == VT_MUX_CLIENT)
+    vt_mux_v2_client_suspend (vt_mux_v2_get (mux));
+}
+
+static void
+v2_resume (VtMux *mux)
+{
+  if (mux->config.role == VT_MUX_CLIENT)
+    vt_mux_v2_client_resume (vt_mux_v2_get (mux));
+}
+
+static void
 v2_goaway (VtMux *mux, const char *reason, unsigned int timeout)
 {
   VtMuxV2 *self = vt_mux_v2_get (mux);
@@ -361,6 +375,8 @@ const VtMuxProtocol vt_mux_v2 = {
   .set_peer_limits = v2_set_peer_limits,
   .receive = v2_receive,
   .ping = v2_ping,
+  .suspend = v2_suspend,
+  .resume = v2_resume,
   .goaway = v2_goaway,
   .listen = vt_mux_v2_client_listen,
   .unlisten = vt_mux_v2_client_unlisten,

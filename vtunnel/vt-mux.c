@@ -121,6 +121,7 @@ vt_mux_free (VtMux *self, const GError *error)
   vt_timer_free (self->failure_timer);
   vt_timer_free (self->dead_timer);
   vt_timer_free (self->ping_timer);
+  vt_timer_free (self->probe_timer);
   vt_clock_unref (self->clock);
   g_clear_error (&self->failure);
   g_free (self);
@@ -145,6 +146,31 @@ vt_mux_send (VtMux *self, GBytes *message, gboolean text, gboolean counted)
   if (self->failure == NULL)
     self->handlers.send (message, text, counted, self->user_data);
   g_bytes_unref (message);
+}
+
+void
+vt_mux_suspend (VtMux *self)
+{
+  if (self->suspended || self->failure != NULL)
+    return;
+
+  self->suspended = TRUE;
+  vt_mux_keepalive_stop (self);
+  if (self->protocol->suspend != NULL)
+    self->protocol->suspend (self);
+}
+
+void
+vt_mux_resume (VtMux *self)
+{
+  if (!self->suspended || self->failure != NULL)
+    return;
+
+  self->suspended = FALSE;
+  vt_mux_keepalive_restart (self);
+  if (self->protocol->resume != NULL)
+    self->protocol->resume (self);
+  vt_mux_serve_soon (self);
 }
 
 void
@@ -215,12 +241,12 @@ vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16 port
 }
 
 void
-vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error)
+vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error, unsigned int retry_after)
 {
   g_assert (self->config.role == VT_MUX_SERVER);
 
   if (self->failure == NULL)
-    self->protocol->listen_refuse (self, id, error);
+    self->protocol->listen_refuse (self, id, error, retry_after);
 }
 
 VtMuxStream *
@@ -289,6 +315,14 @@ vt_mux_remove_stream (VtMux *self, guint32 id)
     fail_without_numbers (self);
 }
 
+/* Also of a link that is not there: users who come and go meanwhile leave their traces. */
+static gboolean
+is_overloaded (VtMux *self)
+{
+  return vt_mux_is_full (self) || vt_mux_get_kept (self) > self->config.max_buffer
+         || self->handlers.get_queued (self->user_data) > SEND_QUEUE_BUSY;
+}
+
 static gboolean
 may_open (VtMux *self, GError **error)
 {
@@ -303,7 +337,7 @@ may_open (VtMux *self, GError **error)
                            _ ("The session takes no new connections"));
       return FALSE;
     }
-  if (vt_mux_is_full (self) || self->handlers.get_queued (self->user_data) > SEND_QUEUE_BUSY)
+  if (is_overloaded (self))
     {
       g_set_error_literal (error, VT_ERROR, VT_ERROR_LIMIT,
                            _ ("The session has too many connections"));

@@ -37,7 +37,7 @@ struct _VtReplay {
   guint64 next;      /* the next one to go out over the link; the other side can have all before */
   guint64 end;       /* all before this were handed in */
   size_t kept;
-  gboolean sending; /* send_waiting () is on the stack */
+  gboolean sending; /* send_until () is on the stack */
 
   guint64 received;
   guint64 told;     /* of these, the other side knows that they came */
@@ -101,13 +101,14 @@ forget (VtReplay *self, guint64 until)
 /* What the handler hands in, or takes away, is seen by the loop that called it: so the order is
  * kept, whatever the handler does. */
 static void
-send_waiting (VtReplay *self)
+send_until (VtReplay *self, gboolean has_room)
 {
   if (self->sending)
     return;
 
   self->sending = TRUE;
-  while (self->attached && self->next < self->end)
+  while (self->attached && self->next < self->end
+         && (has_room || self->handlers.has_room (self->user_data)))
     {
       Slot *slot = get_slot (self, self->next++);
       g_autoptr(GBytes) message = g_bytes_ref (slot->message);
@@ -159,11 +160,14 @@ vt_replay_free (VtReplay *self)
   g_free (self);
 }
 
+/* What is new goes out past a full link, but never past what is older. */
 void
 vt_replay_send (VtReplay *self, GBytes *message, gboolean text)
 {
+  gboolean is_next = self->next == self->end;
+
   keep (self, message, text);
-  send_waiting (self);
+  send_until (self, is_next);
 }
 
 size_t
@@ -221,8 +225,20 @@ vt_replay_attach (VtReplay *self, guint64 received, GError **error)
   self->attached = TRUE;
   self->next = received;
   note_told (self);
-  send_waiting (self);
+  send_until (self, FALSE);
   return TRUE;
+}
+
+void
+vt_replay_continue (VtReplay *self)
+{
+  send_until (self, FALSE);
+}
+
+gboolean
+vt_replay_is_behind (VtReplay *self)
+{
+  return !self->attached || self->next < self->end;
 }
 
 void

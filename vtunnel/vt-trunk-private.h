@@ -14,10 +14,6 @@ typedef struct _VtTrunk VtTrunk;
 /* The WebSocket subprotocol that stands for v2. */
 #define VT_TRUNK_V2 "vtunnel.v2"
 
-/* Close codes beside those of RFC 6455. */
-#define VT_TRUNK_CLOSE_TRY_AGAIN 1013 /* IANA's registry: Try Again Later */
-#define VT_TRUNK_CLOSE_REPLACED 4001  /* a newer link carries the session */
-
 /* The longest message that is taken, in bytes: what an existing program of protocol v1 may send in
  * one, and what this side announces in v2. */
 #define VT_TRUNK_MAX_MESSAGE(protocol) ((protocol) == 1 ? 1024 * 1024 : VT_CONTROL_OUR_MESSAGE)
@@ -64,7 +60,7 @@ void vt_trunk_close (VtTrunk *self, unsigned int code, const char *reason);
 void vt_trunk_abandon (VtTrunk *self, const GError *error);
 
 /* v2. The other side has come back: lets go of the present link, if there is one, with
- * VT_TRUNK_CLOSE_REPLACED and without `suspended`. How many counted messages came is settled then,
+ * VT_CLOSE_REPLACED and without `suspended`. How many counted messages came is settled then,
  * until vt_trunk_resume (). */
 guint64 vt_trunk_prepare_resume (VtTrunk *self);
 guint64 vt_trunk_get_received (VtTrunk *self);

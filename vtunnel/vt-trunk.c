@@ -3,46 +3,28 @@
 
 #include "config.h"
 
-#include "vt-trunk-private.h"
+#include "vt-trunk-struct-private.h"
 
 #include <glib/gi18n-lib.h>
 
-#include "vt-clock-private.h"
+#include "vt-close-code-private.h"
 #include "vt-codec-binary-private.h"
-#include "vt-error-private.h"
-#include "vt-greeting-private.h"
-#include "vt-replay-private.h"
-#include "vt-text-private.h"
+#include "vt-error.h"
 
-/* Whatever ends a trunk can come from deep within the mux: from an event of one of its streams, on
- * which an application closes its client or lets it go. A mux must not be freed there, so both
- * closing and freeing are done in a later dispatch. What others see happens at once: the socket
- * is closed, and no handler is called any more.
- */
-struct _VtTrunk {
-  VtTrunkHandlers handlers;
-  void *user_data;
-  VtGate *gate;       /* owned, NULL for a connection that the application made */
-  VtLink *link;       /* owned */
-  VtMux *mux;         /* owned, NULL once the streams were told that it is over */
-  VtReplay *replay;   /* owned, NULL in v1 */
-  VtTimer *greeting;  /* owned: waits for the other side's greeting */
-  VtTimer *later;     /* owned, closes or destroys in a dispatch of its own */
-  GError *error;      /* owned, why this side gave up, NULL if it did not */
-  char *close_reason; /* owned */
-  unsigned int close_code;
-  VtMuxConfig config;
-  gboolean ready;   /* both sides have greeted; v1: from the beginning */
-  gboolean closing; /* vt_trunk_close () was called, or the mux failed */
-  gboolean closed;  /* the owner was told, or is not to be told any more */
-  gboolean freed;
-};
+/* A link that a newer one has replaced. */
+typedef struct {
+  VtTrunk *trunk; /* not owned, its owner */
+  VtLink *link;   /* owned */
+} OldLink;
 
-/* What an existing program of protocol v1 may send in one message. */
-#define MAX_MESSAGE_V1 (1024 * 1024)
+static void
+old_link_free (void *data)
+{
+  OldLink *self = data;
 
-/* How long the other side may take to greet. */
-#define GREETING_TIMEOUT (10 * G_TIME_SPAN_SECOND)
+  vt_link_free (self->link);
+  g_free (self);
+}
 
 /* Tells the streams, for which an end of the tunnel is never an orderly end of their own. */
 static void
@@ -61,141 +43,92 @@ static void
 destroy (VtTrunk *self)
 {
   end_streams (self, NULL);
-  g_clear_pointer (&self->link, vt_link_free);
   g_clear_pointer (&self->replay, vt_replay_free);
-  g_clear_pointer (&self->greeting, vt_timer_free);
+  g_clear_pointer (&self->patience, vt_timer_free);
   g_clear_pointer (&self->later, vt_timer_free);
-  g_clear_object (&self->gate);
+  g_ptr_array_unref (self->old_links);
   g_clear_error (&self->error);
   g_free (self->close_reason);
   g_free (self);
 }
 
 static void
-report_closed (VtTrunk *self, const GError *error)
+report_closed (VtTrunk *self, unsigned int code, const GError *error)
 {
   if (self->freed || self->closed)
     return;
   self->closed = TRUE;
-  self->handlers.closed (error, self->user_data);
+  self->handlers.closed (code, error, self->user_data);
 }
 
-static GError *
-error_from_close_code (unsigned int code, const char *reason)
+/* The session is over, and the link with it. Not from within the mux. */
+static void
+finish (VtTrunk *self, unsigned int code, const GError *error)
 {
-  g_autofree char *escaped = NULL;
-  int error_code;
-
-  switch (code)
-    {
-    /* No code at all is how a program says that it has nothing to add. */
-    case 0:
-    case SOUP_WEBSOCKET_CLOSE_NORMAL:
-    case SOUP_WEBSOCKET_CLOSE_NO_STATUS:
-      return NULL;
-    case SOUP_WEBSOCKET_CLOSE_GOING_AWAY:
-      error_code = VT_ERROR_SHUTTING_DOWN;
-      break;
-    case SOUP_WEBSOCKET_CLOSE_PROTOCOL_ERROR:
-    case SOUP_WEBSOCKET_CLOSE_UNSUPPORTED_DATA:
-    case SOUP_WEBSOCKET_CLOSE_BAD_DATA:
-      error_code = VT_ERROR_PROTOCOL;
-      break;
-    case SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION:
-    case SOUP_WEBSOCKET_CLOSE_TOO_BIG:
-      error_code = VT_ERROR_LIMIT;
-      break;
-    default:
-      error_code = VT_ERROR_FAILED;
-      break;
-    }
-
-  if (reason == NULL || *reason == '\0')
-    return g_error_new (VT_ERROR, error_code, _ ("The other side closed the tunnel (code %u)"),
-                        code);
-  escaped = vt_text_escape (reason, -1);
-  return g_error_new (VT_ERROR, error_code, _ ("The other side closed the tunnel (code %u): %s"),
-                      code, escaped);
+  vt_timer_stop (self->later);
+  vt_timer_stop (self->patience);
+  self->closing = TRUE;
+  end_streams (self, error);
+  g_clear_pointer (&self->link, vt_link_free);
+  report_closed (self, code, error);
 }
 
-/* This side has had enough of the other one, or of waiting for it. Not from within the mux. */
+/* This side has had enough of the other one. Not from within the mux. */
 static void
 give_up (VtTrunk *self, const GError *error)
 {
-  unsigned int code = SOUP_WEBSOCKET_CLOSE_PROTOCOL_ERROR;
-  gboolean dead = g_error_matches (error, VT_ERROR, VT_ERROR_TIMED_OUT);
+  g_autoptr(GError) why = g_error_copy (error);
 
+  if (self->link == NULL)
+    {
+      finish (self, 0, why);
+      return;
+    }
   vt_timer_stop (self->later);
-  vt_timer_stop (self->greeting);
   self->closing = TRUE;
   g_clear_error (&self->error);
-  self->error = g_error_copy (error);
-  if (g_error_matches (error, VT_ERROR, VT_ERROR_LIMIT))
-    code = SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION;
-  else if (dead || g_error_matches (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN))
-    code = SOUP_WEBSOCKET_CLOSE_GOING_AWAY;
-
-  end_streams (self, self->error);
-  if (self->freed)
-    return;
-  vt_link_close (self->link, code, self->error->message);
-  /* It will not shake hands. */
-  if (dead)
-    report_closed (self, self->error);
-}
-
-static void
-greeting_cb (void *user_data)
-{
-  g_autoptr(GError) error =
-      g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT, _ ("The other side does not greet"));
-
-  give_up (user_data, error);
-}
-
-/* What was sent before, such as a client's wishes, leaves now. */
-static void
-become_ready (VtTrunk *self, const VtControlLimits *limits)
-{
-  g_autoptr(GError) error = NULL;
-
-  vt_timer_stop (self->greeting);
-  self->ready = TRUE;
-  vt_mux_set_peer_limits (self->mux, limits);
-  if (!vt_replay_attach (self->replay, 0, &error))
-    give_up (self, error);
-  else if (self->handlers.ready != NULL)
-    self->handlers.ready (self->user_data);
+  self->error = g_error_copy (why);
+  end_streams (self, why);
+  if (self->link != NULL)
+    vt_link_close (self->link, vt_close_code_for_error (why), why->message);
 }
 
 static gboolean
-send_greeting (VtTrunk *self, GError **error)
+can_suspend (VtTrunk *self)
 {
-  VtControlLimits limits;
-  g_autoptr(GBytes) greeting = NULL;
-
-  vt_mux_config_get_limits (&self->config, &limits);
-  greeting = self->config.role == VT_MUX_CLIENT ? vt_greeting_new_hello (&limits)
-                                                : vt_greeting_new_welcome (&limits, error);
-  if (greeting != NULL)
-    vt_link_send (self->link, greeting, TRUE);
-  return greeting != NULL;
+  return self->replay != NULL && !self->closing && self->heard && self->config.resume_timeout > 0;
 }
 
 static void
-receive_greeting (VtTrunk *self, gboolean text, GBytes *message)
+detach (VtTrunk *self)
 {
-  gboolean is_client = self->config.role == VT_MUX_CLIENT;
-  g_auto(VtControl) greeting = { 0 };
-  g_autoptr(GError) error = NULL;
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
 
-  if (!vt_greeting_read (message, text, is_client ? VT_CONTROL_WELCOME : VT_CONTROL_HELLO,
-                         &greeting, &error)
-      || (!is_client && !send_greeting (self, &error)))
-    give_up (self, error);
-  else
-    become_ready (self, &greeting.limits);
+  vt_replay_detach (self->replay);
+  vt_mux_suspend (self->mux);
+  self->suspended_until = vt_clock_get_time (clock) + self->config.resume_timeout;
+  vt_timer_start (self->patience, self->config.resume_timeout);
 }
+
+static void
+suspend (VtTrunk *self, const GError *error)
+{
+  g_clear_pointer (&self->link, vt_link_free);
+  detach (self);
+  self->handlers.suspended (error, self->user_data);
+}
+
+static void
+patience_cb (void *user_data)
+{
+  g_autoptr(GError) error =
+      g_error_new_literal (VT_ERROR, VT_ERROR_NOT_RESUMED,
+                           _ ("The connection was lost, and did not come back in time"));
+
+  finish (user_data, 0, error);
+}
+
+/* What the link tells. */
 
 static void
 receive_ack (VtTrunk *self, guint64 received)
@@ -216,9 +149,8 @@ receive_v2 (VtTrunk *self, gboolean text, GBytes *message)
   const uint8_t *data = g_bytes_get_data (message, &length);
   guint64 received;
 
-  if (!self->ready)
-    receive_greeting (self, text, message);
-  else if (!text && vt_codec_binary_read_ack (data, length, &received))
+  self->heard = TRUE;
+  if (!text && vt_codec_binary_read_ack (data, length, &received))
     receive_ack (self, received);
   else if (vt_mux_receive (self->mux, text, message))
     vt_replay_note_received (self->replay, length);
@@ -237,13 +169,27 @@ link_message_cb (gboolean text, GBytes *message, void *user_data)
     vt_mux_receive (self->mux, text, message);
 }
 
+/* In v2 the mux itself pings. An existing program of v1 may only answer the WebSocket's pings. */
+static void
+set_ping_interval (VtTrunk *self)
+{
+  gint64 interval = self->replay != NULL ? 0 : self->config.mux.ping_interval;
+  gint64 seconds = (interval + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND;
+
+  vt_link_set_ping_interval (self->link, (unsigned int) MIN (seconds, G_MAXUINT16));
+}
+
 static void
 link_alive_cb (void *user_data)
 {
   VtTrunk *self = user_data;
 
-  if (self->mux != NULL && !self->freed)
-    vt_mux_note_alive (self->mux);
+  if (self->mux == NULL || self->freed)
+    return;
+  vt_mux_note_alive (self->mux);
+  if (self->probing)
+    set_ping_interval (self);
+  self->probing = FALSE;
 }
 
 static void
@@ -251,8 +197,11 @@ link_writable_cb (void *user_data)
 {
   VtTrunk *self = user_data;
 
-  if (self->mux != NULL && !self->freed)
-    vt_mux_note_writable (self->mux);
+  if (self->mux == NULL || self->freed)
+    return;
+  if (self->replay != NULL)
+    vt_replay_continue (self->replay);
+  vt_mux_note_writable (self->mux);
 }
 
 static void
@@ -263,19 +212,87 @@ link_closed_cb (unsigned int code, const char *reason, const GError *error, void
 
   if (self->freed)
     return;
+  why = self->error != NULL ? g_error_copy (self->error)
+                            : vt_close_code_to_error (code, reason, error);
+  if (!can_suspend (self) || !vt_close_code_allows_resuming (code, error))
+    {
+      finish (self, code, why);
+      return;
+    }
+  if (why == NULL)
+    why = g_error_new_literal (VT_ERROR, VT_ERROR_FAILED, _ ("The connection was lost"));
+  suspend (self, why);
+}
 
-  vt_timer_stop (self->later);
-  vt_timer_stop (self->greeting);
-  self->closing = TRUE;
-  if (self->error != NULL)
-    why = g_error_copy (self->error);
-  else if (error != NULL)
-    why = vt_error_from_platform (error, VT_ERROR_FAILED);
-  else
-    why = error_from_close_code (code, reason);
+static void
+take_link (VtTrunk *self, VtLink *link)
+{
+  const VtLinkHandlers handlers = {
+    .message = link_message_cb,
+    .alive = link_alive_cb,
+    .writable = link_writable_cb,
+    .closed = link_closed_cb,
+  };
 
-  end_streams (self, why);
-  report_closed (self, why);
+  self->link = link;
+  vt_link_set_handlers (link, &handlers, self);
+  set_ping_interval (self);
+}
+
+static void
+old_message_cb (gboolean text, GBytes *message, void *user_data)
+{
+}
+
+static void
+old_nothing_cb (void *user_data)
+{
+}
+
+static void
+old_closed_cb (unsigned int code, const char *reason, const GError *error, void *user_data)
+{
+  OldLink *old = user_data;
+
+  g_ptr_array_remove_fast (old->trunk->old_links, old);
+}
+
+/* Whoever still listens there is told; nothing that still comes counts. */
+static void
+replace_link (VtTrunk *self)
+{
+  const VtLinkHandlers handlers = {
+    .message = old_message_cb,
+    .alive = old_nothing_cb,
+    .writable = old_nothing_cb,
+    .closed = old_closed_cb,
+  };
+  OldLink *old = g_new0 (OldLink, 1);
+
+  old->trunk = self;
+  old->link = g_steal_pointer (&self->link);
+  g_ptr_array_add (self->old_links, old);
+  vt_link_set_handlers (old->link, &handlers, old);
+  vt_link_close (old->link, VT_CLOSE_REPLACED, "A newer connection carries the session");
+}
+
+/* What the replay and the mux hand out. */
+
+static void
+replay_send_cb (GBytes *message, gboolean text, void *user_data)
+{
+  VtTrunk *self = user_data;
+
+  if (self->link != NULL)
+    vt_link_send (self->link, message, text);
+}
+
+static gboolean
+replay_has_room_cb (void *user_data)
+{
+  VtTrunk *self = user_data;
+
+  return self->link != NULL && vt_link_get_queued (self->link) < VT_LINK_LOW;
 }
 
 static void
@@ -287,16 +304,7 @@ mux_send_cb (GBytes *message, gboolean text, gboolean counted, void *user_data)
     return;
   if (counted && self->replay != NULL)
     vt_replay_send (self->replay, message, text);
-  else if (self->ready)
-    vt_link_send (self->link, message, text);
-}
-
-static void
-replay_send_cb (GBytes *message, gboolean text, void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (!self->freed)
+  else if (self->link != NULL)
     vt_link_send (self->link, message, text);
 }
 
@@ -308,12 +316,20 @@ mux_get_kept_cb (void *user_data)
   return self->replay != NULL ? vt_replay_get_kept (self->replay) : 0;
 }
 
+static gboolean
+mux_is_behind_cb (void *user_data)
+{
+  VtTrunk *self = user_data;
+
+  return self->replay != NULL && vt_replay_is_behind (self->replay);
+}
+
 static size_t
 mux_get_queued_cb (void *user_data)
 {
   VtTrunk *self = user_data;
 
-  return vt_link_get_queued (self->link);
+  return self->link != NULL ? vt_link_get_queued (self->link) : 0;
 }
 
 static void
@@ -321,90 +337,8 @@ mux_set_reading_cb (gboolean reading, void *user_data)
 {
   VtTrunk *self = user_data;
 
-  if (!self->freed)
+  if (self->link != NULL)
     vt_link_set_reading (self->link, reading);
-}
-
-static gboolean
-is_live (VtTrunk *self)
-{
-  return !self->freed && !self->closing;
-}
-
-static void
-mux_listen_ok_cb (guint32 id,
-                  const char *address,
-                  guint16 port,
-                  gboolean confirmed,
-                  void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (is_live (self) && self->handlers.listen_ok != NULL)
-    self->handlers.listen_ok (id, address, port, confirmed, self->user_data);
-}
-
-static void
-mux_listen_failed_cb (guint32 id, const GError *error, void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (is_live (self) && self->handlers.listen_failed != NULL)
-    self->handlers.listen_failed (id, error, self->user_data);
-}
-
-static void
-mux_stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (is_live (self) && self->handlers.stream_opened != NULL)
-    self->handlers.stream_opened (stream, listen_id, self->user_data);
-}
-
-static void
-mux_listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (is_live (self) && self->handlers.listen_requested != NULL)
-    self->handlers.listen_requested (id, listen, self->user_data);
-}
-
-static void
-mux_unlistened_cb (guint32 id, void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (is_live (self) && self->handlers.unlistened != NULL)
-    self->handlers.unlistened (id, self->user_data);
-}
-
-static void
-mux_rtt_measured_cb (gint64 rtt, void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (is_live (self) && self->handlers.rtt_measured != NULL)
-    self->handlers.rtt_measured (rtt, self->user_data);
-}
-
-static void
-mux_unlisten_done_cb (guint32 id, void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (is_live (self) && self->handlers.unlisten_done != NULL)
-    self->handlers.unlisten_done (id, self->user_data);
-}
-
-static void
-mux_going_away_cb (const char *reason, unsigned int timeout, void *user_data)
-{
-  VtTrunk *self = user_data;
-
-  if (is_live (self) && self->handlers.going_away != NULL)
-    self->handlers.going_away (reason, timeout, self->user_data);
 }
 
 static void
@@ -414,6 +348,25 @@ mux_failed_cb (const GError *error, void *user_data)
 
   if (!self->freed && self->mux != NULL)
     give_up (self, error);
+}
+
+/* It would not shake hands either. */
+static void
+mux_silent_cb (void *user_data)
+{
+  VtTrunk *self = user_data;
+  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
+                                                 _ ("Nothing was heard from the other side"));
+
+  if (self->freed || self->mux == NULL)
+    return;
+  if (can_suspend (self))
+    {
+      suspend (self, error);
+      return;
+    }
+  give_up (self, error);
+  report_closed (self, 0, error);
 }
 
 static void
@@ -431,84 +384,69 @@ later_cb (void *user_data)
   if (self->close_code == SOUP_WEBSOCKET_CLOSE_GOING_AWAY)
     error = g_error_new_literal (VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The tunnel shuts down"));
   end_streams (self, error);
-  if (!self->freed)
+  if (self->freed)
+    return;
+  if (self->link != NULL)
     vt_link_close (self->link, self->close_code, self->close_reason);
-}
-
-/* In v2 the mux itself pings, and both sides do. */
-static VtLink *
-new_link (VtTrunk *self, SoupWebsocketConnection *connection, VtGate *gate)
-{
-  const VtLinkHandlers handlers = {
-    .message = link_message_cb,
-    .alive = link_alive_cb,
-    .writable = link_writable_cb,
-    .closed = link_closed_cb,
-  };
-  g_autoptr(SoupWebsocketConnection) taken = connection;
-  size_t max_message = self->replay != NULL ? VT_CONTROL_OUR_MESSAGE : MAX_MESSAGE_V1;
-  VtLink *link = vt_link_new (connection, gate, max_message, &handlers, self);
-  gint64 interval = self->replay != NULL ? 0 : self->config.ping_interval;
-  gint64 seconds = (interval + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND;
-
-  vt_link_set_ping_interval (link, (unsigned int) MIN (seconds, G_MAXUINT16));
-  return link;
+  else
+    finish (self, 0, error);
 }
 
 static VtMux *
 new_mux (VtTrunk *self, VtClock *clock)
 {
-  const VtMuxHandlers handlers = {
+  VtMuxHandlers handlers = {
     .send = mux_send_cb,
     .get_queued = mux_get_queued_cb,
     .get_kept = mux_get_kept_cb,
+    .is_behind = mux_is_behind_cb,
     .set_reading = mux_set_reading_cb,
-    .listen_ok = mux_listen_ok_cb,
-    .listen_failed = mux_listen_failed_cb,
-    .unlisten_done = mux_unlisten_done_cb,
-    .stream_opened = mux_stream_opened_cb,
-    .listen_requested = mux_listen_requested_cb,
-    .unlistened = mux_unlistened_cb,
     .failed = mux_failed_cb,
-    .rtt_measured = mux_rtt_measured_cb,
-    .going_away = mux_going_away_cb,
+    .silent = mux_silent_cb,
   };
 
-  return vt_mux_new (&self->config, clock, &handlers, self);
+  vt_trunk_fill_mux_handlers (&handlers);
+  return vt_mux_new (&self->config.mux, clock, &handlers, self);
 }
 
+/* Both sides have greeted, and there is nothing yet that one of them could have. */
 static void
-begin_greeting (VtTrunk *self)
+begin_v2 (VtTrunk *self)
 {
-  vt_timer_start (self->greeting, GREETING_TIMEOUT);
-  if (self->config.role == VT_MUX_CLIENT)
-    send_greeting (self, NULL);
+  gboolean begun;
+
+  vt_mux_set_peer_limits (self->mux, &self->config.peer);
+  begun = vt_replay_attach (self->replay, 0, NULL);
+  g_assert (begun);
 }
 
 VtTrunk *
-vt_trunk_new (SoupWebsocketConnection *connection,
-              VtGate *gate,
-              const VtMuxConfig *config,
+vt_trunk_new (VtLink *link,
+              const VtTrunkConfig *config,
               const VtTrunkHandlers *handlers,
               void *user_data)
 {
-  const VtReplayHandlers replay_handlers = { .send = replay_send_cb };
+  const VtReplayHandlers replay_handlers = {
+    .send = replay_send_cb,
+    .has_room = replay_has_room_cb,
+  };
   g_autoptr(VtClock) clock = vt_clock_get (NULL);
   VtTrunk *self = g_new0 (VtTrunk, 1);
 
   self->handlers = *handlers;
   self->user_data = user_data;
   self->config = *config;
-  self->ready = config->protocol == 1;
-  self->gate = gate;
+  /* Its welcome was the server's word. */
+  self->heard = config->mux.role == VT_MUX_CLIENT;
+  self->old_links = g_ptr_array_new_with_free_func (old_link_free);
   self->later = vt_timer_new (clock, "trunk end", later_cb, self);
-  self->greeting = vt_timer_new (clock, "trunk greeting", greeting_cb, self);
-  if (!self->ready)
+  self->patience = vt_timer_new (clock, "trunk resume timeout", patience_cb, self);
+  if (config->mux.protocol == 2)
     self->replay = vt_replay_new (clock, &replay_handlers, self);
-  self->link = new_link (self, connection, gate);
+  take_link (self, link);
   self->mux = new_mux (self, clock);
-  if (!self->ready)
-    begin_greeting (self);
+  if (self->replay != NULL)
+    begin_v2 (self);
   return self;
 }
 
@@ -519,9 +457,11 @@ vt_trunk_free (VtTrunk *self)
 
   self->freed = TRUE;
   self->closing = TRUE;
-  vt_timer_stop (self->greeting);
-  if (self->gate != NULL)
-    vt_gate_abort (self->gate, FALSE);
+  vt_timer_stop (self->patience);
+  if (self->replay != NULL)
+    vt_replay_detach (self->replay);
+  g_clear_pointer (&self->link, vt_link_free);
+  g_ptr_array_set_size (self->old_links, 0);
   vt_timer_start (self->later, 0);
 }
 
@@ -531,11 +471,82 @@ vt_trunk_close (VtTrunk *self, unsigned int code, const char *reason)
   if (self->closing)
     return;
 
-  vt_timer_stop (self->greeting);
   self->closing = TRUE;
   self->close_code = code;
   self->close_reason = g_strdup (reason);
+  vt_timer_stop (self->patience);
   vt_timer_start (self->later, 0);
+}
+
+void
+vt_trunk_abandon (VtTrunk *self, const GError *error)
+{
+  if (!self->closed)
+    finish (self, 0, error);
+}
+
+guint64
+vt_trunk_prepare_resume (VtTrunk *self)
+{
+  g_assert (self->replay != NULL && !self->closing);
+
+  if (self->link != NULL)
+    {
+      replace_link (self);
+      detach (self);
+    }
+  return vt_trunk_get_received (self);
+}
+
+guint64
+vt_trunk_get_received (VtTrunk *self)
+{
+  return self->replay != NULL ? vt_replay_get_received (self->replay) : 0;
+}
+
+void
+vt_trunk_resume (VtTrunk *self, VtLink *link, guint64 received)
+{
+  g_autoptr(GError) error = NULL;
+
+  g_assert (self->replay != NULL && self->link == NULL && !self->closing);
+
+  vt_timer_stop (self->patience);
+  take_link (self, link);
+  if (!vt_replay_attach (self->replay, received, &error))
+    give_up (self, error);
+  else
+    vt_mux_resume (self->mux);
+}
+
+gboolean
+vt_trunk_is_suspended (VtTrunk *self)
+{
+  return vt_timer_is_running (self->patience);
+}
+
+gint64
+vt_trunk_get_remaining (VtTrunk *self)
+{
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+
+  if (!vt_trunk_is_suspended (self))
+    return 0;
+  return MAX (self->suspended_until - vt_clock_get_time (clock), 0);
+}
+
+void
+vt_trunk_probe (VtTrunk *self, gint64 patience)
+{
+  if (self->mux == NULL || self->link == NULL || self->closing)
+    return;
+
+  vt_mux_probe (self->mux, patience);
+  if (self->replay == NULL)
+    {
+      self->probing = TRUE;
+      vt_link_set_ping_interval (self->link, 1);
+    }
 }
 
 VtMux *
@@ -544,14 +555,8 @@ vt_trunk_get_mux (VtTrunk *self)
   return self->closing ? NULL : self->mux;
 }
 
-gboolean
-vt_trunk_is_ready (VtTrunk *self)
-{
-  return self->ready;
-}
-
 unsigned int
 vt_trunk_get_protocol (VtTrunk *self)
 {
-  return self->config.protocol;
+  return self->config.mux.protocol;
 }
