@@ -8,6 +8,8 @@
 
 #define DEFAULT_PING_INTERVAL 30
 #define DEFAULT_PING_TIMEOUT 15
+#define DEFAULT_RECONNECT_MIN 1.0
+#define DEFAULT_RECONNECT_MAX 30.0
 
 GParamSpec *vt_client_props[VT_CLIENT_PROP_STREAMS + 1];
 
@@ -38,6 +40,24 @@ vt_client_get_property (GObject *object, unsigned int property_id, GValue *value
       break;
     case VT_CLIENT_PROP_MAX_PROTOCOL:
       g_value_set_uint (value, self->max_protocol);
+      break;
+    case VT_CLIENT_PROP_RECONNECT:
+      g_value_set_boolean (value, self->reconnect);
+      break;
+    case VT_CLIENT_PROP_RECONNECT_MIN:
+      g_value_set_double (value, self->reconnect_min);
+      break;
+    case VT_CLIENT_PROP_RECONNECT_MAX:
+      g_value_set_double (value, self->reconnect_max);
+      break;
+    case VT_CLIENT_PROP_RETRY_FIRST:
+      g_value_set_boolean (value, self->retry_first);
+      break;
+    case VT_CLIENT_PROP_NEXT_RETRY:
+      g_value_set_int64 (value, self->retry.next);
+      break;
+    case VT_CLIENT_PROP_N_RESUMED:
+      g_value_set_uint (value, self->n_resumed);
       break;
     case VT_CLIENT_PROP_PROTOCOL:
       g_value_set_uint (value, vt_client_get_protocol (self));
@@ -88,6 +108,18 @@ vt_client_set_property (GObject *object,
     case VT_CLIENT_PROP_MAX_PROTOCOL:
       vt_client_set_max_protocol (self, g_value_get_uint (value));
       break;
+    case VT_CLIENT_PROP_RECONNECT:
+      vt_client_set_reconnect (self, g_value_get_boolean (value));
+      break;
+    case VT_CLIENT_PROP_RECONNECT_MIN:
+      vt_client_set_reconnect_min (self, g_value_get_double (value));
+      break;
+    case VT_CLIENT_PROP_RECONNECT_MAX:
+      vt_client_set_reconnect_max (self, g_value_get_double (value));
+      break;
+    case VT_CLIENT_PROP_RETRY_FIRST:
+      vt_client_set_retry_first (self, g_value_get_boolean (value));
+      break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -113,7 +145,7 @@ install_settings (void)
    * VtClient:ping-interval: (getter get_ping_interval) (setter set_ping_interval)
    *
    * How often the client makes sure that the server is still there, in seconds; 0 turns that off.
-   * It takes effect when the client is next opened.
+   * It takes effect when the client next connects.
    *
    * Since: 1.0
    */
@@ -124,7 +156,7 @@ install_settings (void)
    * VtClient:ping-timeout: (getter get_ping_timeout) (setter set_ping_timeout)
    *
    * How long the server may take to show any sign of life after it was asked for one, in seconds.
-   * It takes effect when the client is next opened.
+   * It takes effect when the client next connects.
    *
    * Since: 1.0
    */
@@ -143,7 +175,7 @@ install_connection (void)
    *
    * What the client connects through: it brings the proxy, the TLS database, cookies, credentials
    * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with
-   * libsoup's defaults. It takes effect when the client is next opened.
+   * libsoup's defaults. It takes effect when the client next connects.
    *
    * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets
    * are never reached through its proxy.
@@ -167,13 +199,91 @@ install_connection (void)
    *
    * The highest version of the protocol that the client offers. With 1 it is what the programs that
    * came before this library speak, whatever the server knows; with 2 the server chooses. It takes
-   * effect when the client is next opened; what came of it is in [property@Vt.Client:protocol].
+   * effect when the client next connects; what came of it is in [property@Vt.Client:protocol].
    *
    * Since: 1.0
    */
   vt_client_props[VT_CLIENT_PROP_MAX_PROTOCOL] =
       g_param_spec_uint ("max-protocol", NULL, NULL, 1, 2, VT_NEGOTIATION_DEFAULT_MAX,
                          flags | G_PARAM_READWRITE);
+}
+
+static void
+install_reconnection (void)
+{
+  const GParamFlags flags = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
+  /**
+   * VtClient:reconnect: (getter get_reconnect) (setter set_reconnect)
+   *
+   * Whether a client that loses its connection tries to get it back. When this becomes %FALSE while
+   * it does, the client closes.
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_RECONNECT] =
+      g_param_spec_boolean ("reconnect", NULL, NULL, TRUE, flags);
+  /**
+   * VtClient:reconnect-min: (getter get_reconnect_min) (setter set_reconnect_min)
+   *
+   * The longest that the client waits before it first tries to connect again, in seconds; the
+   * shortest is half of it. The same holds for asking again for a forward. It takes effect with the
+   * next wait.
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_RECONNECT_MIN] =
+      g_param_spec_double ("reconnect-min", NULL, NULL, VT_CLIENT_RECONNECT_SHORTEST,
+                           VT_CLIENT_RECONNECT_LONGEST, DEFAULT_RECONNECT_MIN, flags);
+  /**
+   * VtClient:reconnect-max: (getter get_reconnect_max) (setter set_reconnect_max)
+   *
+   * The longest that the client ever waits before it tries again, in seconds, unless the server
+   * asks it to wait longer. It counts where it is below [property@Vt.Client:reconnect-min]. It
+   * takes effect with the next wait.
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_RECONNECT_MAX] =
+      g_param_spec_double ("reconnect-max", NULL, NULL, VT_CLIENT_RECONNECT_SHORTEST,
+                           VT_CLIENT_RECONNECT_LONGEST, DEFAULT_RECONNECT_MAX, flags);
+  /**
+   * VtClient:retry-first: (getter get_retry_first) (setter set_retry_first)
+   *
+   * Whether opening goes on after an attempt that failed, in the state
+   * %VT_CLIENT_STATE_CONNECTING, until it succeeds, or it turns out that it cannot.
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_RETRY_FIRST] =
+      g_param_spec_boolean ("retry-first", NULL, NULL, FALSE, flags);
+}
+
+static void
+install_attempts (void)
+{
+  const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
+  /**
+   * VtClient:next-retry: (getter get_next_retry)
+   *
+   * When the client next tries to connect, in microseconds as of [func@GLib.get_monotonic_time]; 0
+   * unless it waits for that.
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_NEXT_RETRY] =
+      g_param_spec_int64 ("next-retry", NULL, NULL, 0, G_MAXINT64, 0, flags);
+  /**
+   * VtClient:n-resumed: (getter get_n_resumed)
+   *
+   * How often a lost connection was replaced by another one, and the session went on, since the
+   * client was last opened.
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_N_RESUMED] =
+      g_param_spec_uint ("n-resumed", NULL, NULL, 0, G_MAXUINT, 0, flags);
 }
 
 static void
@@ -193,8 +303,12 @@ install_status (void)
   /**
    * VtClient:error: (getter get_error)
    *
-   * Why the client is closed: an error of [error@Vt.Error]. %NULL while it is not, if it never was
-   * open, and if it was closed in order by either side.
+   * Why there is no connection: an error of [error@Vt.Error].
+   *
+   * If the client is closed, it says why; %NULL if it never was open, and if it was closed in order
+   * by either side. While it is reconnecting, and while it goes on connecting because of
+   * [property@Vt.Client:retry-first], it says why the connection was lost or why the last attempt
+   * failed. It is %NULL in the other states.
    *
    * Since: 1.0
    */
@@ -203,7 +317,8 @@ install_status (void)
   /**
    * VtClient:protocol: (getter get_protocol)
    *
-   * The version of the protocol that both sides speak, 0 while the client is not open.
+   * The version of the protocol that both sides speak; 0 while there is no session. While the
+   * client is reconnecting, it is that of the session that it hopes to go on with, if there is one.
    *
    * Since: 1.0
    */
@@ -213,7 +328,7 @@ install_status (void)
    * VtClient:rtt: (getter get_rtt)
    *
    * How long the last message to the server and its answer took, in microseconds; -1 while that is
-   * not known.
+   * not known. While the client is reconnecting, it stays as it was.
    *
    * Since: 1.0
    */
@@ -223,7 +338,7 @@ install_status (void)
    * VtClient:last-seen: (getter get_last_seen)
    *
    * When anything came from the server, in microseconds as of [func@GLib.get_monotonic_time]; 0
-   * while the client is not open. It does not notify.
+   * while there is no session, as with [property@Vt.Client:protocol]. It does not notify.
    *
    * Since: 1.0
    */
@@ -264,7 +379,9 @@ vt_client_install_properties (GObjectClass *klass)
 
   install_settings ();
   install_connection ();
+  install_reconnection ();
   install_status ();
+  install_attempts ();
   install_lists ();
   g_object_class_install_properties (klass, G_N_ELEMENTS (vt_client_props), vt_client_props);
 }
@@ -275,4 +392,7 @@ vt_client_init_settings (VtClient *self)
   self->ping_interval = DEFAULT_PING_INTERVAL;
   self->ping_timeout = DEFAULT_PING_TIMEOUT;
   self->max_protocol = VT_NEGOTIATION_DEFAULT_MAX;
+  self->reconnect = TRUE;
+  self->reconnect_min = DEFAULT_RECONNECT_MIN;
+  self->reconnect_max = DEFAULT_RECONNECT_MAX;
 }

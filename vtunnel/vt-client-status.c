@@ -25,10 +25,11 @@ vt_client_get_state (VtClient *self)
  * vt_client_get_error: (get-property error)
  * @self: a client
  *
- * Gets why the client is closed.
+ * Gets why there is no connection: why the client is closed, or, while it is reconnecting, why the
+ * connection was lost or the last attempt failed.
  *
- * Returns: (nullable) (transfer none): an error of [error@Vt.Error], valid until the state changes;
- *   %NULL while the client is not closed, if it never was open, and if it was closed in order
+ * Returns: (nullable) (transfer none): an error of [error@Vt.Error], valid until it changes; %NULL
+ *   while there is a connection, if the client never was open, and if it was closed in order
  *
  * Since: 1.0
  */
@@ -46,7 +47,7 @@ vt_client_get_error (VtClient *self)
  *
  * Gets the version of the protocol that both sides speak.
  *
- * Returns: the version, or 0 while the client is not open
+ * Returns: the version, or 0 while there is no session
  *
  * Since: 1.0
  */
@@ -73,7 +74,7 @@ vt_client_get_rtt (VtClient *self)
 {
   g_return_val_if_fail (VT_IS_CLIENT (self), -1);
 
-  return self->tunnel != NULL ? vt_client_tunnel_get_rtt (self->tunnel) : -1;
+  return self->rtt;
 }
 
 /**
@@ -82,7 +83,7 @@ vt_client_get_rtt (VtClient *self)
  *
  * Gets when anything came from the server.
  *
- * Returns: microseconds, as of [func@GLib.get_monotonic_time], or 0 while the client is not open
+ * Returns: microseconds, as of [func@GLib.get_monotonic_time], or 0 while there is no session
  *
  * Since: 1.0
  */
@@ -92,6 +93,42 @@ vt_client_get_last_seen (VtClient *self)
   g_return_val_if_fail (VT_IS_CLIENT (self), 0);
 
   return self->tunnel != NULL ? vt_client_tunnel_get_last_seen (self->tunnel) : 0;
+}
+
+/**
+ * vt_client_get_next_retry: (get-property next-retry)
+ * @self: a client
+ *
+ * Gets when the client next tries to connect.
+ *
+ * Returns: microseconds, as of [func@GLib.get_monotonic_time], or 0 unless it waits for that
+ *
+ * Since: 1.0
+ */
+gint64
+vt_client_get_next_retry (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->retry.next;
+}
+
+/**
+ * vt_client_get_n_resumed: (get-property n-resumed)
+ * @self: a client
+ *
+ * Gets how often the session went on over another connection, since the client was last opened.
+ *
+ * Returns: the number
+ *
+ * Since: 1.0
+ */
+unsigned int
+vt_client_get_n_resumed (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->n_resumed;
 }
 
 /**

@@ -25,10 +25,28 @@
  * vt_client_open_async (client, NULL, opened_cb, NULL);
  * ```
  *
+ * ## Reconnection
+ *
+ * A client that was open, and loses its connection, connects again by itself, and tries for ever
+ * unless [property@Vt.Client:reconnect] says otherwise: it is in the state
+ * %VT_CLIENT_STATE_RECONNECTING meanwhile. Between attempts it waits, at random for between one
+ * half and all of a time that doubles from [property@Vt.Client:reconnect-min] to
+ * [property@Vt.Client:reconnect-max]; when the network changes or the machine has slept, it tries
+ * at once.
+ *
+ * With version 2 of the protocol the server keeps the session for a while. A client that comes back
+ * in time goes on with it: its forwards and streams stay, and nothing that travelled is lost or
+ * comes twice. Users only notice a pause. Otherwise, and always with version 1, its streams end,
+ * and a new session begins, in which all forwards are asked for again.
+ *
+ * The client closes for good, and [property@Vt.Client:error] says why, when the server refuses it
+ * or no longer accepts its token or shows a certificate that is not trusted, when another
+ * connection has taken over its session, and when the server ends the session in order.
+ *
  * ## Lifetime
  *
  * Whoever holds a reference keeps the client alive, and so does a call to open or to close it that
- * is under way. When the client goes, all that it does ends at once: close it first to end in
+ * is under way. Reconnecting does not. When the client goes, all that it does ends at once: close it first to end in
  * order.
  *
  * A client owns the forwards that it was given, until it is closed or they are taken back. Streams
@@ -54,6 +72,8 @@
  * @VT_CLIENT_STATE_CLOSED: there is no connection; [property@Vt.Client:error] says why it ended
  * @VT_CLIENT_STATE_CONNECTING: being opened
  * @VT_CLIENT_STATE_OPEN: the tunnel is there
+ * @VT_CLIENT_STATE_RECONNECTING: the connection was lost, and the client tries to get it back;
+ *   [property@Vt.Client:error] says why there is none
  * @VT_CLIENT_STATE_CLOSING: being closed by the application
  *
  * The states of a [class@Vt.Client].
@@ -97,6 +117,7 @@ vt_client_finalize (GObject *object)
 {
   VtClient *self = VT_CLIENT (object);
 
+  vt_client_retry_clear (self);
   g_clear_object (&self->forwards);
   g_clear_object (&self->streams);
   g_clear_pointer (&self->listens, g_hash_table_unref);
@@ -157,6 +178,8 @@ static void
 vt_client_init (VtClient *self)
 {
   vt_client_init_settings (self);
+  vt_client_retry_init (self);
+  self->rtt = -1;
   self->request = vt_client_request_new ();
   self->forwards = vt_list_new (VT_TYPE_FORWARD);
   self->streams = vt_list_new (VT_TYPE_STREAM);
