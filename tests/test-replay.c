@@ -16,6 +16,7 @@ typedef struct {
   GPtrArray *sent;  /* owned, of GBytes */
   GString *log;     /* owned: the same as words, "text:…" for text, "ack:…" for what it says */
 
+  unsigned int room;         /* so many messages the link has room for */
   unsigned int send_before;  /* the handler hands in more before it takes that message; 0: never */
   unsigned int detach_after; /* the link breaks behind it; 0: never */
 } End;
@@ -53,6 +54,7 @@ send_cb (GBytes *message, gboolean text, void *user_data)
       vt_replay_send (self->replay, more, FALSE);
     }
   g_ptr_array_add (self->sent, g_bytes_ref (message));
+  self->room -= self->room > 0;
   if (self->log->len > 0)
     g_string_append_c (self->log, ' ');
   if (!text && read_ack (message, &received))
@@ -65,12 +67,19 @@ send_cb (GBytes *message, gboolean text, void *user_data)
     vt_replay_detach (self->replay);
 }
 
+static gboolean
+has_room_cb (void *user_data)
+{
+  return ((End *) user_data)->room > 0;
+}
+
 static End *
 end_new (void)
 {
-  VtReplayHandlers handlers = { .send = send_cb };
+  const VtReplayHandlers handlers = { .send = send_cb, .has_room = has_room_cb };
   End *self = g_new0 (End, 1);
 
+  self->room = G_MAXUINT;
   self->clock = vt_clock_new_fake ();
   self->sent = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
   self->log = g_string_new (NULL);
