@@ -24,6 +24,7 @@ get_error_code (unsigned int code)
       return VT_ERROR_PROTOCOL;
     case SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION:
     case SOUP_WEBSOCKET_CLOSE_TOO_BIG:
+    case VT_CLOSE_TRY_AGAIN:
       return VT_ERROR_LIMIT;
     default:
       return VT_ERROR_FAILED;
