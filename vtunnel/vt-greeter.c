@@ -51,10 +51,11 @@ static void
 timer_cb (void *user_data)
 {
   VtGreeter *self = user_data;
+  g_autoptr(GError) error =
+      g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT, _ ("The other side does not greet"));
 
-  give_up (self, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
-                                      _ ("The other side does not greet")));
-  report_failure (self, self->error);
+  give_up (self, g_error_copy (error));
+  report_failure (self, error);
 }
 
 /* After the greeting the link is somebody else's. */
