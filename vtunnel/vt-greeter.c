@@ -66,7 +66,7 @@ link_message_cb (gboolean text, GBytes *message, void *user_data)
   g_auto(VtControl) greeting = { 0 };
   g_autoptr(GError) error = NULL;
 
-  if (self->over || self->error != NULL)
+  if (self->over)
     return;
   if (!vt_greeting_read (message, text, self->expected, &greeting, &error))
     {
