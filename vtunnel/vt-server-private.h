@@ -12,8 +12,8 @@
 #include "vt-server-session-private.h"
 
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
- * vt-server-sessions.c (the work), vt-server-closing.c, vt-server-properties.c, vt-server-settings.c
- * and vt-server-limits.c. */
+ * vt-server-sessions.c (the work), vt-server-closing.c, vt-server-properties.c,
+ * vt-server-settings.c and vt-server-limits.c. */
 
 typedef enum {
   VT_SERVER_RUNNING,
@@ -119,8 +119,8 @@ void vt_server_begin_session (VtServer            *self,
                               const char          *user,
                               const VtControl     *hello,
                               const VtCredentials *credentials);
-/* Of VtServerSession, not owned. What is called on one of them may end others: vt_server_has_work ()
- * tells. */
+/* Of VtServerSession, not owned. What is called on one of them may end others:
+ * vt_server_has_work () tells. */
 GPtrArray *vt_server_list_work (VtServer *self);
 gboolean   vt_server_has_work (VtServer *self, VtServerSession *work);
 /* Ends all at once, and tells nobody. */

@@ -243,8 +243,8 @@ define_keepalive (void)
    *
    * Until then its session stays as it is: its ports stay open, its streams and their users wait,
    * and so do new users. [property@Vt.Session:connected] tells of it. Nothing is lost when it comes
-   * back; if it does not, the session ends with %VT_ERROR_NOT_RESUMED. A client that takes its leave
-   * is not waited for, nor is one of version 1 of the protocol, which cannot come back.
+   * back; if it does not, the session ends with %VT_ERROR_NOT_RESUMED. A client that takes its
+   * leave is not waited for, nor is one of version 1 of the protocol, which cannot come back.
    *
    * A port that is held for a client is refused to others with %VT_ERROR_ADDRESS_IN_USE, unless it
    * is the same user who asks for it.

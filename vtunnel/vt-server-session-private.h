@@ -52,7 +52,7 @@ const VtCredentials *vt_server_session_get_credentials (VtServerSession *self);
 /* Whether a client could come back to it now, or after it has lost its link. */
 gboolean vt_server_session_is_resumable (VtServerSession *self);
 gboolean vt_server_session_is_suspended (VtServerSession *self);
-/* FALSE if a later attempt of the client's was here before. 0 is of a client that does not count. */
+/* FALSE if a later attempt of the client's was here before. 0 is of one that does not count. */
 gboolean vt_server_session_is_latest_attempt (VtServerSession *self, guint64 attempt);
 /* Takes the link, and welcomes the client back, whose greeting is given. */
 void vt_server_session_resume (VtServerSession *self,

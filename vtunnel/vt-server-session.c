@@ -3,7 +3,7 @@
 
 #include "config.h"
 
-#include "vt-server-session-struct-private.h"
+#include "vt-server-session-private.h"
 
 #include <glib/gi18n-lib.h>
 #include <unistd.h>
@@ -11,6 +11,7 @@
 
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
+#include "vt-server-session-struct-private.h"
 #include "vt-socket-private.h"
 #include "vt-text-private.h"
 
