@@ -126,10 +126,24 @@ reconnect_cut (ReconnectFixture *self)
 }
 
 void
+reconnect_say_goodbye (ReconnectFixture *self, unsigned int code)
+{
+  const uint8_t wordless[] = { 0x88, 0 };
+
+  if (code != 0)
+    raw_link_send_close (self->base.link, code, "");
+  else
+    raw_link_send (self->base.link, wordless, sizeof wordless);
+  /* What comes back is libsoup's choice. */
+  raw_link_read_close (self->base.link);
+  reconnect_drop_link (self);
+}
+
+void
 reconnect_refuse (ReconnectFixture *self, const char *status, const char *fields)
 {
   g_autofree char *answer =
-      g_strdup_printf ("HTTP/1.1 %s\r\n%sContent-Length: 0\r\n\r\n", status, fields);
+      g_strdup_printf ("HTTP/1.1 %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", status, fields);
 
   if (self->base.link != NULL)
     reconnect_drop_link (self);

@@ -37,6 +37,8 @@ void reconnect_welcome (ReconnectFixture *self,
 void reconnect_resume (ReconnectFixture *self);
 /* Cuts the link; waits until the client has noticed. */
 void reconnect_cut (ReconnectFixture *self);
+/* The server closes the link with a code, 0 for none, and lets go of it. */
+void reconnect_say_goodbye (ReconnectFixture *self, unsigned int code);
 /* Answers the next request with a status and ends its connection. `fields` may be "". */
 void reconnect_refuse (ReconnectFixture *self, const char *status, const char *fields);
 /* Lets go of the link, without a word. */
