@@ -233,7 +233,7 @@ dialled_cb (GObject *source, GAsyncResult *result, void *user_data)
   g_autoptr(GError) error = NULL;
   g_autoptr(VtClient) self = NULL;
 
-  if (vt_dialer_dial_finish (result, &connection, &gate, &error) && opening->client == NULL)
+  if (vt_dialer_dial_finish (result, &connection, &gate, NULL, &error) && opening->client == NULL)
     vt_gate_abort (gate, FALSE);
   if (opening->client == NULL)
     return;
