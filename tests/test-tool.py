@@ -208,10 +208,10 @@ def servers_that_are_none():
           FORWARD)
     fails(1, 'no-such-host.invalid', 'client', '--server', 'ws://no-such-host.invalid/',
           '--forward', FORWARD)
-    for status in (200, 404, 500):
+    for status, words in (200, 'no WebSocket'), (404, 'no WebSocket'), (500, 'answered 500'):
         web = WebServer(status)
         errors = fails(1, web.url, 'client', '--server', web.url, '--forward', FORWARD)
-        assert 'no WebSocket' in errors, errors
+        assert words in errors, errors
     web = WebServer(302, [('Location', 'http://127.0.0.1:1/')])
     fails(1, web.url, 'client', '--server', web.url, '--forward', FORWARD)
 

@@ -113,12 +113,13 @@ dialled_cb (GObject *source, GAsyncResult *result, void *user_data)
   g_autoptr(SoupWebsocketConnection) connection = NULL;
   g_autoptr(VtGate) gate = NULL;
   g_autoptr(GError) error = NULL;
+  VtDialOutcome outcome = { 0 };
   VtClientFailure failure = { 0 };
 
-  if (!vt_dialer_dial_finish (result, &connection, &gate, &failure.hopeless, &failure.retry_after,
-                              &error))
+  if (!vt_dialer_dial_finish (result, &connection, &gate, &outcome, &error))
     {
-      failure.error = error;
+      failure = (VtClientFailure){ error, .hopeless = outcome.hopeless,
+                                   .retry_after = outcome.retry_after };
       if (!self->freed)
         self->handlers.failed (&failure, self->user_data);
     }
