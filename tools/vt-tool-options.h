@@ -34,7 +34,7 @@ gboolean vt_tool_options_parse (const VtToolHelp   *help,
                                 VtToolCommon       *common,
                                 GError            **error);
 
-/* A number from 0 to 65535 for a port; NULL gives `fallback`. */
+/* A number from 0 to 65535, such as a port; NULL gives `fallback`. */
 gboolean vt_tool_options_port (const char *option,
                                const char *text,
                                guint16     fallback,
