@@ -23,6 +23,7 @@ struct _VtTrunk {
   VtReplay       *replay;    /* owned, NULL in v1 */
   VtTimer        *later;     /* owned, closes or destroys in a dispatch of its own */
   VtTimer        *patience;  /* owned: runs while suspended */
+  VtTimer        *cut;       /* owned: the link is known to be dead, in a dispatch of its own */
   gint64          suspended_until;
   GError         *error;        /* owned, why this side gave up, NULL if it did not */
   char           *close_reason; /* owned */

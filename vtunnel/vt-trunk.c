@@ -10,6 +10,7 @@
 #include "vt-close-code-private.h"
 #include "vt-codec-binary-private.h"
 #include "vt-error.h"
+#include "vt-network-watch-private.h"
 
 /* A link that a newer one has replaced. */
 typedef struct {
@@ -45,6 +46,7 @@ destroy (VtTrunk *self)
   end_streams (self, NULL);
   g_clear_pointer (&self->replay, vt_replay_free);
   g_clear_pointer (&self->patience, vt_timer_free);
+  g_clear_pointer (&self->cut, vt_timer_free);
   g_clear_pointer (&self->later, vt_timer_free);
   g_ptr_array_unref (self->old_links);
   g_clear_error (&self->error);
@@ -204,6 +206,17 @@ link_writable_cb (void *user_data)
   vt_mux_note_writable (self->mux);
 }
 
+/* How it ended, as seen from this side: an answer to its own goodbye is no news. */
+static GError *
+new_closing_error (VtTrunk *self, unsigned int code, const char *reason, const GError *error)
+{
+  if (self->error != NULL)
+    return g_error_copy (self->error);
+  if (error == NULL && code == self->close_code && code == SOUP_WEBSOCKET_CLOSE_GOING_AWAY)
+    return g_error_new_literal (VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The tunnel shuts down"));
+  return vt_close_code_to_error (code, reason, error);
+}
+
 static void
 link_closed_cb (unsigned int code, const char *reason, const GError *error, void *user_data)
 {
@@ -212,8 +225,7 @@ link_closed_cb (unsigned int code, const char *reason, const GError *error, void
 
   if (self->freed)
     return;
-  why = self->error != NULL ? g_error_copy (self->error)
-                            : vt_close_code_to_error (code, reason, error);
+  why = new_closing_error (self, code, reason, error);
   if (!can_suspend (self) || !vt_close_code_allows_resuming (code, error))
     {
       finish (self, code, why);
@@ -350,15 +362,13 @@ mux_failed_cb (const GError *error, void *user_data)
     give_up (self, error);
 }
 
-/* It would not shake hands either. */
+/* The other side would not shake hands. Takes the error. */
 static void
-mux_silent_cb (void *user_data)
+lose_link (VtTrunk *self, GError *taken)
 {
-  VtTrunk *self = user_data;
-  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
-                                                 _ ("Nothing was heard from the other side"));
+  g_autoptr(GError) error = taken;
 
-  if (self->freed || self->mux == NULL)
+  if (self->freed || self->mux == NULL || self->link == NULL)
     return;
   if (can_suspend (self))
     {
@@ -367,6 +377,20 @@ mux_silent_cb (void *user_data)
     }
   give_up (self, error);
   report_closed (self, 0, error);
+}
+
+static void
+mux_silent_cb (void *user_data)
+{
+  lose_link (user_data, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
+                                             _ ("Nothing was heard from the other side")));
+}
+
+static void
+cut_cb (void *user_data)
+{
+  lose_link (user_data, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
+                                             _ ("This machine has lost the connection's address")));
 }
 
 static void
@@ -441,6 +465,7 @@ vt_trunk_new (VtLink *link,
   self->old_links = g_ptr_array_new_with_free_func (old_link_free);
   self->later = vt_timer_new (clock, "trunk end", later_cb, self);
   self->patience = vt_timer_new (clock, "trunk resume timeout", patience_cb, self);
+  self->cut = vt_timer_new (clock, "trunk cut", cut_cb, self);
   if (config->mux.protocol == 2)
     self->replay = vt_replay_new (clock, &replay_handlers, self);
   take_link (self, link);
@@ -538,8 +563,16 @@ vt_trunk_get_remaining (VtTrunk *self)
 void
 vt_trunk_probe (VtTrunk *self, gint64 patience)
 {
+  g_autoptr(GSocketAddress) local = NULL;
+
   if (self->mux == NULL || self->link == NULL || self->closing)
     return;
+  local = vt_link_dup_local_address (self->link);
+  if (!vt_network_has_address (local))
+    {
+      vt_timer_start (self->cut, 0);
+      return;
+    }
 
   vt_mux_probe (self->mux, patience);
   if (self->replay == NULL)
