@@ -246,6 +246,7 @@ take_link (VtTrunk *self, VtLink *link)
     .closed = link_closed_cb,
   };
 
+  vt_timer_stop (self->cut);
   self->link = link;
   vt_link_set_handlers (link, &handlers, self);
   set_ping_interval (self);
