@@ -10,7 +10,9 @@
 #include "vt-close-code-private.h"
 #include "vt-codec-binary-private.h"
 #include "vt-error.h"
-#include "vt-network-watch-private.h"
+
+/* How many links may still say goodbye at a time. */
+#define MAX_OLD_LINKS 4
 
 /* A link that a newer one has replaced. */
 typedef struct {
@@ -46,7 +48,7 @@ destroy (VtTrunk *self)
   end_streams (self, NULL);
   g_clear_pointer (&self->replay, vt_replay_free);
   g_clear_pointer (&self->patience, vt_timer_free);
-  g_clear_pointer (&self->cut, vt_timer_free);
+  g_clear_pointer (&self->lost, vt_timer_free);
   g_clear_pointer (&self->later, vt_timer_free);
   g_ptr_array_unref (self->old_links);
   g_clear_error (&self->error);
@@ -106,6 +108,7 @@ detach (VtTrunk *self)
 {
   g_autoptr(VtClock) clock = vt_clock_get (NULL);
 
+  vt_timer_stop (self->lost);
   vt_replay_detach (self->replay);
   vt_mux_suspend (self->mux);
   self->suspended_until = vt_clock_get_time (clock) + self->config.resume_timeout;
@@ -246,7 +249,6 @@ take_link (VtTrunk *self, VtLink *link)
     .closed = link_closed_cb,
   };
 
-  vt_timer_stop (self->cut);
   self->link = link;
   vt_link_set_handlers (link, &handlers, self);
   set_ping_interval (self);
@@ -267,10 +269,11 @@ old_closed_cb (unsigned int code, const char *reason, const GError *error, void 
 {
   OldLink *old = user_data;
 
-  g_ptr_array_remove_fast (old->trunk->old_links, old);
+  g_ptr_array_remove (old->trunk->old_links, old);
 }
 
-/* Whoever still listens there is told; nothing that still comes counts. */
+/* Whoever still listens there is told; nothing that still comes counts. Who comes again and again
+ * is not waited for. */
 static void
 replace_link (VtTrunk *self)
 {
@@ -284,6 +287,8 @@ replace_link (VtTrunk *self)
 
   old->trunk = self;
   old->link = g_steal_pointer (&self->link);
+  if (self->old_links->len == MAX_OLD_LINKS)
+    g_ptr_array_remove_index (self->old_links, 0);
   g_ptr_array_add (self->old_links, old);
   vt_link_set_handlers (old->link, &handlers, old);
   vt_link_close (old->link, VT_CLOSE_REPLACED, "A newer connection carries the session");
@@ -363,13 +368,15 @@ mux_failed_cb (const GError *error, void *user_data)
     give_up (self, error);
 }
 
-/* The other side would not shake hands. Takes the error. */
+/* It would not shake hands either. Of the mux, and of a link whose address is gone. */
 static void
-lose_link (VtTrunk *self, GError *taken)
+silent_cb (void *user_data)
 {
-  g_autoptr(GError) error = taken;
+  VtTrunk *self = user_data;
+  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
+                                                 _ ("Nothing was heard from the other side"));
 
-  if (self->freed || self->mux == NULL || self->link == NULL)
+  if (self->freed || self->closing || self->mux == NULL)
     return;
   if (can_suspend (self))
     {
@@ -378,20 +385,6 @@ lose_link (VtTrunk *self, GError *taken)
     }
   give_up (self, error);
   report_closed (self, 0, error);
-}
-
-static void
-mux_silent_cb (void *user_data)
-{
-  lose_link (user_data, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
-                                             _ ("Nothing was heard from the other side")));
-}
-
-static void
-cut_cb (void *user_data)
-{
-  lose_link (user_data, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
-                                             _ ("This machine has lost the connection's address")));
 }
 
 static void
@@ -427,7 +420,7 @@ new_mux (VtTrunk *self, VtClock *clock)
     .is_behind = mux_is_behind_cb,
     .set_reading = mux_set_reading_cb,
     .failed = mux_failed_cb,
-    .silent = mux_silent_cb,
+    .silent = silent_cb,
   };
 
   vt_trunk_fill_mux_handlers (&handlers);
@@ -466,7 +459,7 @@ vt_trunk_new (VtLink *link,
   self->old_links = g_ptr_array_new_with_free_func (old_link_free);
   self->later = vt_timer_new (clock, "trunk end", later_cb, self);
   self->patience = vt_timer_new (clock, "trunk resume timeout", patience_cb, self);
-  self->cut = vt_timer_new (clock, "trunk cut", cut_cb, self);
+  self->lost = vt_timer_new (clock, "trunk lost address", silent_cb, self);
   if (config->mux.protocol == 2)
     self->replay = vt_replay_new (clock, &replay_handlers, self);
   take_link (self, link);
@@ -559,28 +552,6 @@ vt_trunk_get_remaining (VtTrunk *self)
   if (!vt_trunk_is_suspended (self))
     return 0;
   return MAX (self->suspended_until - vt_clock_get_time (clock), 0);
-}
-
-void
-vt_trunk_probe (VtTrunk *self, gint64 patience)
-{
-  g_autoptr(GSocketAddress) local = NULL;
-
-  if (self->mux == NULL || self->link == NULL || self->closing)
-    return;
-  local = vt_link_dup_local_address (self->link);
-  if (!vt_network_has_address (local))
-    {
-      vt_timer_start (self->cut, 0);
-      return;
-    }
-
-  vt_mux_probe (self->mux, patience);
-  if (self->replay == NULL)
-    {
-      self->probing = TRUE;
-      vt_link_set_ping_interval (self->link, 1);
-    }
 }
 
 VtMux *
