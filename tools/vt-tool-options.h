@@ -48,5 +48,12 @@ gboolean vt_tool_options_set_number (const char *option,
                                      const char *property,
                                      GError    **error);
 
+/* The same for seconds, which may be a decimal fraction. */
+gboolean vt_tool_options_set_seconds (const char *option,
+                                      const char *text,
+                                      GObject    *object,
+                                      const char *property,
+                                      GError    **error);
+
 /* Whether a file can be read: a short line about it, instead of what a parser would say. */
 gboolean vt_tool_options_check_file (const char *option, const char *path, GError **error);

@@ -1,11 +1,7 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "config.h"
-
 #include "vt-client-attempt-private.h"
-
-#include <glib/gi18n-lib.h>
 
 #include "vt-error.h"
 #include "vt-greeter-private.h"

@@ -8,7 +8,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "vt-close-code-private.h"
-#include "vt-error.h"
+#include "vt-error-private.h"
 #include "vt-negotiation-private.h"
 #include "vt-source-private.h"
 
@@ -40,7 +40,7 @@ vt_client_set_error (VtClient *self, const GError *error)
 {
   g_autoptr(GError) old = NULL;
 
-  if (self->error == error)
+  if (vt_error_is_same (self->error, error))
     return;
   old = g_steal_pointer (&self->error);
   self->error = error != NULL ? g_error_copy (error) : NULL;

@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "vt-error-private.h"
 #include "vt-forward-struct-private.h"
 
 /**
@@ -130,7 +131,7 @@ vt_forward_set_state (VtForward *self, VtForwardState state, const GError *error
       self->state = state;
       g_object_notify_by_pspec (object, vt_forward_props[VT_FORWARD_PROP_STATE]);
     }
-  if (self->error != error)
+  if (!vt_error_is_same (self->error, error))
     {
       g_autoptr(GError) old = g_steal_pointer (&self->error);
 
