@@ -22,7 +22,7 @@ blackhole   `direction`: what comes is read and dropped, ends too, for good. Wit
 delay       `ms`: each byte and end goes on so much later, as far as a pipe holds what is under way
 cut-after   `at`: cuts exactly after that byte of `direction`, or of both in sum. A number, which
             with `connection` counts from now on; or a list for the next connections, of numbers,
-            pairs of number and direction, and null. `how`: `cut`, `reset` or `blackhole`
+            null, and [number, direction or null, how]. `how`: `cut`, `reset` or `blackhole`
 refuse      nothing listens at the port, which stays taken
 accept      something does again
 upstream    `port`: where the next connections lead
@@ -46,6 +46,7 @@ from breaking import PIPE, Connection
 
 DEADLINE = 600
 DIRECTIONS = ('forth', 'back')
+HOW = ('cut', 'reset', 'blackhole')
 # The connections that `status` tells of.
 REMEMBERED = 2000
 
@@ -148,16 +149,18 @@ class Relay:
         self.delay = ms / 1000
 
     def do_cut_after(self, at, direction=None, connection=None, how='cut'):
-        assert direction in (None, *DIRECTIONS) and how in ('cut', 'reset', 'blackhole')
         if connection is not None:
+            assert direction in (None, *DIRECTIONS) and how in HOW
             one, = self.chosen(connection)
             taken = sum(way.taken for way in one.directions(direction))
             one.break_after(direction, taken + at, how)
             return
         self.plans.clear()
         for item in at if isinstance(at, list) else [at]:
-            position, name = item if isinstance(item, list) else (item, direction)
-            self.plans.append(None if position is None else (name, position, how))
+            plan = item if isinstance(item, list) else [item]
+            position, name, way = plan + [None, direction, how][len(plan):]
+            assert name in (None, *DIRECTIONS) and way in HOW
+            self.plans.append(None if position is None else (name, position, way))
 
     def do_refuse(self):
         if self.listener is not None:
