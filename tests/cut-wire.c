@@ -123,14 +123,26 @@ carrier_dispatch (GSource *source, GSourceFunc callback, void *user_data)
 
 static GSourceFuncs carrier_funcs = { .dispatch = carrier_dispatch };
 
+/* What the kernel holds cannot be waited for. */
+static GIOStream *
+new_stream (int *fd)
+{
+  const int small = 8192;
+  GIOStream *stream = ws_stream_to_fd (fd);
+  g_autoptr(GSocket) socket = vt_gate_find_socket (stream);
+
+  setsockopt (g_socket_get_fd (socket), SOL_SOCKET, SO_SNDBUF, &small, sizeof small);
+  return stream;
+}
+
 CutWire *
 cut_wire_new (GIOStream **client, GIOStream **server)
 {
   CutWire *self = g_new0 (CutWire, 1);
 
   self->cut_at = G_MAXUINT64;
-  *client = ws_stream_to_fd (&self->sides[WIRE_TO_CLIENT].fd);
-  *server = ws_stream_to_fd (&self->sides[WIRE_TO_SERVER].fd);
+  *client = new_stream (&self->sides[WIRE_TO_CLIENT].fd);
+  *server = new_stream (&self->sides[WIRE_TO_SERVER].fd);
   self->carrier = g_source_new (&carrier_funcs, sizeof (Carrier));
   ((Carrier *) self->carrier)->wire = self;
   for (unsigned int i = 0; i < 2; i++)

@@ -4,6 +4,7 @@
 #include "time-skip.h"
 
 #include "trunk-pair.h"
+#include "vt-trunk-struct-private.h"
 
 #define SECOND G_TIME_SPAN_SECOND
 #define RESUME_TIMEOUT (60 * SECOND)
@@ -81,6 +82,43 @@ test_all_lost (Fixture *self, const void *data)
   trunk_pair_cut (self);
   g_assert_cmpuint (near->received + far->received, ==, 0);
   trunk_pair_resume (self);
+  settle (self);
+}
+
+/* More was lost than a link takes at a time, and more came behind it. */
+static void
+test_much_lost (Fixture *self, const void *data)
+{
+  const unsigned int n = 20;
+  size_t kept;
+
+  for (unsigned int i = 0; i < n; i++)
+    trunk_pair_open (self);
+  get_near (self, n);
+  settle (self);
+  cut_wire_hold (self->wire, WIRE_TO_CLIENT, TRUE);
+  for (unsigned int i = 0; i < n; i++)
+    talker_write (self->far->pdata[i], 30 * KIB);
+  do
+    {
+      kept = end_get_kept (&self->server);
+      ws_turn (50);
+    }
+  while (end_get_kept (&self->server) > kept);
+  g_assert_cmpuint (kept, >, 128 * KIB);
+  trunk_pair_cut (self);
+  for (unsigned int i = 0; i < 3; i++)
+    {
+      talker_write (trunk_pair_open (self), 1000);
+      ws_turn (10);
+    }
+  trunk_pair_call (self);
+  cut_wire_hold (self->wire, WIRE_TO_CLIENT, TRUE);
+  ws_wait (self->called == NULL);
+  ws_turn (50);
+  g_assert_true (vt_replay_is_behind (self->server.trunk->replay));
+  cut_wire_hold (self->wire, WIRE_TO_CLIENT, FALSE);
+  ws_wait (self->near->len == n + 3);
   settle (self);
 }
 
@@ -269,6 +307,7 @@ test_end_while_suspended (Fixture *self, const void *data)
   trunk_pair_cut (self);
   vt_mux_listen (vt_trunk_get_mux (self->client.trunk), 2, &(VtMuxListen){ .port = 9001 });
   end_it (&self->client.trunk, way);
+  g_assert_false (end_is_suspended (&self->client));
   if (way == ABANDON)
     g_assert_true (end_has_heard (&self->client, 'c'));
   expect_ended (self, near, way);
@@ -364,6 +403,7 @@ main (int argc, char *argv[])
   g_test_add ("/trunk/resume/" path, Fixture, data, set_up, func, tear_down)
   ADD ("both-ways", NULL, test_both_ways);
   ADD ("all-lost", NULL, test_all_lost);
+  ADD ("much-lost", NULL, test_much_lost);
   ADD ("meanwhile", NULL, test_meanwhile);
   ADD ("memory", NULL, test_memory);
   ADD ("live-link", NULL, test_live_link);
