@@ -52,10 +52,18 @@ static const VtMuxStreamHandlers stream_handlers = {
   .closed = stream_closed_cb,
 };
 
+static void
+let_stream_go (End *self)
+{
+  if (self->stream != NULL)
+    vt_mux_stream_set_handlers (self->stream, NULL, NULL);
+  g_clear_pointer (&self->stream, vt_mux_stream_unref);
+}
+
 void
 end_take_stream (End *self, VtMuxStream *stream)
 {
-  g_clear_pointer (&self->stream, vt_mux_stream_unref);
+  let_stream_go (self);
   self->stream = vt_mux_stream_ref (stream);
   vt_mux_stream_set_handlers (stream, &stream_handlers, self);
 }
@@ -199,9 +207,9 @@ end_clear (End *self)
 {
   if (self->heard == NULL)
     return;
+  let_stream_go (self);
   g_clear_pointer (&self->trunk, vt_trunk_free);
   ws_wait (self->n_gates == 0);
-  g_clear_pointer (&self->stream, vt_mux_stream_unref);
   g_clear_error (&self->error);
   g_clear_error (&self->lost);
   g_string_free (self->heard, TRUE);
