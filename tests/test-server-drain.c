@@ -233,6 +233,7 @@ test_arrivals (ServerFixture *fixture, const void *data)
 {
   g_autoptr(V2Peer) first = v2_peer_arrive (fixture->port, "/");
   g_autoptr(V2Peer) second = v2_peer_arrive (fixture->port, "/");
+  g_autoptr(GString) farewell = g_string_new (NULL);
   Visit visit = { 0 };
   unsigned int n_drained = 0;
 
@@ -245,7 +246,9 @@ test_arrivals (ServerFixture *fixture, const void *data)
   g_assert_cmpuint (v2_peer_wait_close (visit.client), ==, 1001);
   v2_peer_break (visit.client);
   raw_wait (is_set, &n_drained);
-  g_assert_cmpuint (v2_peer_wait_close (second), ==, 1001);
+  while (raw_peer_read_frame (second->raw, farewell) != RAW_CLOSE)
+    ;
+  g_assert_cmpstr (farewell->str, ==, "\x03\xe9shutting down");
   end (&visit);
 }
 
@@ -433,7 +436,7 @@ test_v1 (ServerFixture *fixture, const void *data)
   server_fixture_expect (fixture, "+session +stream1 -stream1 -session!10 ");
 }
 
-/* One that sees its port go may let go of everything. */
+/* Whoever sees the first port go may let go of everything. */
 static void
 forward_gone_cb (GListModel *model,
                  unsigned int position,
@@ -450,21 +453,27 @@ forward_gone_cb (GListModel *model,
 static void
 test_dispose_within (ServerFixture *fixture, const void *data)
 {
-  Visit visit = { 0 };
-  GListModel *forwards;
-  unsigned long handler;
+  Visit visits[2] = { 0 };
+  GListModel *forwards[2] = { NULL };
   g_autoptr(GCancellable) cancellable = g_cancellable_new ();
   unsigned int n_cancelled = 0;
 
-  begin (&visit, fixture);
-  forwards = vt_session_get_forwards (fixture->session);
-  handler = g_signal_connect (forwards, "items-changed", G_CALLBACK (forward_gone_cb), fixture);
+  for (size_t i = 0; i < G_N_ELEMENTS (visits); i++)
+    {
+      begin (&visits[i], fixture);
+      g_set_object (&forwards[i], vt_session_get_forwards (fixture->session));
+      g_signal_connect (forwards[i], "items-changed", G_CALLBACK (forward_gone_cb), fixture);
+    }
   vt_server_drain_async (fixture->server, GRACE, cancellable, cancelled_cb, &n_cancelled);
-  g_signal_handler_disconnect (forwards, handler);
-  raw_peer_wait_end (visit.user);
+  for (size_t i = 0; i < G_N_ELEMENTS (visits); i++)
+    {
+      raw_peer_wait_end (visits[i].user);
+      end (&visits[i]);
+      g_signal_handlers_disconnect_by_data (forwards[i], fixture);
+      g_object_unref (forwards[i]);
+    }
   g_cancellable_cancel (cancellable);
   raw_wait (is_set, &n_cancelled);
-  end (&visit);
 }
 
 int
