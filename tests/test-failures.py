@@ -18,6 +18,8 @@ from harness import (DEADLINE, TOOL, Target, Tool, echo, main, pattern,  # noqa:
                      receive_exactly, send_pattern, swallow, test, user, wait_until)
 from websocket import Closed, WebSocket  # noqa: E402
 
+Tool.frail = True
+
 MIB = 1 << 20
 IMPATIENT = ('--ping-interval', '1', '--ping-timeout', '1')
 

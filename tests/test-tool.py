@@ -375,7 +375,7 @@ def a_refused_forward():
 def the_server_goes_away():
     for way in (signal.SIGTERM, signal.SIGKILL):
         server = Tool.server()
-        client = Tool.client(server.port, FORWARD)
+        client = Tool.client(server.port, FORWARD, arguments=('--no-reconnect',))
         client.forward_port()
         server.process.send_signal(way)
         assert client.wait() == 1, client.errors
