@@ -116,7 +116,7 @@ def a_client_is_killed():
 def a_server_is_killed():
     target = Target(echo)
     server = Tool.server()
-    client = Tool.client(server.port, f'0={target.spec}')
+    client = Tool.client(server.port, f'0={target.spec}', arguments=('--no-reconnect',))
     traffic = Traffic(client.forward_port())
     server.process.kill()
     traffic.wait_broken()
@@ -131,7 +131,7 @@ def a_client_stops():
     target = Target(echo)
     server = Tool.server(*IMPATIENT)
     other = Tool.client(server.port, f'0={target.spec}')
-    client = Tool.client(server.port, f'0={target.spec}')
+    client = Tool.client(server.port, f'0={target.spec}', arguments=('--no-reconnect',))
     port = client.forward_port()
     traffic = Traffic(port)
     client.process.send_signal(signal.SIGSTOP)
@@ -150,7 +150,8 @@ def a_client_stops():
 def a_server_stops():
     target = Target(echo)
     server = Tool.server()
-    client = Tool.client(server.port, f'0={target.spec}', arguments=IMPATIENT)
+    client = Tool.client(server.port, f'0={target.spec}',
+                         arguments=(*IMPATIENT, '--no-reconnect'))
     client.forward_port()
     server.process.send_signal(signal.SIGSTOP)
     assert client.wait(10) == 1
