@@ -32,6 +32,8 @@ struct _VtsTunnel {
   VtsState state;
   GError *error; /* owned, nullable */
   gint64 connected_since;
+  gint64 retry_at;   /* as of the client, for which the following is */
+  gint64 next_retry; /* of the real-time clock */
   VtsTotals totals; /* of the streams that are closed */
 };
 

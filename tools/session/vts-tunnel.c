@@ -185,7 +185,11 @@ vts_tunnel_get_next_retry (VtsTunnel *self)
 {
   gint64 at = self->state == VTS_STATE_WAITING ? vt_client_get_next_retry (self->client) : 0;
 
-  return at != 0 ? g_get_real_time () + (at - g_get_monotonic_time ()) : 0;
+  /* Only once: the two clocks are never read at the same moment. */
+  if (at != self->retry_at)
+    self->next_retry = at != 0 ? g_get_real_time () + (at - g_get_monotonic_time ()) : 0;
+  self->retry_at = at;
+  return self->next_retry;
 }
 
 const char *
