@@ -7,7 +7,8 @@
 
 /* For the objects of the tunnels. */
 
-/* Whether the call may go on; if not, it is answered. */
+/* Whether the call may go on; if not, it is answered. Each handler asks first: a handler of
+ * g-authorize-method would run in a thread. */
 gboolean vts_bus_admit (VtsBus *self, GDBusMethodInvocation *invocation);
 
 /* Around what is answered later; they keep the bus alive. */

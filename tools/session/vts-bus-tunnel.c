@@ -58,6 +58,8 @@ refuse (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
 {
   const char *owner = vts_tunnel_get_owner (self->tunnel);
 
+  if (!vts_bus_admit (self->bus, invocation))
+    return TRUE;
   if (owner == NULL || g_strcmp0 (g_dbus_method_invocation_get_sender (invocation), owner) == 0)
     return FALSE;
   g_dbus_method_invocation_return_error_literal (invocation, VTUNNEL_SESSION_ERROR,
@@ -167,15 +169,10 @@ set_secrets_cb (VtsBusTunnel *self,
 static gboolean
 get_statistics_cb (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
 {
-  vtunnel_session_tunnel_complete_get_statistics (self->skeleton, invocation,
-                                                  vts_values_write_statistics (self->tunnel));
+  if (vts_bus_admit (self->bus, invocation))
+    vtunnel_session_tunnel_complete_get_statistics (self->skeleton, invocation,
+                                                    vts_values_write_statistics (self->tunnel));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
-}
-
-static gboolean
-authorize_cb (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
-{
-  return vts_bus_admit (self->bus, invocation);
 }
 
 /* What is the same as before is not told of, and the skeleton tells of all at once. */
@@ -244,7 +241,6 @@ connect_handlers (VtsBusTunnel *self)
     { "handle-update", G_CALLBACK (update_cb) },
     { "handle-set-secrets", G_CALLBACK (set_secrets_cb) },
     { "handle-get-statistics", G_CALLBACK (get_statistics_cb) },
-    { "g-authorize-method", G_CALLBACK (authorize_cb) },
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (handlers); i++)

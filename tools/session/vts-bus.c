@@ -124,16 +124,17 @@ create_tunnel_cb (VtsBus *self,
 {
   VtsOptions options = { VTS_LIFETIME_CALLER, FALSE };
   GError *error = NULL;
-  g_autoptr(VtsSettings) settings =
-      vts_values_read_new (uri, forwards, dictionary, &options, &error);
-  const char *owner = options.lifetime == VTS_LIFETIME_CALLER
-                          ? g_dbus_method_invocation_get_sender (invocation)
-                          : NULL;
+  g_autoptr(VtsSettings) settings = NULL;
+  const char *sender = g_dbus_method_invocation_get_sender (invocation);
   VtsTunnel *tunnel = NULL;
   g_autofree char *path = NULL;
 
+  if (!vts_bus_admit (self, invocation))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+  settings = vts_values_read_new (uri, forwards, dictionary, &options, &error);
   if (settings != NULL)
-    tunnel = vts_manager_create (self->manager, settings, options.lifetime, owner, &error);
+    tunnel = vts_manager_create (self->manager, settings, options.lifetime,
+                                 options.lifetime == VTS_LIFETIME_CALLER ? sender : NULL, &error);
   if (tunnel == NULL)
     {
       g_dbus_method_invocation_take_error (invocation, error);
@@ -150,9 +151,12 @@ static gboolean
 find_tunnel_cb (VtsBus *self, GDBusMethodInvocation *invocation, const char *id)
 {
   GError *error = NULL;
-  VtsTunnel *tunnel = vts_manager_find (self->manager, id, &error);
+  VtsTunnel *tunnel = NULL;
   g_autofree char *path = NULL;
 
+  if (!vts_bus_admit (self, invocation))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
+  tunnel = vts_manager_find (self->manager, id, &error);
   if (tunnel == NULL)
     {
       g_dbus_method_invocation_take_error (invocation, error);
@@ -225,7 +229,6 @@ make_manager (VtsBus *self, gboolean has_keyring)
                             self);
   g_signal_connect_swapped (self->skeleton, "handle-find-tunnel", G_CALLBACK (find_tunnel_cb),
                             self);
-  g_signal_connect_swapped (self->skeleton, "g-authorize-method", G_CALLBACK (vts_bus_admit), self);
   vtunnel_session_object_skeleton_set_manager (object, self->skeleton);
   g_dbus_object_manager_server_export (self->server, G_DBUS_OBJECT_SKELETON (object));
 }

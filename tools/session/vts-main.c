@@ -61,10 +61,8 @@ static VtsManager *
 make_manager (VtsVault *vault)
 {
   g_autofree char *folder = g_build_filename (g_get_user_config_dir (), "vtunnel", "tunnels", NULL);
-  VtsManager *manager = vts_manager_new (vts_store_new (folder), vault);
 
-  vts_manager_load (manager);
-  return manager;
+  return vts_manager_new (vts_store_new (folder), vault);
 }
 
 /* Tests do not wait half a minute. */

@@ -461,6 +461,10 @@ vts_manager_is_needed (VtsManager *self)
       if (vts_tunnel_get_lifetime (tunnel) != VTS_LIFETIME_PERSISTENT
           || vts_tunnel_get_state (tunnel) != VTS_STATE_INACTIVE)
         return TRUE;
+      /* One of an earlier process is gone with it. */
+      if (vts_tunnel_get_settings (tunnel)->storage == VTS_STORAGE_MEMORY
+          && vts_vault_is_volatile (self->vault))
+        return TRUE;
     }
-  return vts_vault_is_volatile (self->vault);
+  return FALSE;
 }

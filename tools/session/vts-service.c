@@ -15,6 +15,11 @@
 /* How long calls may be on their way that were sent before the name was given back. */
 #define LINGER 1000 /* milliseconds */
 
+/* Whose turn it is to serve the calls. A process has it for as long as it lives, longer than the
+ * name that calls are sent to: the next one waits for its turn, so that this one can take the name
+ * again. */
+#define TURN_NAME BUS_NAME ".Turn"
+
 #define DBUS_NAME "org.freedesktop.DBus"
 #define DBUS_PATH "/org/freedesktop/DBus"
 #define DO_NOT_QUEUE 4
@@ -22,6 +27,7 @@
 #define ALREADY_OWNER 4
 
 typedef enum {
+  PHASE_WAITING, /* for its turn */
   PHASE_STARTING,
   PHASE_RUNNING, /* has the name */
   PHASE_LEAVING, /* has it no more, and would take it again */
@@ -59,6 +65,18 @@ call_bus (VtsService *self, const char *method, GVariant *arguments, unsigned in
       return FALSE;
     }
   g_variant_get (reply, "(u)", answer);
+  return TRUE;
+}
+
+/* Puts itself in the queue for the turn. */
+static gboolean
+ask_for_turn (VtsService *self, gboolean *has_turn)
+{
+  unsigned int answer = 0;
+
+  if (!call_bus (self, "RequestName", g_variant_new ("(su)", TURN_NAME, 0), &answer))
+    return FALSE;
+  *has_turn = answer == PRIMARY_OWNER || answer == ALREADY_OWNER;
   return TRUE;
 }
 
@@ -178,16 +196,10 @@ failed_cb (VtsService *self, const GError *error, VtsTunnel *tunnel)
 }
 
 static void
-watch_tunnel (VtsService *self, VtsTunnel *tunnel)
+added_cb (VtsService *self, VtsTunnel *tunnel)
 {
   g_signal_connect_object (tunnel, "changed", G_CALLBACK (update), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (tunnel, "failed", G_CALLBACK (failed_cb), self, G_CONNECT_SWAPPED);
-}
-
-static void
-added_cb (VtsService *self, VtsTunnel *tunnel)
-{
-  watch_tunnel (self, tunnel);
   update (self);
 }
 
@@ -288,8 +300,6 @@ vts_service_new (GDBusConnection *connection,
                  unsigned int idle)
 {
   VtsService *self = g_object_new (VTS_TYPE_SERVICE, NULL);
-  GListModel *tunnels = vts_manager_get_tunnels (manager);
-  unsigned int n = g_list_model_get_n_items (tunnels);
 
   self->connection = g_object_ref (connection);
   self->manager = g_object_ref (manager);
@@ -299,23 +309,71 @@ vts_service_new (GDBusConnection *connection,
   g_signal_connect_object (manager, "removed", G_CALLBACK (removed_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (connection, "closed", G_CALLBACK (connection_closed_cb), self,
                            G_CONNECT_SWAPPED);
-  for (unsigned int i = 0; i < n; i++)
-    {
-      g_autoptr(VtsTunnel) tunnel = g_list_model_get_item (tunnels, i);
-
-      watch_tunnel (self, tunnel);
-    }
   return self;
+}
+
+static void
+turn_cb (GDBusConnection *connection, const char *name, const char *owner, void *user_data)
+{
+  VtsService *self = user_data;
+
+  if (g_strcmp0 (owner, g_dbus_connection_get_unique_name (connection)) != 0)
+    return;
+  self->phase = PHASE_STARTING;
+  g_main_loop_quit (self->loop);
+}
+
+/* Whoever has the turn serves calls again. */
+static void
+taken_cb (GDBusConnection *connection, const char *name, const char *owner, void *user_data)
+{
+  VtsService *self = user_data;
+
+  g_main_loop_quit (self->loop);
+}
+
+static gboolean
+wait_for_turn (VtsService *self)
+{
+  gboolean has_turn = FALSE;
+  unsigned int turn_watch = 0;
+  unsigned int name_watch = 0;
+
+  if (!ask_for_turn (self, &has_turn))
+    return FALSE;
+  if (has_turn)
+    {
+      self->phase = PHASE_STARTING;
+      return TRUE;
+    }
+  turn_watch =
+      g_bus_watch_name_on_connection (self->connection, TURN_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,
+                                      turn_cb, NULL, self, NULL);
+  name_watch =
+      g_bus_watch_name_on_connection (self->connection, BUS_NAME, G_BUS_NAME_WATCHER_FLAGS_NONE,
+                                      taken_cb, NULL, self, NULL);
+  g_main_loop_run (self->loop);
+  g_bus_unwatch_name (turn_watch);
+  g_bus_unwatch_name (name_watch);
+  return self->phase == PHASE_STARTING;
 }
 
 gboolean
 vts_service_run (VtsService *self)
 {
   watch_signals (self);
+  if (!wait_for_turn (self))
+    {
+      if (self->phase == PHASE_WAITING)
+        g_debug ("Another process serves the calls");
+      return self->phase == PHASE_ENDING;
+    }
+  /* What the process before this one has left is complete now. */
+  vts_manager_load (self->manager);
   vts_bus_export (self->bus, self->connection);
   if (!take_name (self))
     {
-      g_message (_ ("Another vtunnel-session is running already"));
+      g_message (_ ("The name %s belongs to another program"), BUS_NAME);
       return FALSE;
     }
   self->phase = PHASE_RUNNING;

@@ -9,15 +9,17 @@
  *
  * It owns the name when all is exported. With nothing to keep for a while it gives the name back,
  * and stays a moment for calls that were on their way to it; one that comes then takes the name
- * again before it is served. */
+ * again before it is served. So that it can, a process that is started meanwhile waits for its
+ * turn. */
 #define VTS_TYPE_SERVICE (vts_service_get_type ())
 G_DECLARE_FINAL_TYPE (VtsService, vts_service, VTS, SERVICE, GObject)
 
-/* `idle` is in milliseconds. */
+/* The manager is empty yet. `idle` is in milliseconds. */
 VtsService *vts_service_new (GDBusConnection *connection,
                              VtsManager      *manager,
                              gboolean         has_keyring,
                              unsigned int     idle);
 
-/* Until it is time to end, or a signal says so. FALSE if the name belongs to somebody else. */
+/* Loads the tunnels, when it is this process's turn, and serves until it is time to end, or a
+ * signal says so. FALSE if somebody else serves. */
 gboolean vts_service_run (VtsService *self);
