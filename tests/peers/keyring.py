@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: MIT
 """A secret service of our own, as far as the session service needs one.
 
-Usage: keyring.py ADDRESS. The test says by org.example.Keyring whether it is locked, and whether the
-user unlocks it when asked.
+Usage: keyring.py ADDRESS. The test says by org.example.Keyring whether it is locked, and whether
+the user unlocks it when asked.
 """
 
 import sys
