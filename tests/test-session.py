@@ -8,9 +8,9 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
-from gi.repository import GLib  # noqa: E402
+from gi.repository import Gio, GLib  # noqa: E402
 
-from desktop import MANAGER, NAME, ROOT, Desktop, error_name  # noqa: E402
+from desktop import MANAGER, NAME, ROOT, TUNNEL, Desktop, error_name  # noqa: E402
 from harness import (Target, Tool, echo, free_port, main, receive_exactly, test,  # noqa: E402
                      user, wait_until)
 
@@ -185,6 +185,104 @@ def persistent_tunnels_come_back():
     world.exchange(path)
     world.desktop.do(path, 'Delete')
     assert len(list(world.desktop.tunnels.iterdir())) == 1
+    world.close()
+
+
+def iterate_until(condition, what):
+    """Takes signals and calls while it waits."""
+    def look():
+        while GLib.MainContext.default().iteration(False):
+            pass
+        return condition()
+    return wait_until(look, what=what)
+
+
+def watch_changes(desktop):
+    changes = []
+    desktop.bus.signal_subscribe(
+        NAME, 'org.freedesktop.DBus.Properties', 'PropertiesChanged', None, None,
+        Gio.DBusSignalFlags.NONE, lambda *arguments: changes.append(arguments[5].unpack()[1]))
+    return changes
+
+
+@test
+def changes_are_told_together():
+    world = World()
+    changes = watch_changes(world.desktop)
+    path = world.open()
+    iterate_until(lambda: any(c.get('State') == 'connected' for c in changes), 'the signal')
+    for change in changes:
+        if change.get('State') == 'connected':
+            assert change['ConnectedSince'] > 0, change
+    # What is the same as before is not told.
+    changes.clear()
+    world.desktop.do(path, 'Update', GLib.Variant('(a{sv})', ({},)))
+    changed = GLib.Variant('(a{sv})', ({'name': GLib.Variant('s', 'new'),
+                                        'autoconnect': GLib.Variant('b', True)},))
+    world.desktop.do(path, 'Update', changed)
+    iterate_until(lambda: changes, 'the change')
+    assert changes == [{'Name': 'new', 'Autoconnect': True}], changes
+    world.close()
+
+
+@test
+def streams_are_told_once_a_second():
+    world = World()
+    changes = watch_changes(world.desktop)
+    path = world.open()
+    port = wait_until(lambda: world.bound_port(path), what='the port')
+    begin = GLib.get_monotonic_time()
+    users = []
+    for _ in range(40):
+        users.append(user(port))
+        users[-1].sendall(b'x')
+        receive_exactly(users[-1], 1)
+        if len(users) > 5:
+            users.pop(0).close()
+        iterate_until(lambda: True, '')
+    for sock in users:
+        sock.close()
+    iterate_until(lambda: world.desktop.get(path, 'ActiveStreams') == 0, 'the end of all')
+    seconds = (GLib.get_monotonic_time() - begin) / 1e6
+    told = [c['ActiveStreams'] for c in changes if 'ActiveStreams' in c]
+    assert told and len(told) <= seconds + 2, (told, seconds)
+    world.close()
+
+
+NOTIFICATIONS = Gio.DBusNodeInfo.new_for_xml('''<node>
+<interface name="org.freedesktop.Notifications"><method name="Notify">
+<arg type="s" direction="in"/><arg type="u" direction="in"/><arg type="s" direction="in"/>
+<arg type="s" direction="in"/><arg type="s" direction="in"/><arg type="as" direction="in"/>
+<arg type="a{sv}" direction="in"/><arg type="i" direction="in"/><arg type="u" direction="out"/>
+</method></interface></node>''')
+
+
+@test
+def one_notification_for_a_failure():
+    world = World()
+    told = []
+    bus = world.desktop.connect()
+
+    def notify(connection, sender, path, interface, method, parameters, invocation):
+        told.append(parameters.unpack())
+        invocation.return_value(GLib.Variant('(u)', (1,)))
+    bus.register_object('/org/freedesktop/Notifications', NOTIFICATIONS.interfaces[0], notify,
+                        None, None)
+    Gio.bus_own_name_on_connection(bus, 'org.freedesktop.Notifications',
+                                   Gio.BusNameOwnerFlags.NONE, None, None)
+    iterate_until(lambda: world.desktop.ask_bus('NameHasOwner', 'org.freedesktop.Notifications'),
+                  'the notifications')
+    # Not for one that belongs to a program, nor for what goes well.
+    refused = [(str(world.target.port), '1')]
+    own = world.create(refused, open=True)
+    world.desktop.wait_for_state(own, 'failed')
+    world.desktop.do(world.open(lifetime='session'), 'Close')
+    path = world.create(refused, name='<b>web</b>', lifetime='session', open=True)
+    iterate_until(lambda: told, 'the notification')
+    assert world.desktop.state(path) == 'failed'
+    iterate_until(lambda: True, '')
+    (application, _, _, summary, body, actions, hints, _), = told
+    assert '<b>web</b>' in summary and body and '<' not in body, told
     world.close()
 
 
