@@ -34,11 +34,14 @@ class World:
         return path
 
     def bound_port(self, path, index=0):
-        forwards = self.desktop.do(path, 'GetStatistics')['forwards']
-        return forwards[index]['bound-port']
+        """The tunnel is connected before the server has answered for its forwards."""
+        def look():
+            forwards = self.desktop.do(path, 'GetStatistics')['forwards']
+            return forwards[index]['bound-port']
+        return wait_until(look, what='the port')
 
     def exchange(self, path):
-        port = wait_until(lambda: self.bound_port(path), what='the port')
+        port = self.bound_port(path)
         with user(port) as sock:
             sock.sendall(b'hello')
             assert receive_exactly(sock, 5) == b'hello'
@@ -114,7 +117,7 @@ def forwards_change_at_once():
     forwards = GLib.Variant('a(ssa{sv})', [('0', world.target.spec, {}),
                                            (str(port), world.target.spec, {})])
     world.desktop.do(path, 'Update', GLib.Variant('(a{sv})', ({'forwards': forwards},)))
-    wait_until(lambda: world.bound_port(path, 1) == port, what='the second port')
+    assert world.bound_port(path, 1) == port
     assert world.bound_port(path) == first
     with user(port) as sock:
         sock.sendall(b'hello')
@@ -206,6 +209,28 @@ def watch_changes(desktop):
 
 
 @test
+def a_server_comes_and_goes_and_comes():
+    """A tunnel waits for its server, from the first attempt on, and says until when."""
+    desktop = Desktop()
+    port = free_port()
+    path = desktop.create(f'ws://127.0.0.1:{port}/', lifetime='session', open=True)
+    for _ in range(2):
+        desktop.wait_for_state(path, 'waiting')
+        assert desktop.get(path, 'LastError')[0] == f'{NAME}.Error.ConnectionFailed'
+        wait_until(lambda: desktop.get(path, 'NextRetry') > 0, what='the time')
+        assert desktop.get(path, 'ConnectedSince') == 0
+        server = Tool.server('--port', str(port))
+        desktop.wait_for_state(path, 'connected')
+        assert desktop.get(path, 'LastError') == ('', '') and desktop.get(path, 'NextRetry') == 0
+        server.process.kill()
+        server.wait()
+    desktop.wait_for_state(path, 'waiting')
+    desktop.do(path, 'Close')
+    assert desktop.state(path) == 'inactive' and desktop.get(path, 'NextRetry') == 0
+    desktop.close()
+
+
+@test
 def changes_are_told_together():
     world = World()
     changes = watch_changes(world.desktop)
@@ -230,7 +255,7 @@ def streams_are_told_once_a_second():
     world = World()
     changes = watch_changes(world.desktop)
     path = world.open()
-    port = wait_until(lambda: world.bound_port(path), what='the port')
+    port = world.bound_port(path)
     begin = GLib.get_monotonic_time()
     users = []
     for _ in range(40):

@@ -144,12 +144,11 @@ client_changed_cb (VtsTunnel *self)
     case VT_CLIENT_STATE_CLOSED:
       vts_tunnel_client_ended (self, vt_client_get_error (self->client));
       break;
-    case VT_CLIENT_STATE_CONNECTING:
-      vts_tunnel_set_state (self, VTS_STATE_CONNECTING, NULL);
-      break;
     case VT_CLIENT_STATE_OPEN:
       vts_tunnel_set_state (self, VTS_STATE_CONNECTED, get_refusal (self, &n_refused));
       break;
+    /* The first attempt is repeated, too. */
+    case VT_CLIENT_STATE_CONNECTING:
     case VT_CLIENT_STATE_RECONNECTING:
       vts_tunnel_set_state (self,
                             vt_client_get_next_retry (self->client) != 0 ? VTS_STATE_WAITING
