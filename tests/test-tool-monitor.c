@@ -339,9 +339,10 @@ test_hostile (void)
   g_auto(World) world = { 0 };
   g_autofree char *text = NULL;
   VtToolTunnel *tunnel = NULL;
-  g_autoptr(GVariant) statistics = parse (
-      "{'forwards': <[{'listen': <'\\u001b[2J'>, 'target': <'a\\nb'>, 'state': <'\\u009bx'>,"
-      " 'error': <'\\u202eevil'>}]>, 'streams': <[{'listen': <'x'>, 'user-address': <'\\r\\u0007'>}]>}");
+  g_autoptr(GVariant) statistics =
+      parse ("{'forwards': <[{'listen': <'\\u001b[2J'>, 'target': <'a\\nb'>, 'state': <'\\u009bx'>,"
+             " 'error': <'\\u202eevil'>}]>,"
+             " 'streams': <[{'listen': <'x'>, 'user-address': <'\\r\\u0007'>}]>}");
 
   world_init (&world, 120);
   tunnel = world_add (&world, "web", "connected");

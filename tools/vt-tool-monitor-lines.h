@@ -13,8 +13,8 @@ VtToolLines *vt_tool_lines_new (const VtToolLook *look);
 void         vt_tool_lines_free (VtToolLines *self);
 
 /* What is new since the last call, as lines that are ended; new, and empty if it is nothing.
- * `tunnels` is of VtToolTunnel; `note` says why there are none, NULL if all is well. `now` is of the
- * real-time clock. */
+ * `tunnels` is of VtToolTunnel; `note` says why there are none, NULL if all is well. `now` is of
+ * the real-time clock. */
 char *vt_tool_lines_update (VtToolLines     *self,
                             const GPtrArray *tunnels,
                             const char      *note,

@@ -8,8 +8,10 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-/* After a service did not say which tunnels it has. */
-#define RETRY_PAUSE 2000 /* ms */
+/* Milliseconds: until it is said that a service does not answer, and after one has said that it
+ * does not tell which tunnels it has. */
+#define PATIENCE 2000
+#define RETRY_PAUSE 2000
 
 struct _VtToolWatch {
   GDBusConnection *bus; /* owned */
@@ -24,8 +26,10 @@ struct _VtToolWatch {
   GHashTable *asking;         /* owned, of object paths that statistics are under way for */
   GSource *timer;             /* owned */
   GSource *retry;             /* owned, NULL while it is not running */
+  GSource *patience;          /* the same */
   gboolean is_starting;       /* the bus has not said yet what became of it */
-  char *note;                 /* owned, NULL if all is well */
+  gboolean is_settled;
+  char *note; /* owned, NULL if all is well */
 };
 
 /* What is asked of one tunnel of one client. */
@@ -47,9 +51,22 @@ question_free (Question *self)
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (Question, question_free)
 
-static void
-set_note (VtToolWatch *self, const char *note)
+static GSource *
+start_timer (unsigned int pause, GSourceFunc func, VtToolWatch *self)
 {
+  GSource *timer = g_timeout_source_new (pause);
+
+  g_source_set_static_name (timer, "vtunnel-tool: monitor");
+  g_source_set_callback (timer, func, self, NULL);
+  g_source_attach (timer, g_main_context_get_thread_default ());
+  return timer;
+}
+
+/* NULL: all is well. */
+static void
+settle (VtToolWatch *self, const char *note)
+{
+  self->is_settled = TRUE;
   g_free (self->note);
   self->note = g_strdup (note);
 }
@@ -217,6 +234,17 @@ drop_client (VtToolWatch *self)
 }
 
 static gboolean
+patience_cb (void *user_data)
+{
+  VtToolWatch *self = user_data;
+
+  g_clear_pointer (&self->patience, g_source_unref);
+  settle (self, _ ("The session service does not answer yet"));
+  self->changed (self->user_data);
+  return G_SOURCE_REMOVE;
+}
+
+static gboolean
 retry_cb (void *user_data)
 {
   VtToolWatch *self = user_data;
@@ -227,22 +255,11 @@ retry_cb (void *user_data)
 }
 
 static void
-cancel_retry (VtToolWatch *self)
+cancel (GSource **timer)
 {
-  if (self->retry != NULL)
-    g_source_destroy (self->retry);
-  g_clear_pointer (&self->retry, g_source_unref);
-}
-
-static GSource *
-start_timer (unsigned int pause, GSourceFunc func, VtToolWatch *self)
-{
-  GSource *timer = g_timeout_source_new (pause);
-
-  g_source_set_static_name (timer, "vtunnel-tool: monitor");
-  g_source_set_callback (timer, func, self, NULL);
-  g_source_attach (timer, g_main_context_get_thread_default ());
-  return timer;
+  if (*timer != NULL)
+    g_source_destroy (*timer);
+  g_clear_pointer (timer, g_source_unref);
 }
 
 static void
@@ -251,7 +268,7 @@ take_client (VtToolWatch *self, GDBusObjectManager *client)
   GList *objects = g_dbus_object_manager_get_objects (client);
 
   self->client = client;
-  set_note (self, NULL);
+  settle (self, NULL);
   g_signal_connect (client, "object-added", G_CALLBACK (object_added_cb), self);
   g_signal_connect (client, "object-removed", G_CALLBACK (object_removed_cb), self);
   g_signal_connect (client, "interface-proxy-properties-changed",
@@ -278,13 +295,15 @@ client_cb (GObject *source, GAsyncResult *result, void *user_data)
   /* The service that this was for may be gone, and another one may be there: it has its own. */
   if (owner != NULL && g_strcmp0 (owner, self->owner) == 0)
     {
+      cancel (&self->patience);
       take_client (self, g_steal_pointer (&client));
       self->changed (self->user_data);
     }
   else if (error != NULL && self->owner != NULL && self->client == NULL && self->retry == NULL)
     {
+      cancel (&self->patience);
       reason = vt_tool_session_error_new (error, NULL);
-      set_note (self, reason->message);
+      settle (self, reason->message);
       self->retry = start_timer (RETRY_PAUSE, retry_cb, self);
       self->changed (self->user_data);
     }
@@ -295,7 +314,8 @@ client_cb (GObject *source, GAsyncResult *result, void *user_data)
 static void
 begin_client (VtToolWatch *self)
 {
-  set_note (self, _ ("The session service does not answer yet"));
+  self->is_settled = FALSE;
+  self->patience = start_timer (PATIENCE, patience_cb, self);
   vtunnel_session_object_manager_client_new (self->bus,
                                              G_DBUS_OBJECT_MANAGER_CLIENT_FLAGS_DO_NOT_AUTO_START,
                                              self->owner, OBJECT_PATH, self->cancellable, client_cb,
@@ -307,7 +327,8 @@ appeared_cb (GDBusConnection *bus, const char *name, const char *owner, void *us
 {
   VtToolWatch *self = user_data;
 
-  cancel_retry (self);
+  cancel (&self->retry);
+  cancel (&self->patience);
   drop_client (self);
   g_free (self->owner);
   self->owner = g_strdup (owner);
@@ -320,11 +341,12 @@ vanished_cb (GDBusConnection *bus, const char *name, void *user_data)
 {
   VtToolWatch *self = user_data;
 
-  cancel_retry (self);
+  cancel (&self->retry);
+  cancel (&self->patience);
   drop_client (self);
   g_clear_pointer (&self->owner, g_free);
   if (!self->is_starting)
-    set_note (self, _ ("The session service is not running; any other command starts it"));
+    settle (self, _ ("The session service is not running; any other command starts it"));
   self->changed (self->user_data);
 }
 
@@ -344,7 +366,7 @@ started_cb (GObject *source, GAsyncResult *result, void *user_data)
   if (answer != NULL || self->owner != NULL)
     return;
   reason = vt_tool_session_error_new (error, NULL);
-  set_note (self, reason->message);
+  settle (self, reason->message);
   self->changed (self->user_data);
 }
 
@@ -381,7 +403,8 @@ vt_tool_watch_free (VtToolWatch *self)
 {
   g_cancellable_cancel (self->cancellable);
   g_bus_unwatch_name (self->watcher);
-  cancel_retry (self);
+  cancel (&self->retry);
+  cancel (&self->patience);
   g_source_destroy (self->timer);
   g_source_unref (self->timer);
   drop_client (self);
@@ -405,6 +428,12 @@ gboolean
 vt_tool_watch_is_ready (VtToolWatch *self)
 {
   return self->client != NULL;
+}
+
+gboolean
+vt_tool_watch_is_settled (VtToolWatch *self)
+{
+  return self->is_settled;
 }
 
 const char *

@@ -22,7 +22,10 @@ void         vt_tool_watch_free (VtToolWatch *self);
 
 /* Of VtToolTunnel, in order; good until the next call of `changed`. */
 const GPtrArray *vt_tool_watch_get_tunnels (VtToolWatch *self);
-/* Whether the tunnels are what the service says; FALSE while it is not there, or does not answer. */
+/* Whether the tunnels are what the service says: not while it is away, or does not answer. */
 gboolean         vt_tool_watch_is_ready (VtToolWatch *self);
+/* Whether what there is to be said now is not only on its way to something else: FALSE while the
+ * service is being started, or asked for its tunnels for the first time. */
+gboolean         vt_tool_watch_is_settled (VtToolWatch *self);
 /* Why there is nothing to be seen, translated; NULL if all is well. */
 const char      *vt_tool_watch_get_note (VtToolWatch *self);

@@ -178,10 +178,10 @@ changed_cb (void *user_data)
 
   if (vt_tool_run_is_ending (self->run) || !check_name (self))
     return;
-  if (self->lines != NULL)
-    write_lines (self);
-  else
+  if (self->lines == NULL)
     schedule (self);
+  else if (vt_tool_watch_is_settled (self->watch))
+    write_lines (self);
 }
 
 static void

@@ -11,8 +11,8 @@ typedef struct _VtToolOutput VtToolOutput;
 
 typedef void (*VtToolBrokenFunc) (int error_number, void *user_data);
 
-/* `broken` is called, once, when nobody can read any more what is written; with EINTR, when a signal
- * came while it waited. Nothing is written after that. */
+/* `broken` is called, once, when nobody can read any more what is written; with EINTR, when a
+ * signal came while it waited. Nothing is written after that. */
 VtToolOutput *vt_tool_output_new (VtToolBrokenFunc broken, void *user_data);
 void          vt_tool_output_free (VtToolOutput *self);
 

@@ -18,7 +18,7 @@ static const VtToolHelp help = {
   .summary = N_ ("Lists the tunnels that the session service keeps."),
   .description = N_ ("Examples:\n"
                      "  vtunnel-tool list\n"
-                     "  vtunnel-tool list --json | jq -r 'select(.state == \"failed\") | .name'"),
+                     "  vtunnel-tool list --json | jq -r .name"),
 };
 
 static VtToolStyle
@@ -53,8 +53,8 @@ static char *
 make_table (const GPtrArray *tunnels)
 {
   const VtToolColumn columns[] = {
-    { _ ("NAME"), 8, FALSE },      { _ ("STATE"), 0, FALSE },  { _ ("SERVER"), 16, FALSE },
-    { _ ("FORWARDS"), 16, FALSE }, { _ ("STREAMS"), 0, TRUE },
+    { _ ("NAME"), 8, FALSE },      { _ ("STATE"), 0, FALSE },  { _ ("SERVER"), 10, FALSE },
+    { _ ("FORWARDS"), 10, FALSE }, { _ ("STREAMS"), 0, TRUE },
   };
   g_autoptr(VtToolTable) table = vt_tool_table_new (columns, G_N_ELEMENTS (columns));
   VtToolLook look;

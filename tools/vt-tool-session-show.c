@@ -24,7 +24,7 @@ static const VtToolHelp help = {
 };
 
 /* The widest of the names of fields. */
-#define MAX_LABEL 24
+#define MAX_LABEL 20
 
 typedef struct {
   const VtToolLook *look; /* not owned */

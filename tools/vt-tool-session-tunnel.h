@@ -5,9 +5,9 @@
 
 #include <gio/gio.h>
 
-/* A tunnel as the session service tells of it. What it says is only copied here: it may be anything,
- * and is checked for its type and nothing else. Times are microseconds, of the real-time clock where
- * they are no durations. */
+/* A tunnel as the session service tells of it. What it says is only copied here: it may be
+ * anything, and is checked for its type and nothing else. Times are microseconds, of the real-time
+ * clock where they are no durations. */
 
 /* As many as the widest graph has columns. */
 #define VT_TOOL_MAX_RATES 60

@@ -119,7 +119,7 @@ print_help (void)
       "  vtunnel-tool client --server ws://127.0.0.1:3001/ --forward 9000=localhost:3000\n",
       _ ("Examples:"));
   g_string_append_printf (text, "\n%s\n%s\n", _ ("Exit status:"),
-                          _ ("  0  ended by SIGINT (Ctrl+C) or SIGTERM\n"
+                          _ ("  0  done, or ended by SIGINT (Ctrl+C) or SIGTERM\n"
                              "  1  something failed\n"
                              "  2  wrong usage\n"
                              "  3  the server refused a forward\n"
