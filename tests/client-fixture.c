@@ -91,6 +91,8 @@ client_fixture_set_up (ClientFixture *self, const void *data)
   self->forward = new_forward (self);
   uri = raw_server_get_uri (self->server, "ws");
   self->client = vt_client_new (uri);
+  /* One thing at a time: see reconnect-fixture.c. */
+  vt_client_set_reconnect (self->client, FALSE);
   g_signal_connect (self->client, "notify::state", G_CALLBACK (state_cb), self);
   g_signal_connect (self->client, "stream-opened", G_CALLBACK (stream_opened_cb), self);
   g_signal_connect (self->client, "stream-closed", G_CALLBACK (stream_closed_cb), self);

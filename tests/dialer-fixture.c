@@ -39,7 +39,8 @@ dial_fixture_dialed_cb (GObject *source, GAsyncResult *result, void *user_data)
   DialFixture *self = user_data;
 
   self->done = TRUE;
-  if (vt_dialer_dial_finish (result, &self->connection, &self->gate, &self->error))
+  self->outcome = (VtDialOutcome){ .hopeless = 2, .retry_after = 99 };
+  if (vt_dialer_dial_finish (result, &self->connection, &self->gate, &self->outcome, &self->error))
     self->link = vt_link_new (self->connection, self->gate, 1024 * 1024, &handlers, self);
 }
 
@@ -96,6 +97,13 @@ dial_fixture_expect_error (DialFixture *self, int code, const char *part)
   RAW_WAIT (self->done);
   g_assert_error (self->error, VT_ERROR, code);
   g_assert_nonnull (strstr (self->error->message, part));
+}
+
+void
+dial_fixture_expect_outcome (DialFixture *self, gboolean hopeless, unsigned int retry_after)
+{
+  g_assert_cmpint (self->outcome.hopeless, ==, hopeless);
+  g_assert_cmpuint (self->outcome.retry_after, ==, retry_after);
 }
 
 void

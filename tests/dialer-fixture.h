@@ -23,6 +23,7 @@ typedef struct {
   VtGate *gate;                        /* owned */
   VtLink *link;                        /* owned */
   GError *error;                       /* owned */
+  VtDialOutcome outcome;
   GString *messages;                   /* owned, each with a line break behind it */
   gboolean closed;
 } DialFixture;
@@ -34,6 +35,7 @@ void dial_fixture_start (DialFixture *self);
 void dial_fixture_dialed_cb (GObject *source, GAsyncResult *result, void *fixture);
 /* Waits for it; `part` is of its message. */
 void dial_fixture_expect_error (DialFixture *self, int code, const char *part);
+void dial_fixture_expect_outcome (DialFixture *self, gboolean hopeless, unsigned int retry_after);
 /* Upgrades `link`, which is taken, with frames in the same segment, the first of `first_length`
  * bytes: they are read first, whole, and once. */
 void dial_fixture_check_tail (DialFixture *self, RawLink *link, size_t first_length);

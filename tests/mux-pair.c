@@ -30,340 +30,27 @@ write_down (Side *self, gboolean text, GBytes *message)
   g_string_append_c (self->sent, '\n');
 }
 
-/* To the link. */
-static void
-put (GBytes *message, gboolean text, void *user_data)
+void
+side_put (GBytes *message, gboolean text, void *user_data)
 {
   Side *self = user_data;
   Message *put = NULL;
 
   if (self->peer == NULL || self->logs)
     write_down (self, text, message);
-  if (self->peer == NULL || self->cut)
+  if (self->peer == NULL || self->cut || self->broken)
     return;
   put = g_new (Message, 1);
   *put = (Message){ g_bytes_ref (message), text };
   g_queue_push_tail (&self->peer->inbox, put);
   self->queued += g_bytes_get_size (message);
-  self->was_high |= self->queued > LINK_LOW;
-}
-
-static void
-send_cb (GBytes *message, gboolean text, gboolean counted, void *user_data)
-{
-  Side *self = user_data;
-
-  g_assert_true (text || (counted && self->protocol == 2));
-  self->n_messages++;
-  if (self->peer != NULL && self->protocol == 2)
-    wire_book_note_sent (&self->book, text, message);
-  if (counted && self->replay != NULL)
-    vt_replay_send (self->replay, message, text);
-  else
-    put (message, text, self);
-}
-
-static size_t
-get_queued_cb (void *user_data)
-{
-  Side *self = user_data;
-
-  return self->endless ? 0 : self->queued;
-}
-
-static size_t
-get_kept_cb (void *user_data)
-{
-  Side *self = user_data;
-
-  return self->replay != NULL ? vt_replay_get_kept (self->replay) : 0;
-}
-
-static void
-set_reading_cb (gboolean reading, void *user_data)
-{
-  Side *self = user_data;
-
-  g_assert_cmpuint (self->protocol, ==, 1);
-  g_assert_cmpint (self->reading, !=, reading);
-  self->reading = reading;
-  self->n_pauses += !reading;
-}
-
-static void
-listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
-{
-  Side *self = user_data;
-
-  g_string_append_printf (self->heard, "listen_ok %u %u %s", id, port,
-                          confirmed ? "confirmed" : "unconfirmed");
-  if (self->protocol == 2 && address != NULL)
-    g_string_append_printf (self->heard, " at %s", address);
-  g_string_append_c (self->heard, '\n');
-  if (self->takes_back)
-    vt_mux_unlisten (self->mux, id);
-}
-
-static void
-listen_failed_cb (guint32 id, const GError *error, unsigned int retry_after, void *user_data)
-{
-  Side *self = user_data;
-
-  g_assert_true (error->domain == VT_ERROR);
-  g_string_append_printf (self->heard, "listen_failed %u %s", id,
-                          vt_error_code_to_word (error->code));
-  if (self->protocol == 2)
-    g_string_append_printf (self->heard, " %s", error->message);
-  if (retry_after > 0)
-    g_string_append_printf (self->heard, " in %u s", retry_after);
-  g_string_append_c (self->heard, '\n');
-  if (self->asks_again != 0)
-    vt_mux_listen (self->mux, self->asks_again++, &(VtMuxListen){ .port = 8080 });
-}
-
-static void
-stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
-{
-  Side *self = user_data;
-  User *user = user_new (self, stream);
-
-  if (!self->quiet)
-    g_string_append_printf (self->heard, "stream_opened %u on %u\n", vt_mux_stream_get_id (stream),
-                            listen_id);
-  if (self->lazy)
-    return;
-  user_listen (user);
-  vt_mux_stream_accept (stream);
-}
-
-/* Only what v1 cannot say. */
-static void
-describe_listen (GString *to, const VtMuxListen *listen)
-{
-  if (listen->kind != VT_LISTEN_TCP)
-    g_string_append_printf (to, " kind %d", (int) listen->kind);
-  if (listen->address != NULL)
-    g_string_append_printf (to, " at %s", listen->address);
-  for (unsigned int i = 0; listen->names != NULL && listen->names[i] != NULL; i++)
-    g_string_append_printf (to, " for %s", listen->names[i]);
-}
-
-static void
-listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
-{
-  Side *self = user_data;
-
-  self->last_listen = id;
-  if (self->quiet)
-    return;
-  g_string_append_printf (self->heard, "listen_requested %u %u", id, listen->port);
-  describe_listen (self->heard, listen);
-  g_string_append_c (self->heard, '\n');
-}
-
-static void
-unlistened_cb (guint32 id, void *user_data)
-{
-  Side *self = user_data;
-
-  g_string_append_printf (self->heard, "unlistened %u\n", id);
-}
-
-static void
-unlisten_done_cb (guint32 id, void *user_data)
-{
-  Side *self = user_data;
-
-  g_string_append_printf (self->heard, "unlisten_done %u\n", id);
-}
-
-static void
-going_away_cb (const char *reason, unsigned int timeout, void *user_data)
-{
-  Side *self = user_data;
-
-  g_string_append_printf (self->heard, "going_away %s %u\n", reason, timeout);
-}
-
-static void
-failed_cb (const GError *error, void *user_data)
-{
-  Side *self = user_data;
-
-  g_assert_true (error->domain == VT_ERROR);
-  g_string_append_printf (self->heard, "failed %s\n", vt_error_code_to_word (error->code));
-  side_drop_mux (self, error);
-}
-
-/* As with a link that is lost for good. */
-static void
-silent_cb (void *user_data)
-{
-  Side *self = user_data;
-  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT, "Silence");
-
-  g_string_append (self->heard, "silent\n");
-  side_drop_mux (self, error);
-}
-
-static void
-rtt_measured_cb (gint64 rtt, void *user_data)
-{
-  Side *self = user_data;
-
-  g_string_append_printf (self->heard, "rtt %" G_GINT64_FORMAT "\n", rtt);
-}
-
-static const VtMuxHandlers mux_handlers = {
-  .send = send_cb,
-  .get_queued = get_queued_cb,
-  .get_kept = get_kept_cb,
-  .set_reading = set_reading_cb,
-  .listen_ok = listen_ok_cb,
-  .listen_failed = listen_failed_cb,
-  .stream_opened = stream_opened_cb,
-  .listen_requested = listen_requested_cb,
-  .unlistened = unlistened_cb,
-  .failed = failed_cb,
-  .silent = silent_cb,
-  .rtt_measured = rtt_measured_cb,
-};
-
-/* Only v2 tells all of this. */
-static VtMuxHandlers
-get_handlers (unsigned int protocol)
-{
-  VtMuxHandlers handlers = mux_handlers;
-
-  if (protocol == 2)
-    {
-      handlers.unlisten_done = unlisten_done_cb;
-      handlers.going_away = going_away_cb;
-    }
-  return handlers;
-}
-
-Side *
-side_new (VtMuxRole role, VtClock *clock, const VtMuxConfig *config)
-{
-  Side *self = g_new0 (Side, 1);
-  VtMuxConfig defaults;
-  VtMuxHandlers handlers;
-
-  vt_mux_config_init (&defaults, role);
-  config = config != NULL ? config : &defaults;
-  handlers = get_handlers (config->protocol);
-  self->protocol = config->protocol;
-  wire_book_init (&self->book, role == VT_MUX_SERVER);
-  vt_mux_config_get_limits (config, &self->book.ours);
-  self->clock = vt_clock_ref (clock);
-  self->reading = TRUE;
-  self->sent = g_string_new (NULL);
-  self->heard = g_string_new (NULL);
-  self->users = g_ptr_array_new_with_free_func ((GDestroyNotify) user_free);
-  self->mux = vt_mux_new (config, clock, &handlers, self);
-  return self;
+  self->was_high |= self->queued >= LINK_LOW;
 }
 
 void
-side_drop_mux (Side *self, const GError *error)
+side_clear_inbox (Side *self)
 {
-  VtMux *mux = g_steal_pointer (&self->mux);
-
-  if (mux != NULL)
-    vt_mux_free (mux, error);
-}
-
-void
-side_free (Side *self)
-{
-  side_drop_mux (self, NULL);
-  g_ptr_array_unref (self->users);
   g_queue_clear_full (&self->inbox, message_free);
-  g_clear_pointer (&self->replay, vt_replay_free);
-  wire_book_clear (&self->book);
-  g_string_free (self->sent, TRUE);
-  g_string_free (self->heard, TRUE);
-  vt_clock_unref (self->clock);
-  g_free (self);
-}
-
-void
-side_say (Side *self, const char *format, ...)
-{
-  g_autoptr(GBytes) message = NULL;
-  va_list arguments;
-  char *text;
-
-  va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  message = g_bytes_new_take (text, strlen (text));
-  vt_mux_receive (self->mux, TRUE, message);
-}
-
-void
-side_say_data (Side *self, guint32 stream_id, size_t length)
-{
-  g_autofree char *data = g_malloc0 (length);
-  g_autofree char *base64 = g_base64_encode ((uint8_t *) data, length);
-
-  side_say (self, "{\"type\":\"data\",\"stream_id\":%u,\"data\":\"%s\"}", stream_id, base64);
-}
-
-void
-side_say_frames (Side *self, const char *format, ...)
-{
-  g_autoptr(GBytes) message = NULL;
-  g_autofree char *text = NULL;
-  va_list arguments;
-
-  va_start (arguments, format);
-  text = g_strdup_vprintf (format, arguments);
-  va_end (arguments);
-  message = wire_compose (text);
-  vt_mux_receive (self->mux, FALSE, message);
-}
-
-static void
-expect (GString *written, const char *expected)
-{
-  g_autofree char *lines = g_strconcat (expected, *expected != '\0' ? "\n" : "", NULL);
-
-  g_assert_cmpstr (written->str, ==, lines);
-  g_string_truncate (written, 0);
-}
-
-void
-side_expect_sent (Side *self, const char *expected)
-{
-  expect (self->sent, expected);
-}
-
-void
-side_expect_heard (Side *self, const char *expected)
-{
-  expect (self->heard, expected);
-}
-
-User *
-side_get_user (Side *self, unsigned int index)
-{
-  g_assert_cmpuint (index, <, self->users->len);
-  return self->users->pdata[index];
-}
-
-User *
-side_open (Side *self, guint32 listen_id)
-{
-  g_autoptr(GError) error = NULL;
-  VtMuxStream *stream = vt_mux_open_stream (self->mux, listen_id, NULL, NULL, &error);
-  User *user;
-
-  g_assert_no_error (error);
-  user = user_new (self, stream);
-  user_listen (user);
-  return user;
 }
 
 void
@@ -404,6 +91,23 @@ take (Side *self, const Message *message)
     vt_replay_note_received (self->replay, length);
 }
 
+/* A message of its is not on its way any more. */
+static void
+note_gone (Side *self, const Message *message)
+{
+  if (!self->cut)
+    self->queued -= g_bytes_get_size (message->bytes);
+}
+
+static void
+note_writable (Side *self)
+{
+  if (self->replay != NULL)
+    vt_replay_continue (self->replay);
+  if (self->mux != NULL)
+    vt_mux_note_writable (self->mux);
+}
+
 unsigned int
 side_deliver (Side *self, unsigned int n)
 {
@@ -415,14 +119,13 @@ side_deliver (Side *self, unsigned int n)
       Side *peer = self->peer;
 
       delivered++;
-      peer->queued -= g_bytes_get_size (message->bytes);
+      note_gone (peer, message);
       take (self, message);
       message_free (message);
       if (peer->was_high && peer->queued < LINK_LOW)
         {
           peer->was_high = FALSE;
-          if (peer->mux != NULL)
-            vt_mux_note_writable (peer->mux);
+          note_writable (peer);
         }
     }
   return delivered;
@@ -483,10 +186,18 @@ side_greet (Side *self, const VtControlLimits *limits)
   vt_mux_set_peer_limits (self->mux, &self->book.peer);
 }
 
+static gboolean
+has_room_cb (void *user_data)
+{
+  Side *self = user_data;
+
+  return !self->cut && self->queued < LINK_LOW;
+}
+
 void
 side_keep (Side *self)
 {
-  const VtReplayHandlers handlers = { .send = put };
+  const VtReplayHandlers handlers = { .send = side_put, .has_room = has_room_cb };
 
   self->replay = vt_replay_new (self->clock, &handlers, self);
   g_assert_true (vt_replay_attach (self->replay, 0, NULL));
@@ -544,20 +255,46 @@ pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config)
 }
 
 static void
-leave_link (Side *self)
+lose_some (Side *self, unsigned int n)
 {
-  g_queue_clear_full (&self->inbox, message_free);
+  while (self->inbox.length > n)
+    {
+      Message *message = g_queue_pop_tail (&self->inbox);
+
+      note_gone (self->peer, message);
+      message_free (message);
+    }
+}
+
+void
+pair_break (Side *a, Side *b, unsigned int n_a, unsigned int n_b)
+{
+  a->broken = b->broken = TRUE;
+  lose_some (a, n_a);
+  lose_some (b, n_b);
+}
+
+void
+side_leave_link (Side *self)
+{
+  if (self->cut)
+    return;
+
+  lose_some (self, 0);
   self->cut = TRUE;
   self->queued = 0;
   self->was_high = FALSE;
   vt_replay_detach (self->replay);
+  if (self->mux != NULL)
+    vt_mux_suspend (self->mux);
 }
 
 void
 pair_cut (Side *a, Side *b)
 {
-  leave_link (a);
-  leave_link (b);
+  pair_break (a, b, 0, 0);
+  side_leave_link (a);
+  side_leave_link (b);
 }
 
 static void
@@ -565,11 +302,10 @@ meet (Side *self, guint64 received)
 {
   g_autoptr(GError) error = NULL;
 
-  self->cut = FALSE;
   vt_replay_attach (self->replay, received, &error);
   g_assert_no_error (error);
   if (self->mux != NULL)
-    vt_mux_note_writable (self->mux);
+    vt_mux_resume (self->mux);
 }
 
 /* What each has is settled before either sends. */
@@ -578,6 +314,9 @@ pair_mend (Side *a, Side *b)
 {
   guint64 received = vt_replay_get_received (a->replay);
 
+  side_leave_link (a);
+  side_leave_link (b);
+  a->broken = b->broken = a->cut = b->cut = FALSE;
   meet (a, vt_replay_get_received (b->replay));
   meet (b, received);
 }

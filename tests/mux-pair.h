@@ -20,6 +20,8 @@ struct _Side {
   unsigned int  protocol;
   VtReplay     *replay;  /* owned; NULL: what is counted is not kept */
   gboolean      cut;     /* there is no link: with a replay only */
+  gboolean      broken;  /* the link carries nothing more, and nobody need have noticed */
+  gboolean      suspends; /* when the other side is silent; else it lets go of the mux */
   WireBook      book;    /* v2, of a pair */
   GQueue        inbox;   /* owned, messages on their way to this side */
   size_t        queued;  /* bytes on their way from it */
@@ -90,6 +92,14 @@ Side *side_new_v2 (VtMuxRole role, const VtMuxConfig *config);
 /* As pair_new (), in v2; `config` NULL: the defaults. The round-trip time is known: a
  * microsecond. */
 void pair_new_v2 (Side **client, Side **server, const VtMuxConfig *config);
+/* To the link. */
+void side_put (GBytes *message, gboolean text, void *user_data);
+void side_clear_inbox (Side *self);
+/* The link breaks, and of what is under way only the first messages arrive, so many on each side,
+ * while it has not noticed. */
+void pair_break (Side *a, Side *b, unsigned int n_a, unsigned int n_b);
+/* It notices that there is no link. */
+void side_leave_link (Side *self);
 /* The link is gone with all that is under way; and there is a new one. */
 void pair_cut (Side *a, Side *b);
 void pair_mend (Side *a, Side *b);

@@ -30,7 +30,7 @@ typedef struct {
   Fate fates[2][N_STREAMS + 1];
   VtMuxConfig config;
   gboolean in_bulk;        /* much is sent at a time, in little time, and with much memory */
-  gboolean catching_up[2]; /* what was lost was sent again, and fills the queue */
+  guint64 sent_at_cut[2];  /* bytes that its streams had sent when it left the link */
   gboolean stalled[2];     /* nothing comes through to this side */
   gboolean dropped;        /* the muxes were taken away in the middle */
   gboolean finishing;
@@ -40,10 +40,12 @@ typedef struct {
 
 /* What all schedules have done. */
 typedef struct {
-  unsigned int cuts, resets, refused, grown, full, halves;
+  unsigned int cuts, resets, refused, grown, full, halves, behind;
 } WorldTally;
 
 extern WorldTally world_tally;
 
+/* The side has left its link just now. */
+void world_note_left (World *self, Role role);
 void world_check (World *self);
 void world_check_end (World *self);

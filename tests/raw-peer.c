@@ -13,7 +13,13 @@
 
 #define DEADLINE_SECONDS 20
 
-enum { TEXT = 1, BINARY = 2, CLOSE = 8, PING = 9, PONG = 10 };
+enum {
+  TEXT = RAW_TEXT,
+  BINARY = RAW_BINARY,
+  CLOSE = RAW_CLOSE,
+  PING = RAW_PING,
+  PONG = RAW_PONG,
+};
 
 static gboolean
 late_cb (void *user_data)
@@ -230,25 +236,31 @@ raw_peer_new_websocket (guint16 port, const char *path)
 }
 
 void
-raw_peer_send_message (RawPeer *self, const char *text)
+raw_peer_send_frame (RawPeer *self, int kind, const void *payload, size_t length)
 {
-  size_t length = strlen (text);
   g_autoptr(GByteArray) frame = g_byte_array_new ();
   const guint8 mask[4] = { 0 };
 
-  g_byte_array_append (frame, (const guint8[]){ 0x80 | TEXT }, 1);
+  g_assert_cmpuint (length, <=, G_MAXUINT16);
+  g_byte_array_append (frame, (const guint8[]){ 0x80 | kind }, 1);
   if (length < 126)
     g_byte_array_append (frame, (const guint8[]){ 0x80 | length }, 1);
   else
     g_byte_array_append (frame, (const guint8[]){ 0x80 | 126, length >> 8, length & 0xff }, 3);
   g_byte_array_append (frame, mask, sizeof mask);
-  g_byte_array_append (frame, (const guint8 *) text, length);
+  g_byte_array_append (frame, payload, length);
   raw_peer_send (self, frame->data, frame->len);
 }
 
-/* The kind of the next frame, and its payload; 0 at the end. The server never fragments. */
-static int
-read_frame (RawPeer *self, GString *payload)
+void
+raw_peer_send_message (RawPeer *self, const char *text)
+{
+  raw_peer_send_frame (self, TEXT, text, strlen (text));
+}
+
+/* The server never fragments. */
+int
+raw_peer_read_frame (RawPeer *self, GString *payload)
 {
   size_t header = 2;
   size_t length;
@@ -282,7 +294,7 @@ raw_peer_read_message (RawPeer *self)
   int kind;
 
   do
-    kind = read_frame (self, payload);
+    kind = raw_peer_read_frame (self, payload);
   while (kind == PING || kind == PONG);
   if (kind == 0 || kind == CLOSE)
     return NULL;
@@ -296,7 +308,7 @@ raw_peer_read_text (RawPeer *self)
   int kind;
 
   do
-    kind = read_frame (self, payload);
+    kind = raw_peer_read_frame (self, payload);
   while (kind == PING || kind == PONG || kind == BINARY
          || (kind == TEXT && g_str_has_prefix (payload->str, "{\"type\":\"ping\",\"t\":")));
   if (kind == 0 || kind == CLOSE)
@@ -312,7 +324,7 @@ raw_peer_read_binary (RawPeer *self)
   int kind;
 
   do
-    kind = read_frame (self, payload);
+    kind = raw_peer_read_frame (self, payload);
   while (kind != 0 && kind != CLOSE && (kind != BINARY || payload->str[0] == ack));
   g_assert_cmpint (kind, ==, BINARY);
   return g_string_free_to_bytes (g_steal_pointer (&payload));
@@ -325,7 +337,7 @@ raw_peer_read_close (RawPeer *self)
   int kind;
 
   do
-    kind = read_frame (self, payload);
+    kind = raw_peer_read_frame (self, payload);
   while (kind != 0 && kind != CLOSE);
   g_assert_cmpint (kind, ==, CLOSE);
   g_assert_cmpuint (payload->len, >=, 2);

@@ -16,6 +16,9 @@ typedef struct {
   gboolean    reset; /* not in order */
 } RawPeer;
 
+/* What a frame of the WebSocket is. */
+enum { RAW_TEXT = 1, RAW_BINARY = 2, RAW_CLOSE = 8, RAW_PING = 9, RAW_PONG = 10 };
+
 typedef gboolean (*RawCondition) (void *user_data);
 
 void raw_wait (RawCondition condition, void *user_data);
@@ -41,6 +44,9 @@ char *raw_peer_ask_for_upgrade (RawPeer *self, const char *path, const char *lin
 RawPeer *raw_peer_new_websocket (guint16 port, const char *path);
 void     raw_peer_upgrade (RawPeer *self, const char *path);
 void     raw_peer_send_message (RawPeer *self, const char *text);
+void     raw_peer_send_frame (RawPeer *self, int kind, const void *payload, size_t length);
+/* The kind of the next frame, and its payload; 0 at the end. */
+int raw_peer_read_frame (RawPeer *self, GString *payload);
 /* The next message; NULL when a close frame or the end comes first. Pings are skipped. */
 char *raw_peer_read_message (RawPeer *self);
 /* The same, of v2: without acknowledgements and pings that measure. */

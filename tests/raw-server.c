@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "vt-codec-binary-private.h"
+
 struct _RawServer {
   GSocket *socket;              /* owned */
   GTlsCertificate *certificate; /* owned, nullable */
@@ -16,6 +18,7 @@ struct _RawLink {
   GSocket *socket;   /* owned */
   GIOStream *stream; /* owned */
   GByteArray *input; /* owned, what came and was not taken */
+  guint64 counted;
   gboolean ended;
 };
 
@@ -312,6 +315,12 @@ raw_link_send_text (RawLink *self, const char *text)
 }
 
 void
+raw_link_send_binary (RawLink *self, const void *data, size_t length)
+{
+  send_frame (self, OPCODE_BINARY, data, length);
+}
+
+void
 raw_link_send_close (RawLink *self, unsigned int code, const char *reason)
 {
   g_autofree char *payload = g_strdup_printf ("%c%c%s", code >> 8, code & 0xff, reason);
@@ -350,27 +359,60 @@ take_frame (RawLink *self, unsigned int *opcode, size_t *length)
   return payload;
 }
 
-/* What comes in between: in v2 also acknowledgements, and pings of its own that measure. */
+/* In v2 both sides send pings of their own, which measure. */
 static gboolean
-is_aside (unsigned int opcode, const char *payload)
+is_ping (const char *payload)
 {
-  return opcode == OPCODE_PING || opcode == OPCODE_PONG || opcode == OPCODE_BINARY
-         || (opcode == OPCODE_TEXT && g_str_has_prefix (payload, "{\"type\":\"ping\",\"t\":"));
+  return g_str_has_prefix (payload, "{\"type\":\"ping\",\"t\":");
 }
 
+static gboolean
+is_counted (unsigned int opcode, const char *payload)
+{
+  if (opcode == OPCODE_BINARY)
+    return *payload != VT_BINARY_ACK;
+  return opcode == OPCODE_TEXT && !is_ping (payload)
+         && !g_str_has_prefix (payload, "{\"type\":\"hello\",");
+}
+
+/* Skips what comes in between, and messages of the other kind. */
 static char *
-wait_frame (RawLink *self, unsigned int *opcode, size_t *length)
+wait_frame (RawLink *self, unsigned int skipped, unsigned int *opcode, size_t *length)
 {
   char *payload = NULL;
+  gboolean is_aside;
 
   do
     {
       g_free (payload);
       payload = NULL;
       RAW_WAIT ((payload = take_frame (self, opcode, length)) != NULL || self->ended);
+      if (payload == NULL)
+        break;
+      is_aside = *opcode == OPCODE_PING || *opcode == OPCODE_PONG || *opcode == skipped
+                 || (*opcode == OPCODE_TEXT && is_ping (payload));
+      self->counted += is_counted (*opcode, payload);
     }
-  while (payload != NULL && is_aside (*opcode, payload));
+  while (is_aside);
   return payload;
+}
+
+guint64
+raw_link_get_counted (RawLink *self)
+{
+  return self->counted;
+}
+
+GBytes *
+raw_link_read_binary (RawLink *self)
+{
+  unsigned int opcode = 0;
+  size_t length = 0;
+  char *payload = wait_frame (self, OPCODE_TEXT, &opcode, &length);
+
+  g_assert_nonnull (payload);
+  g_assert_cmpuint (opcode, ==, OPCODE_BINARY);
+  return g_bytes_new_take (payload, length);
 }
 
 char *
@@ -378,7 +420,7 @@ raw_link_read_text (RawLink *self)
 {
   unsigned int opcode = 0;
   size_t length = 0;
-  char *payload = wait_frame (self, &opcode, &length);
+  char *payload = wait_frame (self, OPCODE_BINARY, &opcode, &length);
 
   if (payload != NULL && opcode != OPCODE_TEXT)
     g_clear_pointer (&payload, g_free);
@@ -398,7 +440,7 @@ raw_link_read_close (RawLink *self)
 {
   unsigned int opcode = 0;
   size_t length = 0;
-  g_autofree char *payload = wait_frame (self, &opcode, &length);
+  g_autofree char *payload = wait_frame (self, OPCODE_BINARY, &opcode, &length);
 
   g_assert_nonnull (payload);
   g_assert_cmpuint (opcode, ==, OPCODE_CLOSE);

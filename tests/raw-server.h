@@ -64,6 +64,11 @@ void    raw_link_send_close (RawLink *self, unsigned int code, const char *reaso
  * comes first. */
 char *raw_link_read_text (RawLink *self);
 void  raw_link_expect_text (RawLink *self, const char *text);
+/* The next binary message, as above. */
+GBytes *raw_link_read_binary (RawLink *self);
+void    raw_link_send_binary (RawLink *self, const void *data, size_t length);
+/* v2: how many of the messages that were read are counted (docs/protocol.md). */
+guint64 raw_link_get_counted (RawLink *self);
 /* The code of the close frame, which has to be next; answers it. */
 unsigned int raw_link_read_close (RawLink *self);
 /* TRUE once the client has closed its side. */

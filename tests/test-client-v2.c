@@ -76,7 +76,7 @@ test_open (ClientFixture *self, const void *data)
   g_assert_cmpstr (protocols->str, ==, "2");
   client_fixture_close (self);
   g_assert_cmpstr (protocols->str, ==, "20");
-  g_assert_cmpstr (self->states->str, ==, "1230");
+  g_assert_cmpstr (self->states->str, ==, "1240");
 }
 
 /* Whatever was asked for meanwhile is asked for when there is a tunnel, in order. */

@@ -24,7 +24,7 @@ test_open (ClientFixture *self, const void *data)
   client_fixture_close (self);
   g_assert_cmpuint (vt_client_get_protocol (self->client), ==, 0);
   g_assert_cmpint (vt_client_get_last_seen (self->client), ==, 0);
-  g_assert_cmpstr (self->states->str, ==, "1230");
+  g_assert_cmpstr (self->states->str, ==, "1240");
 }
 
 static void
@@ -36,7 +36,7 @@ test_open_again (ClientFixture *self, const void *data)
   client_fixture_listen (self, self->forward);
   client_fixture_close (self);
   g_assert_cmpint (vt_forward_get_state (self->forward), ==, VT_FORWARD_STATE_IDLE);
-  g_assert_cmpstr (self->states->str, ==, "12301230");
+  g_assert_cmpstr (self->states->str, ==, "12401240");
 }
 
 static void
@@ -137,7 +137,7 @@ closed_cb (GObject *source, GAsyncResult *result, gpointer user_data)
 {
   ClientFixture *self = user_data;
 
-  g_assert_cmpstr (self->states->str, ==, "1230");
+  g_assert_cmpstr (self->states->str, ==, "1240");
   close_cb (source, result, &self->close);
 }
 

@@ -94,6 +94,7 @@ expect (JsonObject *vector, VtControl *control)
   control->session = get_text (vector, "session");
   control->secret = get_text (vector, "secret");
   control->received = (guint64) json_object_get_int_member_with_default (vector, "received", 0);
+  control->attempt = (guint64) json_object_get_int_member_with_default (vector, "attempt", 0);
   control->resumed = json_object_get_boolean_member_with_default (vector, "resumed", FALSE);
   control->resume_timeout = get_number (vector, "resume_timeout");
   control->limits.window = get_number (vector, "window");
@@ -123,6 +124,7 @@ assert_same (const VtControl *a, const VtControl *b)
   g_assert_cmpstr (a->session, ==, b->session);
   g_assert_cmpstr (a->secret, ==, b->secret);
   g_assert_cmpuint (a->received, ==, b->received);
+  g_assert_cmpuint (a->attempt, ==, b->attempt);
   g_assert_cmpint (a->resumed, ==, b->resumed);
   g_assert_cmpuint (a->resume_timeout, ==, b->resume_timeout);
   g_assert_cmpuint (a->limits.window, ==, b->limits.window);

@@ -54,6 +54,79 @@ test_tls_untrusted (DialFixture *self, const void *data)
   link = raw_server_wait_link (self->server);
   RAW_WAIT (raw_link_is_ended (link));
   dial_fixture_expect_error (self, VT_ERROR_TLS, "it is signed by nobody who is trusted here");
+  dial_fixture_expect_outcome (self, TRUE, 0);
+}
+
+/* The connection is cut in the middle of the handshake: after none, or some, of what a server says
+ * first, or after an alert. */
+typedef struct {
+  const char *name;
+  const char *bytes;
+  size_t length;
+  gboolean is_reset;
+} TlsCut;
+
+static const TlsCut tls_cuts[] = {
+  { "at-once", "", 0, FALSE },
+  { "at-once-by-reset", "", 0, TRUE },
+  { "half-a-record", "\x16\x03\x03\x00\x7a\x02\x00\x00", 8, FALSE },
+  { "half-a-record-by-reset", "\x16\x03\x03\x00\x7a\x02\x00\x00", 8, TRUE },
+  { "alert", "\x15\x03\x03\x00\x02\x02\x50", 7, FALSE },
+};
+
+static void
+test_tls_cut (DialFixture *self, const void *data)
+{
+  const TlsCut *cut = data;
+  g_autoptr(RawLink) link = NULL;
+
+  g_free (self->uri);
+  self->uri = raw_server_get_uri (self->server, "wss");
+  dial_fixture_start (self);
+  link = raw_server_wait_link (self->server);
+  raw_link_send (link, cut->bytes, cut->length);
+  raw_settle ();
+  /* Reads what there is: left unread, it would make a reset of any end. */
+  raw_link_is_ended (link);
+  if (cut->is_reset)
+    raw_link_reset (link);
+  else
+    g_clear_pointer (&link, raw_link_free);
+  dial_fixture_expect_error (self, VT_ERROR_TLS, "no secure connection");
+  dial_fixture_expect_outcome (self, FALSE, 0);
+}
+
+static gboolean
+accept_cb (SoupMessage *message,
+           GTlsCertificate *certificate,
+           GTlsCertificateFlags flags,
+           void *data)
+{
+  g_assert_cmpint (flags, !=, 0);
+  return TRUE;
+}
+
+static void
+queued_cb (SoupSession *session, SoupMessage *message, void *data)
+{
+  g_signal_connect (message, "accept-certificate", G_CALLBACK (accept_cb), NULL);
+}
+
+/* After the handshake, with a certificate that only the application trusts. */
+static void
+test_tls_cut_accepted (DialFixture *self, const void *data)
+{
+  g_autoptr(RawLink) link = NULL;
+  g_autofree char *head = NULL;
+
+  g_signal_connect (self->session, "request-queued", G_CALLBACK (queued_cb), NULL);
+  dial_fixture_start (self);
+  link = raw_server_wait_link (self->server);
+  head = raw_link_read_head (link);
+  g_clear_pointer (&link, raw_link_free);
+  RAW_WAIT (self->done);
+  g_assert_nonnull (self->error);
+  dial_fixture_expect_outcome (self, FALSE, 0);
 }
 
 static void
@@ -67,6 +140,7 @@ test_tls_not_tls (DialFixture *self, const void *data)
   link = raw_server_wait_link (self->server);
   raw_link_send (link, "SSH-2.0-OpenSSH_9.2\r\n", 21);
   dial_fixture_expect_error (self, VT_ERROR_TLS, "no secure connection");
+  dial_fixture_expect_outcome (self, FALSE, 0);
 }
 
 static void
@@ -116,10 +190,25 @@ test_proxy_tls (DialFixture *self, const void *data)
   dial_fixture_check_tail (self, link, 4000);
 }
 
+static const struct {
+  const char *name;
+  const char *answer;
+  int code;
+  const char *part;
+  gboolean hopeless;
+} refusals[] = {
+  { "refuses", "HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n", VT_ERROR_NOT_AUTHORISED,
+    "proxy", TRUE },
+  { "forbids", "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", VT_ERROR_NOT_AUTHORISED,
+    "403 Forbidden", TRUE },
+  { "fails", "HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n", VT_ERROR_FAILED,
+    "502 Bad Gateway", FALSE },
+};
+
 static void
 test_proxy_refuses (DialFixture *self, const void *data)
 {
-  const char *answer = "HTTP/1.1 407 Who are you\r\nContent-Length: 0\r\n\r\n";
+  size_t i = GPOINTER_TO_SIZE (data);
   g_autofree char *head = NULL;
   g_autoptr(RawLink) link = NULL;
 
@@ -127,12 +216,14 @@ test_proxy_refuses (DialFixture *self, const void *data)
   dial_fixture_start (self);
   link = raw_server_wait_link (self->server);
   head = raw_link_read_head (link);
-  raw_link_send (link, answer, strlen (answer));
-  dial_fixture_expect_error (self, VT_ERROR_NOT_AUTHORISED, "proxy");
+  raw_link_send (link, refusals[i].answer, strlen (refusals[i].answer));
+  dial_fixture_expect_error (self, refusals[i].code, refusals[i].part);
+  dial_fixture_expect_outcome (self, refusals[i].hopeless, 0);
 }
 
-#define ADD(path, set_up, func)                                                                    \
-  g_test_add (path, DialFixture, NULL, set_up, func, dial_fixture_tear_down)
+#define ADD_WITH(path, data, set_up, func)                                                         \
+  g_test_add (path, DialFixture, data, set_up, func, dial_fixture_tear_down)
+#define ADD(path, set_up, func) ADD_WITH (path, NULL, set_up, func)
 
 int
 main (int argc, char *argv[])
@@ -142,8 +233,20 @@ main (int argc, char *argv[])
   ADD ("/dialer/tls/untrusted", set_up_tls, test_tls_untrusted);
   ADD ("/dialer/tls/trusted", set_up_tls, test_tls_trusted);
   ADD ("/dialer/tls/not-tls", dial_fixture_set_up, test_tls_not_tls);
+  for (size_t i = 0; i < G_N_ELEMENTS (tls_cuts); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/dialer/tls/cut/%s", tls_cuts[i].name);
+
+      ADD_WITH (path, &tls_cuts[i], dial_fixture_set_up, test_tls_cut);
+    }
+  ADD ("/dialer/tls/cut/accepted", set_up_tls, test_tls_cut_accepted);
   ADD ("/dialer/proxy/plain", dial_fixture_set_up, test_proxy_plain);
   ADD ("/dialer/proxy/tls", dial_fixture_set_up, test_proxy_tls);
-  ADD ("/dialer/proxy/refuses", dial_fixture_set_up, test_proxy_refuses);
+  for (size_t i = 0; i < G_N_ELEMENTS (refusals); i++)
+    {
+      g_autofree char *path = g_strdup_printf ("/dialer/proxy/%s", refusals[i].name);
+
+      ADD_WITH (path, GSIZE_TO_POINTER (i), dial_fixture_set_up, test_proxy_refuses);
+    }
   return g_test_run ();
 }

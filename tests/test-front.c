@@ -32,10 +32,10 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
   *policy = ((Fixture *) user_data)->policy;
 }
 
-static gboolean
-is_full_cb (void *user_data)
+static const char *
+get_refusal_cb (void *user_data)
 {
-  return ((Fixture *) user_data)->full;
+  return ((Fixture *) user_data)->full ? "Full.\n" : NULL;
 }
 
 static void
@@ -72,7 +72,7 @@ set_up (Fixture *fixture)
   static const VtFrontHandlers handlers = {
     .get_policy = get_policy_cb,
     .connected = connected_cb,
-    .is_full = is_full_cb,
+    .get_refusal = get_refusal_cb,
   };
   g_autoptr(GError) error = NULL;
 

@@ -99,6 +99,15 @@ test_goodbye (Peer *self, const void *data)
   expect_goodbye (self, 1001);
 }
 
+/* A code that libsoup does not know, and takes for an error. */
+static void
+test_goodbye_for_later (Peer *self, const void *data)
+{
+  say (self, 0x88, "\x03\xf5later", 7);
+  expect_closed (self, 1013, -1);
+  g_assert_cmpstr (self->end.reason, ==, "later");
+}
+
 /* What was gathered in the dispatch of the goodbye arrives before the answer to it, although the
  * kernel takes little at a time. */
 static void
@@ -333,6 +342,7 @@ main (int argc, char **argv)
   ADD ("/link/peer/goodbye/no-gate", "", test_goodbye);
   ADD ("/link/peer/goodbye/after-much", NULL, test_goodbye_after_much);
   ADD ("/link/peer/goodbye/without-code", NULL, test_goodbye_without_code);
+  ADD ("/link/peer/goodbye/for-later", NULL, test_goodbye_for_later);
   ADD ("/link/peer/no-answer", NULL, test_no_answer);
   ADD ("/link/peer/no-answer/no-gate", "", test_no_answer);
   ADD ("/link/peer/late-message", NULL, test_late_message);

@@ -76,6 +76,26 @@ test_dialogue (void)
   pair_free (client, server);
 }
 
+/* When it may work, where that is known, is the other side's to say. */
+static void
+test_retry_after (void)
+{
+  g_autoptr(GError) full = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT, "Full");
+  Side *client = new_quiet_side (VT_MUX_CLIENT), *server = new_quiet_side (VT_MUX_SERVER);
+
+  server->quiet = TRUE;
+  side_say (server, "{\"type\":\"listen\",\"id\":1,\"port\":80}");
+  vt_mux_listen_refuse (server->mux, 1, full, 30);
+  side_expect_sent (server, "{\"type\":\"listen_err\",\"id\":1,\"code\":\"limit\","
+                            "\"error\":\"Full\",\"retry_after\":30}");
+  vt_mux_listen (client->mux, 1, &(VtMuxListen){ .port = 80 });
+  side_say (client, "{\"type\":\"listen_err\",\"id\":1,\"code\":\"limit\",\"error\":\"Full\","
+                    "\"retry_after\":4294967295}");
+  side_expect_heard (client, "listen_failed 1 limit Full in 4294967295 s");
+  side_free (client);
+  side_free (server);
+}
+
 static void
 test_unlisten (void)
 {
@@ -256,7 +276,7 @@ test_pings (void)
           side_expect_sent (side, ping);
         }
       vt_clock_advance (side->clock, 16 * SECOND);
-      side_expect_heard (side, "failed timed-out");
+      side_expect_heard (side, "silent");
       side_free (side);
     }
 }
@@ -332,6 +352,7 @@ main (int argc, char *argv[])
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/mux-v2/listen/dialogue", test_dialogue);
+  g_test_add_func ("/mux-v2/listen/retry-after", test_retry_after);
   g_test_add_func ("/mux-v2/listen/unlisten", test_unlisten);
   g_test_add_func ("/mux-v2/listen/unlisten-early", test_unlisten_early);
   g_test_add_func ("/mux-v2/listen/timeouts", test_timeouts);

@@ -176,10 +176,11 @@ test_grows (void)
   Side *client = new_reader (NULL, RTT, 1);
 
   vt_clock_advance (client->clock, RTT - 1);
-  take (client, 1, 16 * KIB);
-  expect_sent_soon (client, "CREDIT 1 32768");
-  take (client, 1, 8);
-  expect_sent_soon (client, "CREDIT 1 49160");
+  take (client, 1, 8 * KIB + 1);
+  expect_sent_soon (client, "CREDIT 1 24577");
+  expect_window (client, 1, 16 * KIB);
+  take (client, 1, 8 * KIB - 1);
+  expect_sent_soon (client, "CREDIT 1 49152");
   expect_window (client, 1, 32 * KIB);
   /* Exactly half. */
   vt_clock_advance (client->clock, RTT - 1);
@@ -195,20 +196,34 @@ test_grows (void)
   side_free (client);
 }
 
+/* No window is wider than what a fast path brings in a round trip. */
 static void
 test_stops (void)
 {
-  Side *client = new_reader (NULL, RTT, 1);
-  VtMuxStream *stream = get_stream (client, 1);
+  static const struct {
+    gint64 rtt;
+    guint32 widest;
+  } cases[] = {
+    { 10, 192 * KIB },          { 512, 192 * KIB },    { MS, 384 * MS },
+    { 43 * MS, 43 * 384 * MS }, { 44 * MS, 16 * MIB }, { G_TIME_SPAN_HOUR, 16 * MIB },
+  };
 
-  for (guint32 window = 16 * KIB; window <= 16 * MIB; window *= 2)
+  for (unsigned int i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      expect_window (client, 1, window);
-      take_all (client, 1, RTT);
+      Side *client = new_reader (NULL, cases[i].rtt, 1);
+      VtMuxStream *stream = get_stream (client, 1);
+
+      for (guint32 window = 16 * KIB; window < cases[i].widest; window *= 2)
+        {
+          expect_window (client, 1, window);
+          take_all (client, 1, MAX (cases[i].rtt, MS));
+        }
+      expect_window (client, 1, cases[i].widest);
+      take_all (client, 1, MAX (cases[i].rtt, MS));
+      expect_window (client, 1, cases[i].widest);
+      g_assert_cmpuint (stream->granted, ==, stream->bytes_received + cases[i].widest);
+      side_free (client);
     }
-  expect_window (client, 1, 16 * MIB);
-  g_assert_cmpuint (stream->granted, ==, stream->bytes_received + 16 * MIB);
-  side_free (client);
 }
 
 /* All windows together grow into one half of what there is, and new streams have the other. */
@@ -286,26 +301,57 @@ test_budget_unread (void)
   side_free (client);
 }
 
-/* Nobody knows how long a round trip is. */
+/* Nobody knows how long a round trip is, until a credit was answered. */
 static void
 test_unknown_rtt (void)
 {
   Side *client = new_reader (NULL, UNKNOWN, 1);
 
-  for (unsigned int i = 0; i < 20; i++)
-    take_all (client, 1, i < 10 ? RTT : 4 * MS);
+  take_all (client, 1, RTT);
   expect_window (client, 1, 16 * KIB);
+  take_all (client, 1, RTT);
+  expect_window (client, 1, 32 * KIB);
   side_free (client);
 }
 
-/* The shortest round trip counts, and nothing below a few milliseconds. */
+static void
+expect_min_trip (Side *side, gint64 trip)
+{
+  g_assert_cmpint (vt_mux_v2_get (side->mux)->min_trip, ==, trip);
+}
+
+/* A credit is answered by the first byte beyond the limit before it. */
+static void
+test_credit_rtt (void)
+{
+  Side *client = new_reader (NULL, RTT, 1);
+
+  take (client, 1, 4 * KIB);
+  vt_clock_advance (client->clock, 2 * MS);
+  take (client, 1, 12 * KIB);
+  expect_min_trip (client, UNKNOWN);
+  vt_clock_advance (client->clock, MS);
+  take (client, 1, 4 * KIB);
+  expect_min_trip (client, 3 * MS);
+  /* The ping took longer. */
+  expect_window (client, 1, 32 * KIB);
+
+  take_all (client, 1, 2 * MS);
+  expect_min_trip (client, 2 * MS);
+  take_all (client, 1, 5 * MS);
+  take_all (client, 1, 5 * MS);
+  expect_min_trip (client, 2 * MS);
+  side_free (client);
+}
+
+/* The shortest round trip counts, and nothing below half a millisecond. */
 static void
 test_shortest_rtt (void)
 {
   Side *client = new_reader (NULL, 10, 1);
   VtMuxConfig config;
 
-  take_all (client, 1, 3999);
+  take_all (client, 1, 511);
   expect_window (client, 1, 16 * KIB);
   take_all (client, 1, 1);
   expect_window (client, 1, 32 * KIB);
@@ -319,6 +365,48 @@ test_shortest_rtt (void)
   g_assert_cmpint (vt_mux_get_rtt (client->mux), ==, RTT * 20);
   take (client, 1, 1);
   take_all (client, 1, RTT);
+  expect_window (client, 1, 32 * KIB);
+  side_free (client);
+}
+
+/* Where the path is short and the queues are full, a window still becomes as wide as the shortest
+ * path asks for, and none any wider. */
+static void
+test_loaded (void)
+{
+  Side *client = new_reader (NULL, 10 * MS, 1);
+
+  for (guint32 window = 16 * KIB; window < 192 * KIB; window *= 2)
+    {
+      expect_window (client, 1, window);
+      take_all (client, 1, RTT);
+    }
+  expect_window (client, 1, 256 * KIB);
+  take_all (client, 1, 20 * MS);
+  expect_window (client, 1, 256 * KIB);
+  side_free (client);
+}
+
+/* Nobody knows when it drains so little: the queues, or its reader. */
+static void
+test_loaded_grows_not (void)
+{
+  Side *client = new_reader (NULL, MS, 1);
+
+  take_all (client, 1, 2 * RTT);
+  expect_window (client, 1, 16 * KIB);
+  /* In pieces, with pauses: more than half within that time. */
+  for (unsigned int i = 0; i < 2; i++)
+    {
+      vt_clock_advance (client->clock, RTT / 2);
+      take (client, 1, 4 * KIB);
+      expect_window (client, 1, 16 * KIB);
+    }
+  vt_clock_advance (client->clock, RTT / 2);
+  take (client, 1, 4 * KIB);
+  expect_window (client, 1, 16 * KIB);
+  vt_clock_advance (client->clock, RTT / 2 - 1);
+  take (client, 1, 4 * KIB + 1);
   expect_window (client, 1, 32 * KIB);
   side_free (client);
 }
@@ -354,6 +442,27 @@ test_shrinks (void)
   vt_clock_advance (client->clock, 1000 * RTT);
   take (client, 1, 1);
   expect_window (client, 1, 16 * KIB);
+  side_free (client);
+}
+
+/* Not within the time that a round trip takes through full queues, however short the path is. */
+static void
+test_shrinks_late (void)
+{
+  Side *client = new_reader (NULL, 500, 1);
+
+  for (unsigned int i = 0; i < 4; i++)
+    take_all (client, 1, 512);
+  expect_window (client, 1, 192 * KIB);
+  for (unsigned int i = 0; i < 49; i++)
+    {
+      vt_clock_advance (client->clock, MS);
+      take (client, 1, 1);
+    }
+  expect_window (client, 1, 192 * KIB);
+  vt_clock_advance (client->clock, MS);
+  take (client, 1, 192 * KIB / 8 - 50);
+  expect_window (client, 1, 96 * KIB);
   side_free (client);
 }
 
@@ -464,8 +573,12 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/window/budget-owed", test_budget_owed);
   g_test_add_func ("/mux-v2/window/budget-unread", test_budget_unread);
   g_test_add_func ("/mux-v2/window/unknown-rtt", test_unknown_rtt);
+  g_test_add_func ("/mux-v2/window/credit-rtt", test_credit_rtt);
   g_test_add_func ("/mux-v2/window/shortest-rtt", test_shortest_rtt);
+  g_test_add_func ("/mux-v2/window/loaded", test_loaded);
+  g_test_add_func ("/mux-v2/window/loaded/grows-not", test_loaded_grows_not);
   g_test_add_func ("/mux-v2/window/shrinks", test_shrinks);
+  g_test_add_func ("/mux-v2/window/shrinks-late", test_shrinks_late);
   g_test_add_func ("/mux-v2/window/shrinks-to-use", test_shrinks_to_use);
   g_test_add_func ("/mux-v2/window/stall", test_stall);
   g_test_add_func ("/mux-v2/window/no-room-client", test_no_room_client);

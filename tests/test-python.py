@@ -450,6 +450,31 @@ def a_header_arrives():
 
 
 @test
+def a_server_that_drains():
+    target = Target(echo)
+    pair = Pair()
+    assert pair.server.props.resume_timeout == 60
+    pair.server.props.resume_timeout = 30
+    forward = pair.open(target.spec)
+    sock = user(forward.props.bound_port)
+    sock.sendall(b'x')
+    wait_for(lambda: len(pair.client.get_streams()) == 1, 'a stream')
+    session = pair.server.get_sessions()[0]
+    assert session.props.connected and session.props.n_resumed == 0
+    notified = []
+    session.connect('notify::connected', lambda s, _: notified.append(s.get_connected()))
+    drained = []
+    pair.server.drain_async(20, None, lambda _, result: drained.append(result))
+    wait_for(lambda: len(session.get_forwards()) == 0, 'the port to be closed')
+    assert not drained
+    sock.close()
+    wait_for(lambda: drained, 'the end')
+    assert pair.server.drain_finish(drained[0]) is True
+    assert notified == [False] and not session.get_connected()
+    assert not failures, failures
+
+
+@test
 def dropped_while_traffic_runs():
     target = Target(echo)
     for _ in range(5):

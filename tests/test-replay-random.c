@@ -46,6 +46,8 @@ typedef struct {
   Role role;
   VtReplay *replay; /* owned */
   Link *link;       /* not owned: the world's; NULL if there is none */
+  gboolean attached;
+  gboolean may_repeat; /* the link has said that it has room, once */
   gboolean dives;   /* its handler does things of its own */
   GArray *sent;     /* owned, of GBytes, not owned: what was handed in, in order */
   guint64 n_came;   /* of the other side's, how many arrived here */
@@ -64,6 +66,7 @@ struct _World {
   size_t cost;
   unsigned int n_live;  /* messages in memory */
   unsigned int n_again; /* messages that went out more than once */
+  unsigned int n_full;  /* times that a link had no room */
   unsigned int n_dives; /* handlers that broke the link, or handed in more */
 };
 
@@ -115,6 +118,7 @@ leave_link (Side *self)
 {
   break_link (self->link);
   self->link = NULL;
+  self->attached = FALSE;
   vt_replay_detach (self->replay);
 }
 
@@ -169,7 +173,12 @@ send_cb (GBytes *message, gboolean text, void *user_data)
   if (!read_ack (&item, &received))
     {
       g_assert_true (g_array_index (self->sent, GBytes *, self->next) == message);
-      self->world->n_again += self->next < self->n_out;
+      if (self->next < self->n_out)
+        {
+          self->world->n_again++;
+          g_assert_true (self->may_repeat);
+          self->may_repeat = FALSE;
+        }
       self->next++;
       self->n_out = MAX (self->n_out, self->next);
     }
@@ -185,6 +194,16 @@ send_cb (GBytes *message, gboolean text, void *user_data)
       self->world->n_dives++;
       leave_link (self);
     }
+}
+
+static gboolean
+has_room_cb (void *user_data)
+{
+  Side *self = user_data;
+
+  self->may_repeat = !self->dives || g_test_rand_int_range (0, 8) > 0;
+  self->world->n_full += !self->may_repeat;
+  return self->may_repeat;
 }
 
 static void
@@ -228,6 +247,7 @@ meet (Side *self, guint64 received)
 {
   g_autoptr(GError) error = NULL;
 
+  self->attached = TRUE;
   self->last_ack = received;
   self->next = received;
   learn (self, received);
@@ -311,8 +331,10 @@ let_something_happen (World *self)
     read_some (side, g_test_rand_int_range (1, 12));
   else if (what < 80)
     vt_clock_advance (self->clock, g_test_rand_int_range (0, 60000));
-  else if (what < 84)
+  else if (what < 83)
     break_link (side->link);
+  else if (what < 85 && side->attached)
+    vt_replay_continue (side->replay);
   else if (what < 88 && side->link != NULL && side->link->broken)
     leave_link (side);
   else if (what < 94 && self->sides[CLIENT].link == NULL)
@@ -329,6 +351,8 @@ check (World *self)
       Side *side = &self->sides[i];
 
       g_assert_cmpuint (vt_replay_get_kept (side->replay), ==, side->kept);
+      g_assert_cmpint (vt_replay_is_behind (side->replay), ==,
+                       !side->attached || side->next < side->sent->len);
       g_assert_cmpuint (side->n_known, <=, self->sides[!i].n_came);
     }
 }
@@ -379,7 +403,7 @@ measure_cost (VtClock *clock)
 static void
 begin (World *self)
 {
-  VtReplayHandlers handlers = { .send = send_cb };
+  const VtReplayHandlers handlers = { .send = send_cb, .has_room = has_room_cb };
 
   self->clock = vt_clock_new_fake ();
   self->links = g_ptr_array_new_with_free_func ((GDestroyNotify) link_free);
@@ -409,9 +433,13 @@ end (World *self)
   vt_clock_unref (self->clock);
 }
 
+typedef struct {
+  unsigned int again, full, dives;
+} Tally;
+
 /* Every third ends in the middle, whatever there is. */
 static void
-run_schedule (unsigned int number, unsigned int *n_again, unsigned int *n_dives)
+run_schedule (unsigned int number, Tally *tally)
 {
   World self = { 0 };
 
@@ -423,8 +451,9 @@ run_schedule (unsigned int number, unsigned int *n_again, unsigned int *n_dives)
     }
   if (number % 3 != 0)
     finish (&self);
-  *n_again += self.n_again;
-  *n_dives += self.n_dives;
+  tally->again += self.n_again;
+  tally->full += self.n_full;
+  tally->dives += self.n_dives;
   end (&self);
 }
 
@@ -432,14 +461,16 @@ static void
 test_schedules (void)
 {
   unsigned int n = g_test_slow () ? 100000 : 10000;
-  unsigned int n_again = 0, n_dives = 0;
+  Tally tally = { 0 };
 
   for (unsigned int i = 0; i < n; i++)
-    run_schedule (i, &n_again, &n_dives);
-  g_test_message ("%u messages went out anew, %u handlers interfered, in %u schedules", n_again,
-                  n_dives, n);
-  g_assert_cmpuint (n_again, >, 10 * n);
-  g_assert_cmpuint (n_dives, >, n);
+    run_schedule (i, &tally);
+  g_test_message ("%u messages went out anew, %u times a link was full, %u handlers interfered, in"
+                  " %u schedules",
+                  tally.again, tally.full, tally.dives, n);
+  g_assert_cmpuint (tally.again, >, 10 * n);
+  g_assert_cmpuint (tally.full, >, n);
+  g_assert_cmpuint (tally.dives, >, n);
 }
 
 int

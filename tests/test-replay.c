@@ -1,135 +1,12 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include <string.h>
+#include "replay-end.h"
 
-#include "vt-codec-binary-private.h"
 #include "vt-error.h"
-#include "vt-replay-private.h"
 
 #define KIB ((size_t) 1024)
 #define MSEC ((gint64) G_TIME_SPAN_MILLISECOND)
-
-typedef struct {
-  VtClock *clock;   /* owned */
-  VtReplay *replay; /* owned */
-  GPtrArray *sent;  /* owned, of GBytes */
-  GString *log;     /* owned: the same as words, "text:…" for text, "ack:…" for what it says */
-
-  unsigned int send_before;  /* the handler hands in more before it takes that message; 0: never */
-  unsigned int detach_after; /* the link breaks behind it; 0: never */
-} End;
-
-static gboolean
-read_ack (GBytes *message, guint64 *received)
-{
-  size_t length;
-  const uint8_t *data = g_bytes_get_data (message, &length);
-
-  if (length != VT_BINARY_ACK_SIZE || data[0] != VT_BINARY_ACK)
-    return FALSE;
-  memcpy (received, data + VT_BINARY_HEADER, sizeof *received);
-  *received = GUINT64_FROM_BE (*received);
-  return TRUE;
-}
-
-static GBytes *
-say (const char *words)
-{
-  return g_bytes_new (words, strlen (words));
-}
-
-static void
-send_cb (GBytes *message, gboolean text, void *user_data)
-{
-  End *self = user_data;
-  guint64 received;
-
-  if (self->sent->len + 1 == self->send_before)
-    {
-      g_autoptr(GBytes) more = say ("more");
-
-      self->send_before = 0;
-      vt_replay_send (self->replay, more, FALSE);
-    }
-  g_ptr_array_add (self->sent, g_bytes_ref (message));
-  if (self->log->len > 0)
-    g_string_append_c (self->log, ' ');
-  if (!text && read_ack (message, &received))
-    g_string_append_printf (self->log, "ack:%" G_GUINT64_FORMAT, received);
-  else
-    g_string_append_printf (self->log, "%s%.*s", text ? "text:" : "",
-                            (int) g_bytes_get_size (message),
-                            (const char *) g_bytes_get_data (message, NULL));
-  if (self->sent->len == self->detach_after)
-    vt_replay_detach (self->replay);
-}
-
-static End *
-end_new (void)
-{
-  VtReplayHandlers handlers = { .send = send_cb };
-  End *self = g_new0 (End, 1);
-
-  self->clock = vt_clock_new_fake ();
-  self->sent = g_ptr_array_new_with_free_func ((GDestroyNotify) g_bytes_unref);
-  self->log = g_string_new (NULL);
-  self->replay = vt_replay_new (self->clock, &handlers, self);
-  return self;
-}
-
-static void
-end_free (End *self)
-{
-  g_clear_pointer (&self->replay, vt_replay_free);
-  g_ptr_array_unref (self->sent);
-  g_string_free (self->log, TRUE);
-  vt_clock_unref (self->clock);
-  g_free (self);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (End, end_free)
-
-static void
-hand_in (End *self, const char *words, gboolean text)
-{
-  g_autoptr(GBytes) message = say (words);
-
-  vt_replay_send (self->replay, message, text);
-}
-
-static void
-hand_in_bytes (End *self, size_t length)
-{
-  g_autoptr(GBytes) message = g_bytes_new_take (g_malloc0 (length), length);
-
-  vt_replay_send (self->replay, message, FALSE);
-}
-
-static void
-attach (End *self, guint64 received)
-{
-  g_autoptr(GError) error = NULL;
-
-  vt_replay_attach (self->replay, received, &error);
-  g_assert_no_error (error);
-}
-
-static void
-acknowledge (End *self, guint64 received)
-{
-  g_autoptr(GError) error = NULL;
-
-  vt_replay_acknowledge (self->replay, received, &error);
-  g_assert_no_error (error);
-}
-
-static void
-expect_sent (End *self, const char *words)
-{
-  g_assert_cmpstr (self->log->str, ==, words);
-  g_string_truncate (self->log, 0);
-}
 
 /* What a message costs besides its bytes. */
 static size_t
@@ -226,7 +103,7 @@ test_kept_bounded (void)
   attach (to, 0);
   for (unsigned int i = 0; i < 1000; i++)
     {
-      guint64 received;
+      guint64 received = 0;
 
       hand_in_bytes (from, 60 * KIB);
       most = MAX (most, vt_replay_get_kept (from->replay));

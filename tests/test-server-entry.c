@@ -184,7 +184,7 @@ test_handle_connection (void)
   g_assert_cmpstr (raw_peer_wait_input (user, 5), ==, "world");
 
   second = raw_peer_new_websocket (port, "/w");
-  g_assert_cmpuint (raw_peer_read_close (second), ==, 1008);
+  g_assert_cmpuint (raw_peer_read_close (second), ==, 4002);
   raw_peer_free (second);
   raw_peer_free (client);
   raw_peer_wait_end (user);

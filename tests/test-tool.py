@@ -17,6 +17,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
+import v2peer  # noqa: E402
 import websocket  # noqa: E402
 from harness import (DEADLINE, TOOL, Target, Tool, echo, is_turned_away, main,  # noqa: E402
                      receive_exactly, test, user, wait_until)
@@ -132,6 +133,8 @@ def wrong_options_of_the_server():
             ('extra', ['extra']),
             ('999999999999', ['--max-sessions', '999999999999']),
             ('soon', ['--ping-interval', 'soon']),
+            ('--resume-timeout', ['--resume-timeout', '65536']),
+            ('--grace', ['--grace', '-1']),
             ('1 to 2', ['--max-protocol', '3']),
             ('tunnel', ['--path', 'tunnel']),
             ('--no-auth', ['--listen', '0.0.0.0']),
@@ -206,10 +209,10 @@ def servers_that_are_none():
           FORWARD)
     fails(1, 'no-such-host.invalid', 'client', '--server', 'ws://no-such-host.invalid/',
           '--forward', FORWARD)
-    for status in (200, 404, 500):
+    for status, words in (200, 'no WebSocket'), (404, 'no WebSocket'), (500, 'answered 500'):
         web = WebServer(status)
         errors = fails(1, web.url, 'client', '--server', web.url, '--forward', FORWARD)
-        assert 'no WebSocket' in errors, errors
+        assert words in errors, errors
     web = WebServer(302, [('Location', 'http://127.0.0.1:1/')])
     fails(1, web.url, 'client', '--server', web.url, '--forward', FORWARD)
 
@@ -427,6 +430,117 @@ def a_second_signal_ends_it_at_once():
     server.process.send_signal(signal.SIGINT)
     server.process.wait(3)
     web.sock.close()
+
+
+class Visit:
+    """A client of v2, and a user of its port whose stream is open."""
+
+    def __init__(self, *arguments):
+        self.server = Tool.server(*arguments)
+        self.client = v2peer.Client(self.server.port)
+        self.port = self.client.listen(1)
+        self.user = user(self.port)
+        self.client.accept(1)
+        self.server.event('stream-opened')
+
+    def close(self):
+        self.user.close()
+        self.client.abort()
+
+    def check_turned_away(self):
+        assert self.client.wait_control('goaway')['reason'] == 'shutting down'
+        self.server.event('forward-closed')
+        try:
+            user(self.port).close()
+            raise AssertionError('a new user got through')
+        except ConnectionRefusedError:
+            pass
+
+
+@test
+def open_connections_finish_at_the_end():
+    visit = Visit()
+    visit.server.process.send_signal(signal.SIGTERM)
+    visit.check_turned_away()
+    visit.user.sendall(b'last')
+    assert visit.client.wait_data(1, 4) == b'last'
+    visit.client.send_data(1, b'word')
+    assert receive_exactly(visit.user, 4) == b'word'
+    visit.client.send(v2peer.frame(v2peer.EOF, 1))
+    visit.close()
+    assert visit.server.wait() == 0, visit.server.errors
+    assert visit.server.events[-1] == {'event': 'closed'}, visit.server.events[-3:]
+    assert any('(1)' in line and '10 s' in line for line in visit.server.errors)
+
+
+@test
+def open_connections_have_only_so_long():
+    visit = Visit('--grace', '1')
+    visit.server.process.send_signal(signal.SIGINT)
+    visit.check_turned_away()
+    assert visit.client.wait_gone().code == 1001
+    assert visit.server.wait() == 0, visit.server.errors
+    assert 'error' in visit.server.event('stream-closed')
+    visit.close()
+
+
+@test
+def a_second_signal_does_not_wait_for_connections():
+    visit = Visit('--grace', '1000')
+    visit.server.process.send_signal(signal.SIGTERM)
+    visit.check_turned_away()
+    visit.server.process.send_signal(signal.SIGTERM)
+    assert visit.server.wait() == 0, visit.server.errors
+    visit.close()
+
+
+@test
+def no_grace():
+    visit = Visit('--grace', '0')
+    visit.server.process.send_signal(signal.SIGTERM)
+    assert visit.client.wait_gone().code == 1001
+    assert visit.server.wait() == 0, visit.server.errors
+    assert not any('Shutting down' in line for line in visit.server.errors)
+    visit.close()
+
+
+@test
+def a_client_comes_back():
+    visit = Visit('--resume-timeout', '500')
+    old = visit.client
+    assert old.greeting['resume_timeout'] == 500
+    old.abort()
+    session = visit.server.event('session-suspended')['session']
+    visit.client = v2peer.Client(visit.server.port, greets=False)
+    visit.client.streams = old.streams
+    visit.client.send_control('hello', session=old.greeting['session'],
+                              secret=old.greeting['secret'], received=old.received,
+                              **old.limits())
+    assert visit.client.wait_control('welcome')['resumed'] is True
+    resumed = visit.server.event('session-resumed')
+    assert resumed == {'event': 'session-resumed', 'session': session, 'address': '127.0.0.1',
+                       'port': visit.client.local_port}, resumed
+    visit.user.sendall(b'hello')
+    assert visit.client.wait_data(1, 5) == b'hello'
+    visit.client.web.close()
+    visit.server.event('session-closed')
+    assert [e for e in visit.server.events if e['event'] == 'session-suspended'] == [
+        {'event': 'session-suspended', 'session': session}]
+    visit.server.stop()
+    visit.close()
+
+
+@test
+def a_client_does_not_come_back():
+    for seconds, events in ('1', 1), ('0', 0):
+        visit = Visit('--resume-timeout', seconds)
+        visit.client.abort()
+        closed = visit.server.event('session-closed')
+        assert closed['error']['code'] == ('not-resumed' if events else 'failed'), closed
+        told = [e for e in visit.server.events if e['event'] == 'session-suspended']
+        assert len(told) == events, told
+        visit.server.stop()
+        visit.close()
 
 
 @test

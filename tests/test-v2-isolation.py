@@ -13,9 +13,9 @@ import threading
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 from delay import Delay  # noqa: E402
-from harness import (DEADLINE, Target, Tool, echo, in_thread, main, pattern,  # noqa: E402
-                     receive_all, receive_exactly, receive_line, send_pattern, swallow, test, user,
-                     wait_until)
+from harness import (DEADLINE, Sampler, Target, Tool, echo, in_thread, main,  # noqa: E402
+                     pattern, receive_all, receive_exactly, receive_line, send_pattern, swallow,
+                     test, user, wait_until)
 
 MIB = 1 << 20
 HELD = 0.05
@@ -89,34 +89,6 @@ class Crowd:
             last[0] = self.progress[:]
             return still[0] > 30
         wait_until(stands, what='the crowd standing still')
-
-
-class Sampler:
-    """The most that processes grow by together, until it is asked."""
-
-    def __init__(self, *tools):
-        self.tools = tools
-        self.most = 0
-        self.before = self.now()
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def now(self):
-        return sum(tool.memory() for tool in self.tools)
-
-    def run(self):
-        while not self.stop.wait(0.01):
-            try:
-                self.most = max(self.most, self.now() - self.before)
-            except (AssertionError, OSError):
-                # They are gone; whoever waits for them says why.
-                return
-
-    def end(self):
-        self.stop.set()
-        self.thread.join()
-        return max(self.most, self.now() - self.before)
 
 
 def isolation(uploads):

@@ -29,7 +29,7 @@ ws_quiet (void)
   g_log_set_handler ("libsoup", G_LOG_LEVEL_DEBUG, ws_ignore_log, NULL);
 }
 
-static gboolean
+static inline gboolean
 ws_tick_cb (void *user_data)
 {
   return G_SOURCE_CONTINUE;

@@ -57,6 +57,14 @@ read_options (VtToolClientOptions *self, char **argv, GError **error)
       N_ ("Ask a silent server for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
       N_ ("… and give up without an answer (15)"), N_ ("SECONDS") },
+    { "no-reconnect", 0, 0, G_OPTION_ARG_NONE, &self->no_reconnect,
+      N_ ("End when the connection is lost"), NULL },
+    { "reconnect-min", 0, 0, G_OPTION_ARG_STRING, &self->reconnect_min,
+      N_ ("First wait before connecting again (1)"), N_ ("SECONDS") },
+    { "reconnect-max", 0, 0, G_OPTION_ARG_STRING, &self->reconnect_max,
+      N_ ("… which doubles, up to this (30)"), N_ ("SECONDS") },
+    { "retry-first", 0, 0, G_OPTION_ARG_NONE, &self->retry_first,
+      N_ ("Do not end if the server is not there yet"), NULL },
     { "max-protocol", 0, 0, G_OPTION_ARG_STRING, &self->max_protocol,
       N_ ("Highest protocol version, 1 or 2 (2)"), N_ ("VERSION") },
     G_OPTION_ENTRY_NULL,
@@ -226,6 +234,17 @@ vt_tool_client_options_parse (VtToolClientOptions *self, char **argv, GError **e
                  && check_headers (self, error)));
 }
 
+static gboolean
+set_reconnection (VtToolClientOptions *self, VtClient *client, GError **error)
+{
+  vt_client_set_reconnect (client, !self->no_reconnect);
+  vt_client_set_retry_first (client, self->retry_first);
+  return vt_tool_options_set_seconds ("--reconnect-min", self->reconnect_min, G_OBJECT (client),
+                                      "reconnect-min", error)
+         && vt_tool_options_set_seconds ("--reconnect-max", self->reconnect_max, G_OBJECT (client),
+                                         "reconnect-max", error);
+}
+
 VtClient *
 vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error)
 {
@@ -237,7 +256,8 @@ vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error)
                                       "ping-timeout", error)
       || !vt_tool_options_set_number ("--max-protocol", self->max_protocol, G_OBJECT (client),
                                       "max-protocol", error)
-      || !set_token (self, client, error) || !set_authorities (self, client, error))
+      || !set_reconnection (self, client, error) || !set_token (self, client, error)
+      || !set_authorities (self, client, error))
     return NULL;
   set_headers (self, client);
   return g_steal_pointer (&client);
@@ -254,5 +274,7 @@ vt_tool_client_options_clear (VtToolClientOptions *self)
   g_free (self->ping_interval);
   g_free (self->ping_timeout);
   g_free (self->max_protocol);
+  g_free (self->reconnect_min);
+  g_free (self->reconnect_max);
   g_clear_pointer (&self->parsed, g_ptr_array_unref);
 }

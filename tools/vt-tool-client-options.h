@@ -18,7 +18,11 @@ typedef struct {
   char        *ping_interval;
   char        *ping_timeout;
   char        *max_protocol;
+  char        *reconnect_min;
+  char        *reconnect_max;
   gboolean     keep_going;
+  gboolean     no_reconnect;
+  gboolean     retry_first;
   GPtrArray   *parsed;        /* of VtForward: what `forwards` says, ranges spread out */
 } VtToolClientOptions;
 

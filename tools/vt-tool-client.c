@@ -7,16 +7,18 @@
 #include <string.h>
 
 #include "vt-tool-client-options.h"
+#include "vt-tool-connection.h"
 #include "vt-tool-log.h"
 #include "vt-tool-run.h"
 #include "vt-tool-stream.h"
 
 typedef struct {
-  VtClient *client;    /* owned */
-  VtToolRun *run;      /* owned */
-  GPtrArray *forwards; /* not owned, of VtForward */
-  char *url;           /* owned; the server's, without what may be a secret */
-  char *host;          /* owned; of the server */
+  VtClient *client;             /* owned */
+  VtToolRun *run;               /* owned */
+  VtToolConnection *connection; /* owned */
+  GPtrArray *forwards;          /* not owned, of VtForward */
+  char *url;                    /* owned; the server's, without what may be a secret */
+  char *host;                   /* owned; of the server */
   gboolean keep_going;
   gboolean is_open;
 } Client;
@@ -102,12 +104,30 @@ refused (Client *self, VtForward *forward, const GError *reason)
     vt_tool_run_fail (self->run, VT_TOOL_REFUSED, error);
 }
 
-/* A server that was silent at first can still say no, when the port counts as open already. */
+/* In a new session the server is asked again. It can take its time; and a server that was silent at
+ * first can still say no, when the port counts as open already. */
 static void
 forward_changed_cb (VtForward *forward, GParamSpec *pspec, Client *self)
 {
-  if (vt_forward_get_state (forward) == VT_FORWARD_STATE_FAILED)
-    refused (self, forward, vt_forward_get_error (forward));
+  VtForwardState state = vt_forward_get_state (forward);
+  const GError *error = vt_forward_get_error (forward);
+
+  if (vt_tool_run_is_ending (self->run))
+    return;
+  if (state == VT_FORWARD_STATE_LISTENING)
+    tell_forward (self, forward);
+  else if (state == VT_FORWARD_STATE_FAILED)
+    refused (self, forward, error);
+}
+
+static void
+forward_error_cb (VtForward *forward, GParamSpec *pspec, Client *self)
+{
+  const GError *error = vt_forward_get_error (forward);
+
+  if (error != NULL && vt_forward_get_state (forward) == VT_FORWARD_STATE_PENDING)
+    g_message (_ ("The server does not open port %u yet: %s"), vt_forward_get_listen_port (forward),
+               error->message);
 }
 
 static void
@@ -122,10 +142,9 @@ listened_cb (GObject *source, GAsyncResult *result, void *user_data)
       refused (self, request->forward, error);
       return;
     }
-  if (vt_forward_get_state (request->forward) == VT_FORWARD_STATE_LISTENING)
-    tell_forward (self, request->forward);
   forward_changed_cb (request->forward, NULL, self);
   g_signal_connect (request->forward, "notify::state", G_CALLBACK (forward_changed_cb), self);
+  g_signal_connect (request->forward, "notify::error", G_CALLBACK (forward_error_cb), self);
 }
 
 static void
@@ -139,17 +158,6 @@ listen_all (Client *self)
       request->forward = g_object_ref (self->forwards->pdata[i]);
       vt_client_listen_async (self->client, request->forward, NULL, listened_cb, request);
     }
-}
-
-static void
-tell_opened (Client *self)
-{
-  JsonBuilder *event = vt_tool_event_begin ("session-opened");
-
-  g_info (_ ("Connected to %s"), self->url);
-  vt_tool_event_add_text (event, "url", self->url);
-  vt_tool_event_add_number (event, "protocol", vt_client_get_protocol (self->client));
-  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
 /* What else can be done about it, where there is something. */
@@ -198,6 +206,7 @@ state_changed_cb (VtClient *client, GParamSpec *pspec, Client *self)
     {
       error = g_error_copy (reason);
       g_prefix_error (&error, _ ("The tunnel to %s ended: "), self->url);
+      add_advice (&error);
     }
   else
     error = g_error_new (VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server %s closed the tunnel"),
@@ -245,7 +254,6 @@ opened_cb (GObject *source, GAsyncResult *result, void *user_data)
       return;
     }
   self->is_open = TRUE;
-  tell_opened (self);
   listen_all (self);
   /* It may be over already. */
   state_changed_cb (self->client, NULL, self);
@@ -274,6 +282,7 @@ client_init (Client *self, const VtToolClientOptions *options)
   self->url =
       g_uri_to_string_partial (uri, G_URI_HIDE_USERINFO | G_URI_HIDE_QUERY | G_URI_HIDE_FRAGMENT);
   self->run = vt_tool_run_new (options->common.json, end_cb, self);
+  self->connection = vt_tool_connection_new (self->client, self->run, self->url);
   g_signal_connect (self->client, "notify::state", G_CALLBACK (state_changed_cb), self);
   g_signal_connect (self->client, "stream-opened", G_CALLBACK (stream_opened_cb), self);
   g_signal_connect (self->client, "stream-closed", G_CALLBACK (stream_closed_cb), self);
@@ -285,6 +294,7 @@ client_clear (Client *self)
   g_signal_handlers_disconnect_by_data (self->client, self);
   for (unsigned int i = 0; i < self->forwards->len; i++)
     g_signal_handlers_disconnect_by_data (self->forwards->pdata[i], self);
+  vt_tool_connection_free (self->connection);
   g_object_unref (self->client);
   vt_tool_run_free (self->run);
   g_free (self->host);

@@ -11,15 +11,17 @@
 /* What scripts read, on standard output: one JSON object a line, written at once. The schema is in
  * docs/tool.md:
  *
- *   listening       address, port, url
- *   session-opened  server: session, address, port, protocol; client: url, protocol
- *   forward-opened  session (server only), address (where known), port, target (client only)
- *   stream-opened   session (server only), stream, port, user_address, user_port (where known)
- *   stream-closed   as stream-opened, and bytes_sent, bytes_received, error (if it failed)
- *   forward-closed  session, port (server only)
- *   session-closed  session (server only), error (if it failed)
- *   error           code, message; port and target if it is about a forward
- *   closed          the last event of a command that ends in order
+ *   listening          address, port, url
+ *   session-opened     server: session, address, port, protocol; client: url, protocol
+ *   session-suspended  server: session
+ *   session-resumed    server: session, address, port
+ *   forward-opened     session (server only), address (where known), port, target (client only)
+ *   stream-opened      session (server only), stream, port, user_address, user_port (where known)
+ *   stream-closed      as stream-opened, and bytes_sent, bytes_received, error (if it failed)
+ *   forward-closed     session, port (server only)
+ *   session-closed     session (server only), error (if it failed)
+ *   error              code, message; port and target if it is about a forward
+ *   closed             the last event of a command that ends in order
  *
  * A member that has nothing to say is left out. `error` inside another event is an object of code
  * and message. */

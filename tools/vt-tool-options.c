@@ -185,6 +185,32 @@ vt_tool_options_set_number (const char *option,
 }
 
 gboolean
+vt_tool_options_set_seconds (const char *option,
+                             const char *text,
+                             GObject *object,
+                             const char *property,
+                             GError **error)
+{
+  GParamSpec *pspec = g_object_class_find_property (G_OBJECT_GET_CLASS (object), property);
+  double min = G_PARAM_SPEC_DOUBLE (pspec)->minimum;
+  double max = G_PARAM_SPEC_DOUBLE (pspec)->maximum;
+  char *end = NULL;
+  double seconds;
+
+  if (text == NULL)
+    return TRUE;
+  seconds = g_ascii_strtod (text, &end);
+  if (g_ascii_isdigit (text[0]) && *end == '\0' && seconds >= min && seconds <= max)
+    {
+      g_object_set (object, property, seconds, NULL);
+      return TRUE;
+    }
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("%s “%s”: seconds are needed, from %g to %g"), option, text, min, max);
+  return FALSE;
+}
+
+gboolean
 vt_tool_options_check_file (const char *option, const char *path, GError **error)
 {
   g_autofree char *name = g_filename_display_name (path);

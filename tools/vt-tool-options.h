@@ -43,7 +43,7 @@ gboolean vt_tool_options_parse (const VtToolHelp   *help,
                                 VtToolCommon       *common,
                                 GError            **error);
 
-/* A number from 0 to 65535 for a port; NULL gives `fallback`. */
+/* A number from 0 to 65535, such as a port; NULL gives `fallback`. */
 gboolean vt_tool_options_port (const char *option,
                                const char *text,
                                guint16     fallback,
@@ -56,6 +56,13 @@ gboolean vt_tool_options_set_number (const char *option,
                                      GObject    *object,
                                      const char *property,
                                      GError    **error);
+
+/* The same for seconds, which may be a decimal fraction. */
+gboolean vt_tool_options_set_seconds (const char *option,
+                                      const char *text,
+                                      GObject    *object,
+                                      const char *property,
+                                      GError    **error);
 
 /* Whether a file can be read: a short line about it, instead of what a parser would say. */
 gboolean vt_tool_options_check_file (const char *option, const char *path, GError **error);

@@ -21,6 +21,7 @@ struct _VtToolRun {
   VtToolEvents *events;                         /* owned */
   GSource *signals[G_N_ELEMENTS (end_signals)]; /* owned */
   VtToolStatus status;
+  gboolean asked; /* by a signal */
   gboolean ending;
   gboolean finished;
 };
@@ -40,6 +41,7 @@ signal_cb (void *user_data)
 {
   VtToolRun *self = user_data;
 
+  self->asked = TRUE;
   if (self->ending)
     {
       g_message (_ ("Ending at once."));
@@ -108,6 +110,12 @@ gboolean
 vt_tool_run_is_ending (VtToolRun *self)
 {
   return self->ending;
+}
+
+gboolean
+vt_tool_run_was_asked (VtToolRun *self)
+{
+  return self->asked;
 }
 
 VtToolStatus

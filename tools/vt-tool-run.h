@@ -19,6 +19,8 @@ VtToolRun    *vt_tool_run_new (gboolean json, VtToolEndFunc end, void *user_data
 void          vt_tool_run_free (VtToolRun *self);
 VtToolEvents *vt_tool_run_get_events (VtToolRun *self);
 gboolean      vt_tool_run_is_ending (VtToolRun *self);
+/* Whether a signal has asked for the end, which may take its time then. */
+gboolean vt_tool_run_was_asked (VtToolRun *self);
 
 /* Runs until vt_tool_run_finish (). */
 VtToolStatus vt_tool_run_main (VtToolRun *self);

@@ -25,7 +25,8 @@ static const VtToolHelp help = {
           "\n"
           "Port 0 takes a free one. The path “/” accepts any path. Without --no-auth the\n"
           "server listens on loopback only, and refuses what comes through a proxy.\n"
-          "Ctrl+C ends it in order; a second Ctrl+C ends it at once."),
+          "Ctrl+C ends it when the open connections have, at the latest after --grace; a\n"
+          "second Ctrl+C ends it at once."),
 };
 
 static gboolean
@@ -52,6 +53,10 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Ask silent clients for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
       N_ ("… and give up without an answer (15)"), N_ ("SECONDS") },
+    { "resume-timeout", 0, 0, G_OPTION_ARG_STRING, &self->resume_timeout,
+      N_ ("Wait for lost clients to come back, 0: no (60)"), N_ ("SECONDS") },
+    { "grace", 0, 0, G_OPTION_ARG_STRING, &self->grace,
+      N_ ("Let connections finish at the end, 0: no (10)"), N_ ("SECONDS") },
     { "max-protocol", 0, 0, G_OPTION_ARG_STRING, &self->max_protocol,
       N_ ("Highest protocol version, 1 or 2 (2)"), N_ ("VERSION") },
     { "max-sessions", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions, N_ ("Clients at a time"),
@@ -132,6 +137,7 @@ check_options (VtToolServerOptions *self, GError **error)
 {
   fill_defaults (self);
   if (!vt_tool_options_port ("--port", self->port, 3001, &self->port_number, error)
+      || !vt_tool_options_port ("--grace", self->grace, 10, &self->grace_seconds, error)
       || !check_address ("--listen", self->listen, error)
       || (self->bind_address != NULL && strcmp (self->bind_address, "*") != 0
           && !check_address ("--bind-address", self->bind_address, error))
@@ -188,6 +194,7 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
   } numbers[] = {
     { "--ping-interval", self->ping_interval, "ping-interval" },
     { "--ping-timeout", self->ping_timeout, "ping-timeout" },
+    { "--resume-timeout", self->resume_timeout, "resume-timeout" },
     { "--max-protocol", self->max_protocol, "max-protocol" },
     { "--max-sessions", self->max_sessions, "max-sessions" },
     { "--max-forwards", self->max_forwards, "max-forwards" },
@@ -254,6 +261,8 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->tls_key);
   g_free (self->ping_interval);
   g_free (self->ping_timeout);
+  g_free (self->resume_timeout);
+  g_free (self->grace);
   g_free (self->max_protocol);
   g_free (self->max_sessions);
   g_free (self->max_forwards);

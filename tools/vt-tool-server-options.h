@@ -20,12 +20,15 @@ typedef struct {
   char        *tls_key;
   char        *ping_interval;
   char        *ping_timeout;
+  char        *resume_timeout;
+  char        *grace;
   char        *max_protocol;
   char        *max_sessions;
   char        *max_forwards;
   char        *max_streams;
   gboolean     no_auth;
   guint16      port_number;
+  guint16      grace_seconds;
 } VtToolServerOptions;
 
 gboolean vt_tool_server_options_parse (VtToolServerOptions *self, char **argv, GError **error);

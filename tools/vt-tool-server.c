@@ -13,6 +13,7 @@ typedef struct {
   VtServer *server;         /* owned */
   VtToolRun *run;           /* owned */
   VtToolSessions *sessions; /* owned */
+  unsigned int grace;       /* seconds */
 } Server;
 
 static void
@@ -60,11 +61,48 @@ closed_cb (GObject *source, GAsyncResult *result, void *user_data)
 }
 
 static void
+drained_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  Server *self = user_data;
+  g_autoptr(GError) error = NULL;
+
+  if (!vt_server_drain_finish (VT_SERVER (source), result, &error))
+    g_debug ("Draining the server: %s", error->message);
+  vt_tool_run_finish (self->run);
+}
+
+static unsigned int
+count_streams (VtServer *server)
+{
+  GListModel *sessions = vt_server_get_sessions (server);
+  unsigned int n_streams = 0;
+
+  for (unsigned int i = 0; i < g_list_model_get_n_items (sessions); i++)
+    {
+      g_autoptr(VtSession) session = g_list_model_get_item (sessions, i);
+
+      n_streams += g_list_model_get_n_items (vt_session_get_streams (session));
+    }
+  return n_streams;
+}
+
+/* Who asks for the end can wait for it; after a failure nothing is worth waiting for. */
+static void
 end_cb (void *user_data)
 {
   Server *self = user_data;
+  unsigned int n_streams = count_streams (self->server);
 
-  vt_server_close_async (self->server, NULL, closed_cb, self);
+  if (!vt_tool_run_was_asked (self->run))
+    {
+      vt_server_close_async (self->server, NULL, closed_cb, self);
+      return;
+    }
+  if (n_streams > 0 && self->grace > 0)
+    g_message (_ ("Shutting down: open connections (%u) may finish within %u s; a second signal "
+                  "ends at once"),
+               n_streams, self->grace);
+  vt_server_drain_async (self->server, self->grace, NULL, drained_cb, self);
 }
 
 static VtToolStatus
@@ -72,6 +110,7 @@ run_server (Server *self, const VtToolServerOptions *options)
 {
   g_autoptr(GError) error = NULL;
 
+  self->grace = options->grace_seconds;
   self->run = vt_tool_run_new (options->common.json, end_cb, self);
   self->sessions = vt_tool_sessions_new (self->server, vt_tool_run_get_events (self->run));
   if (listen_somewhere (self, options, &error))

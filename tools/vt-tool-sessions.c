@@ -82,9 +82,33 @@ forwards_changed_cb (GListModel *model,
     }
 }
 
+/* Of one that is over, nothing more is heard. */
+static void
+connected_changed_cb (VtSession *session, GParamSpec *pspec, Client *self)
+{
+  if (vt_session_get_connected (session))
+    return;
+  g_message (_ ("Session %.8s: the connection was lost"), vt_session_get_id (session));
+  vt_tool_events_send (self->owner->events, begin_event ("session-suspended", session));
+}
+
+/* Also where it was not known that the old connection was lost. */
+static void
+resumed_cb (VtSession *session, GParamSpec *pspec, Client *self)
+{
+  GSocketAddress *address = vt_session_get_client_address (session);
+  g_autofree char *from = describe_address (address);
+  JsonBuilder *event = begin_event ("session-resumed", session);
+
+  g_message (_ ("Session %.8s: resumed by %s"), vt_session_get_id (session), from);
+  vt_tool_event_add_address (event, "address", "port", address);
+  vt_tool_events_send (self->owner->events, event);
+}
+
 static void
 client_free (Client *self)
 {
+  g_signal_handlers_disconnect_by_data (self->session, self);
   g_signal_handlers_disconnect_by_data (vt_session_get_forwards (self->session), self);
   g_ptr_array_unref (self->forwards);
   g_object_unref (self->session);
@@ -110,6 +134,8 @@ session_opened_cb (VtServer *server, VtSession *session, VtToolSessions *self)
   g_hash_table_insert (self->clients, client->session, client);
   g_signal_connect (vt_session_get_forwards (session), "items-changed",
                     G_CALLBACK (forwards_changed_cb), client);
+  g_signal_connect (session, "notify::connected", G_CALLBACK (connected_changed_cb), client);
+  g_signal_connect (session, "notify::n-resumed", G_CALLBACK (resumed_cb), client);
 }
 
 static void

@@ -7,6 +7,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "vt-clock-private.h"
 #include "vt-error.h"
 #include "vt-forward-private.h"
 #include "vt-source-private.h"
@@ -22,6 +23,12 @@ typedef struct {
   GSource *watch;            /* owned, NULL once answered */
   GAsyncReadyCallback callback;
   gpointer user_data;
+  VtTimer *retry;      /* owned, NULL before the first wait: asks again after a refusal */
+  VtBackoff backoff;   /* of that; its bounds are set before each use */
+  guint16 asked_port;  /* what the server was asked for last */
+  guint16 bound_port;  /* what it had opened last, 0: nothing yet */
+  gboolean asked;      /* in this session */
+  gboolean once_bound; /* it was granted in an earlier session */
   gboolean answered;
 } Listen;
 
@@ -29,6 +36,7 @@ static void
 listen_free (Listen *self)
 {
   g_clear_pointer (&self->watch, vt_source_destroy);
+  g_clear_pointer (&self->retry, vt_timer_free);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->forward);
   g_free (self);
@@ -104,30 +112,151 @@ get_listens (VtClient *self)
   return array;
 }
 
+/* Whoever watches the forward is told of all of it at once, and may take it away. */
+static void
+set_forward (VtForward *forward, guint16 bound_port, VtForwardState state, const GError *error)
+{
+  g_object_freeze_notify (G_OBJECT (forward));
+  vt_forward_set_bound_port (forward, bound_port);
+  vt_forward_set_state (forward, state, error);
+  g_object_thaw_notify (G_OBJECT (forward));
+}
+
+static void
+ask (Listen *self, guint16 port)
+{
+  self->asked = TRUE;
+  self->asked_port = port;
+  vt_client_tunnel_listen (self->client->tunnel, self->forward, port);
+}
+
+/* Where the server chooses, it is asked for the port that it chose before. */
+static void
+ask_first (Listen *self)
+{
+  guint16 port = vt_forward_get_listen_port (self->forward);
+
+  ask (self, port != 0 ? port : self->bound_port);
+}
+
 void
 vt_client_send_listens (VtClient *self)
 {
   g_autoptr(GPtrArray) forwards = get_listens (self);
+  Listen *listen;
+
+  for (unsigned int i = 0; i < forwards->len && self->tunnel != NULL; i++)
+    {
+      listen = g_hash_table_lookup (self->listens, forwards->pdata[i]);
+      if (listen != NULL && !listen->asked)
+        ask_first (listen);
+    }
+}
+
+/* All of it first, and then whoever watches is told, and may do anything. */
+void
+vt_client_recall_listens (VtClient *self)
+{
+  g_autoptr(GPtrArray) forwards = get_listens (self);
+  Listen *listen;
 
   for (unsigned int i = 0; i < forwards->len; i++)
-    vt_client_tunnel_listen (self->tunnel, forwards->pdata[i]);
+    {
+      listen = g_hash_table_lookup (self->listens, forwards->pdata[i]);
+      listen->asked = FALSE;
+      listen->once_bound = listen->answered;
+      g_clear_pointer (&listen->retry, vt_timer_free);
+      vt_backoff_reset (&listen->backoff);
+    }
+  for (unsigned int i = 0; i < forwards->len; i++)
+    {
+      listen = g_hash_table_lookup (self->listens, forwards->pdata[i]);
+      if (listen != NULL && !listen->asked)
+        set_forward (forwards->pdata[i], 0, VT_FORWARD_STATE_PENDING, NULL);
+    }
+}
+
+static void
+retry_cb (void *user_data)
+{
+  Listen *self = user_data;
+
+  if (self->client->tunnel != NULL)
+    ask (self, vt_forward_get_listen_port (self->forward));
+}
+
+static void
+ask_later (Listen *self, unsigned int retry_after)
+{
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+  gint64 wait;
+
+  self->backoff.min = (gint64) (self->client->reconnect_min * G_TIME_SPAN_SECOND);
+  self->backoff.max = (gint64) (self->client->reconnect_max * G_TIME_SPAN_SECOND);
+  wait = vt_backoff_next (&self->backoff, g_random_int ());
+  if (retry_after > 0)
+    wait = (gint64) retry_after * G_TIME_SPAN_SECOND;
+  if (self->retry == NULL)
+    self->retry = vt_timer_new (clock, "client listen retry", retry_cb, self);
+  vt_timer_start (self->retry, wait);
+}
+
+/* Somebody else may have taken the port meanwhile, or this client's lost session still has it. */
+static gboolean
+is_worth_waiting (const GError *error)
+{
+  return error->domain == VT_ERROR
+         && (error->code == VT_ERROR_ADDRESS_IN_USE || error->code == VT_ERROR_LIMIT
+             || error->code == VT_ERROR_FAILED || error->code == VT_ERROR_TIMED_OUT);
+}
+
+/* FALSE if the refusal is final. */
+static gboolean
+bear_refusal (Listen *self, const GError *error, unsigned int retry_after)
+{
+  guint16 port = vt_forward_get_listen_port (self->forward);
+
+  if (!self->once_bound || !self->client->reconnect)
+    return FALSE;
+  if (self->asked_port != port)
+    {
+      /* It was the server's own choice: another one does as well. */
+      ask (self, port);
+      return TRUE;
+    }
+  if (!is_worth_waiting (error))
+    return FALSE;
+  ask_later (self, retry_after);
+  return TRUE;
+}
+
+static void
+accept_port (Listen *self, guint16 port)
+{
+  self->bound_port = port != 0 ? port : self->asked_port;
+  g_clear_pointer (&self->retry, vt_timer_free);
+  vt_backoff_reset (&self->backoff);
+  answer (self, NULL);
+  set_forward (self->forward, self->bound_port, VT_FORWARD_STATE_LISTENING, NULL);
 }
 
 void
-vt_client_listened (VtClient *self, VtForward *forward, guint16 port, const GError *error)
+vt_client_listened (VtClient *self,
+                    VtForward *forward,
+                    guint16 port,
+                    const GError *error,
+                    unsigned int retry_after)
 {
   Listen *listen = g_hash_table_lookup (self->listens, forward);
 
   if (listen == NULL)
     return;
-  if (error != NULL)
-    {
-      drop (listen, error, error);
-      return;
-    }
-  answer (listen, NULL);
-  vt_forward_set_bound_port (forward, port != 0 ? port : vt_forward_get_listen_port (forward));
-  vt_forward_set_state (forward, VT_FORWARD_STATE_LISTENING, NULL);
+  if (error == NULL)
+    accept_port (listen, port);
+  else if (bear_refusal (listen, error, retry_after))
+    set_forward (forward, 0, VT_FORWARD_STATE_PENDING, error);
+  else
+    drop (listen, error, error);
 }
 
 void
@@ -175,6 +304,12 @@ find_obstacle (VtClient *self, VtForward *forward)
  * %VT_FORWARD_STATE_PENDING, and the server is asked once there is a tunnel. Listening does not
  * keep the client alive; when the client goes, or is closed, or cannot be opened, the call fails.
  *
+ * The call is answered once. When the client has lost its session, all its forwards are pending
+ * again, and are asked for in the next one. Should the server then refuse one that it had granted
+ * before, because its port is taken or its limits are reached, the client asks again after a while,
+ * or when the server says that it may help; [property@Vt.Forward:error] says why it waits. Other
+ * refusals are final.
+ *
  * A server of the first generation of programs never answers; there the forward counts as listening
  * after a grace of a few seconds.
  *
@@ -214,8 +349,9 @@ vt_client_listen_async (VtClient *self,
   vt_forward_set_state (forward, VT_FORWARD_STATE_PENDING, NULL);
   vt_list_append (self->forwards, forward);
   /* Unless whoever watches the list took it away at once. */
-  if (self->tunnel != NULL && g_hash_table_lookup (self->listens, forward) == listen)
-    vt_client_tunnel_listen (self->tunnel, forward);
+  if (self->tunnel != NULL && g_hash_table_lookup (self->listens, forward) == listen
+      && !listen->asked)
+    ask_first (listen);
   g_object_thaw_notify (G_OBJECT (forward));
 }
 

@@ -40,43 +40,6 @@ vt_client_get_uri (VtClient *self)
 }
 
 /**
- * vt_client_get_state: (get-property state)
- * @self: a client
- *
- * Gets whether there is a tunnel.
- *
- * Returns: the state
- *
- * Since: 1.0
- */
-VtClientState
-vt_client_get_state (VtClient *self)
-{
-  g_return_val_if_fail (VT_IS_CLIENT (self), VT_CLIENT_STATE_CLOSED);
-
-  return self->state;
-}
-
-/**
- * vt_client_get_error: (get-property error)
- * @self: a client
- *
- * Gets why the client is closed.
- *
- * Returns: (nullable) (transfer none): an error of [error@Vt.Error], valid until the state changes;
- *   %NULL while the client is not closed, if it never was open, and if it was closed in order
- *
- * Since: 1.0
- */
-const GError *
-vt_client_get_error (VtClient *self)
-{
-  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
-
-  return self->error;
-}
-
-/**
  * vt_client_get_ping_interval: (get-property ping-interval)
  * @self: a client
  *
@@ -100,7 +63,7 @@ vt_client_get_ping_interval (VtClient *self)
  * @seconds: seconds, at most 65535; 0 turns it off
  *
  * Sets how often the client makes sure that the server is still there. It takes effect when the
- * client is next opened.
+ * client next connects.
  *
  * Since: 1.0
  */
@@ -139,8 +102,8 @@ vt_client_get_ping_timeout (VtClient *self)
  * @self: a client
  * @seconds: seconds, 1 to 65535
  *
- * Sets how long the server may take to show any sign of life. It takes effect when the client is
- * next opened.
+ * Sets how long the server may take to show any sign of life. It takes effect when the client
+ * next connects.
  *
  * Since: 1.0
  */
@@ -181,7 +144,7 @@ vt_client_get_soup_session (VtClient *self)
  * @session: (nullable): a session of this thread, or %NULL to let the client use its own
  *
  * Sets what the client connects through: a session with a proxy, a TLS database, credentials,
- * cookies or a logger of the application's. It takes effect when the client is next opened.
+ * cookies or a logger of the application's. It takes effect when the client next connects.
  *
  * Since: 1.0
  */
@@ -201,7 +164,7 @@ vt_client_set_soup_session (VtClient *self, SoupSession *session)
  * @token: (nullable): the token, or %NULL for none
  *
  * Sets the secret that the server knows the client by, which is sent as `Authorization: Bearer`. It
- * takes effect when the client is next opened, and nothing reads it back.
+ * takes effect when the client next connects, and nothing reads it back.
  *
  * Over `ws://`, opening fails unless the server is on this machine.
  *
@@ -240,7 +203,7 @@ vt_client_get_max_protocol (VtClient *self)
  * @version: a version, 1 or 2
  *
  * Sets the highest version of the protocol that the client offers. It takes effect when the client
- * is next opened.
+ * next connects.
  *
  * Since: 1.0
  */
@@ -257,6 +220,175 @@ vt_client_set_max_protocol (VtClient *self, unsigned int version)
 }
 
 /**
+ * vt_client_get_reconnect: (get-property reconnect)
+ * @self: a client
+ *
+ * Gets whether the client tries to get a lost connection back.
+ *
+ * Returns: %TRUE if it does
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_client_get_reconnect (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), FALSE);
+
+  return self->reconnect;
+}
+
+/**
+ * vt_client_set_reconnect: (set-property reconnect)
+ * @self: a client
+ * @reconnect: whether to
+ *
+ * Sets whether the client tries to get a lost connection back. A client that is reconnecting, and is
+ * not to any more, closes.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_reconnect (VtClient *self, gboolean reconnect)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+
+  if (self->reconnect == !!reconnect)
+    return;
+  self->reconnect = !!reconnect;
+  vt_client_retry_update_watch (self);
+  g_object_freeze_notify (G_OBJECT (self));
+  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_RECONNECT]);
+  if (!self->reconnect && self->state == VT_CLIENT_STATE_RECONNECTING)
+    vt_client_become_closed (self, self->error, NULL);
+  g_object_thaw_notify (G_OBJECT (self));
+}
+
+/**
+ * vt_client_get_reconnect_min: (get-property reconnect-min)
+ * @self: a client
+ *
+ * Gets the longest that the client waits before it first tries to connect again.
+ *
+ * Returns: seconds
+ *
+ * Since: 1.0
+ */
+double
+vt_client_get_reconnect_min (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->reconnect_min;
+}
+
+static void
+set_seconds (VtClient *self, double *value, double seconds, VtClientProp prop)
+{
+  if (*value == seconds)
+    return;
+  *value = seconds;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[prop]);
+}
+
+/**
+ * vt_client_set_reconnect_min: (set-property reconnect-min)
+ * @self: a client
+ * @seconds: seconds, 0.001 to 86400
+ *
+ * Sets the longest that the client waits before it first tries to connect again. It takes effect
+ * with the next wait.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_reconnect_min (VtClient *self, double seconds)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (seconds >= VT_CLIENT_RECONNECT_SHORTEST
+                    && seconds <= VT_CLIENT_RECONNECT_LONGEST);
+
+  set_seconds (self, &self->reconnect_min, seconds, VT_CLIENT_PROP_RECONNECT_MIN);
+}
+
+/**
+ * vt_client_get_reconnect_max: (get-property reconnect-max)
+ * @self: a client
+ *
+ * Gets the longest that the client ever waits before it tries again.
+ *
+ * Returns: seconds
+ *
+ * Since: 1.0
+ */
+double
+vt_client_get_reconnect_max (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
+
+  return self->reconnect_max;
+}
+
+/**
+ * vt_client_set_reconnect_max: (set-property reconnect-max)
+ * @self: a client
+ * @seconds: seconds, 0.001 to 86400
+ *
+ * Sets the longest that the client ever waits before it tries again, unless the server asks it to
+ * wait longer. It takes effect with the next wait.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_reconnect_max (VtClient *self, double seconds)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (seconds >= VT_CLIENT_RECONNECT_SHORTEST
+                    && seconds <= VT_CLIENT_RECONNECT_LONGEST);
+
+  set_seconds (self, &self->reconnect_max, seconds, VT_CLIENT_PROP_RECONNECT_MAX);
+}
+
+/**
+ * vt_client_get_retry_first: (get-property retry-first)
+ * @self: a client
+ *
+ * Gets whether opening goes on after an attempt that failed.
+ *
+ * Returns: %TRUE if it does
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_client_get_retry_first (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), FALSE);
+
+  return self->retry_first;
+}
+
+/**
+ * vt_client_set_retry_first: (set-property retry-first)
+ * @self: a client
+ * @retry_first: whether to
+ *
+ * Sets whether opening goes on after an attempt that failed, until it succeeds, or it turns out
+ * that it cannot: for a client that is started with the machine, before the network is there. It
+ * takes effect when an attempt fails.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_retry_first (VtClient *self, gboolean retry_first)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+
+  if (self->retry_first == !!retry_first)
+    return;
+  self->retry_first = !!retry_first;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_RETRY_FIRST]);
+}
+
+/**
  * vt_client_set_header:
  * @self: a client
  * @name: the name of a header
@@ -269,7 +401,7 @@ vt_client_set_max_protocol (VtClient *self, unsigned int version)
  * `Host`, `Transfer-Encoding`, `Upgrade`, and whatever begins with `Sec-WebSocket-`. A
  * [method@Vt.Client.set_token] overrides `Authorization`.
  *
- * It takes effect when the client is next opened.
+ * It takes effect when the client next connects.
  *
  * Since: 1.0
  */
@@ -281,95 +413,4 @@ vt_client_set_header (VtClient *self, const char *name, const char *value)
   g_return_if_fail (vt_client_request_is_valid_header (name, value));
 
   vt_client_request_set_header (self->request, name, value);
-}
-
-/**
- * vt_client_get_protocol: (get-property protocol)
- * @self: a client
- *
- * Gets the version of the protocol that both sides speak.
- *
- * Returns: the version, or 0 while the client is not open
- *
- * Since: 1.0
- */
-unsigned int
-vt_client_get_protocol (VtClient *self)
-{
-  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
-
-  return self->tunnel != NULL ? vt_client_tunnel_get_protocol (self->tunnel) : 0;
-}
-
-/**
- * vt_client_get_rtt: (get-property rtt)
- * @self: a client
- *
- * Gets how long the last message to the server and its answer took.
- *
- * Returns: microseconds, or -1 while that is not known
- *
- * Since: 1.0
- */
-gint64
-vt_client_get_rtt (VtClient *self)
-{
-  g_return_val_if_fail (VT_IS_CLIENT (self), -1);
-
-  return self->tunnel != NULL ? vt_client_tunnel_get_rtt (self->tunnel) : -1;
-}
-
-/**
- * vt_client_get_last_seen: (get-property last-seen)
- * @self: a client
- *
- * Gets when anything came from the server.
- *
- * Returns: microseconds, as of [func@GLib.get_monotonic_time], or 0 while the client is not open
- *
- * Since: 1.0
- */
-gint64
-vt_client_get_last_seen (VtClient *self)
-{
-  g_return_val_if_fail (VT_IS_CLIENT (self), 0);
-
-  return self->tunnel != NULL ? vt_client_tunnel_get_last_seen (self->tunnel) : 0;
-}
-
-/**
- * vt_client_get_forwards: (get-property forwards)
- * @self: a client
- *
- * Gets the forwards that the server listens for, or is or will be asked to.
- *
- * Returns: (transfer none): a list of [class@Vt.Forward], which changes
- *
- * Since: 1.0
- */
-GListModel *
-vt_client_get_forwards (VtClient *self)
-{
-  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
-
-  return G_LIST_MODEL (self->forwards);
-}
-
-/**
- * vt_client_get_streams: (get-property streams)
- * @self: a client
- *
- * Gets the streams that are open.
- *
- * Returns: (transfer none): a list of [class@Vt.Stream], which changes, and keeps none of them
- *   alive
- *
- * Since: 1.0
- */
-GListModel *
-vt_client_get_streams (VtClient *self)
-{
-  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
-
-  return G_LIST_MODEL (self->streams);
 }

@@ -5,34 +5,37 @@
 
 #include <vtunnel/vt-forward.h>
 
+#include "vt-greeting-private.h"
 #include "vt-stream-private.h"
 #include "vt-trunk-private.h"
 
-/* The client's work on one open tunnel: what it asked for, its streams and the relays that serve
- * them. */
+/* The client's work on one session: what it asked for, its streams and the relays that serve them.
+ * In v2 it outlives its link. */
 typedef struct _VtClientTunnel VtClientTunnel;
 
 typedef struct {
-  /* As in VtTrunkHandlers. */
-  void (*ready) (void *user_data);
-  /* The server's answer to a listen. A forward with an error is forgotten. The forward's state is
-   * the owner's to set. `port` is what was opened. */
-  void (*listened) (VtForward *forward, guint16 port, const GError *error, void *user_data);
+  /* The server's answer to a listen. A forward with an error is forgotten; `retry_after` is the
+   * seconds after which the server thinks that asking again could help, or 0. The forward's state
+   * is the owner's to set. `port` is what was opened. */
+  void (*listened) (VtForward *forward, guint16 port, const GError *error,
+                    unsigned int retry_after, void *user_data);
   /* The server's answer to what vt_client_tunnel_unlisten () gave this number. */
   void (*unlistened) (guint32 id, void *user_data);
   void (*stream_opened) (VtStream *stream, void *user_data);
   void (*stream_closed) (VtStream *stream, const GError *error, void *user_data);
+  /* As in VtTrunkHandlers. */
   void (*rtt_measured) (gint64 rtt, void *user_data);
+  void (*suspended) (const GError *error, void *user_data);
   /* As in VtTrunkHandlers. Streams that ended in order may still be written to their targets. */
-  void (*closed) (const GError *error, void *user_data);
+  void (*closed) (VtClientTunnel *self, unsigned int code, const GError *error, void *user_data);
   /* The last event, after `closed`: no stream is left. */
   void (*gone) (VtClientTunnel *self, void *user_data);
 } VtClientTunnelHandlers;
 
-/* Takes the references of the first two. TLS targets are verified with `trust`, or with what the
- * system trusts if that is NULL. */
-VtClientTunnel *vt_client_tunnel_new (SoupWebsocketConnection      *connection,
-                                      VtGate                       *gate,
+/* Takes the link, over which the server has sent `welcome` (v1: NULL). TLS targets are verified
+ * with `trust`, or with what the system trusts if that is NULL. */
+VtClientTunnel *vt_client_tunnel_new (VtLink                       *link,
+                                      const VtControl              *welcome,
                                       GTlsDatabase                 *trust,
                                       const VtMuxConfig            *config,
                                       const VtClientTunnelHandlers *handlers,
@@ -42,16 +45,26 @@ void vt_client_tunnel_free (VtClientTunnel *self);
 
 /* In order; `closed` comes when it is over. */
 void vt_client_tunnel_close (VtClientTunnel *self);
+/* Ends the streams with this error in a dispatch that comes without delay, and the rest without a
+ * word to the server; then comes `closed`. Nothing happens if it is closed. */
+void vt_client_tunnel_abandon (VtClientTunnel *self, const GError *error);
 
-void vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward);
+/* v2, once it is suspended: what the server is to be told in one more attempt to resume. The
+ * credentials are the tunnel's. */
+void vt_client_tunnel_begin_attempt (VtClientTunnel *self, VtResumption *resumption);
+/* Takes the link, over which the server has said that it goes on, and how many messages it has.
+ * FALSE if that cannot be: then the server is told, and the tunnel closes with
+ * VT_ERROR_PROTOCOL. */
+gboolean vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, guint64 received);
+/* See vt_trunk_probe (). */
+void vt_client_tunnel_probe (VtClientTunnel *self, gint64 patience);
+
+/* Asks for a port, which need not be the forward's own. */
+void vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward, guint16 port);
 /* Its streams go on. The number of the answer that is to come, or 0 if there is nothing to wait
  * for: it does not listen, or the server does not answer. */
 guint32 vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward);
 
-gboolean vt_client_tunnel_is_ready (VtClientTunnel *self);
-
 unsigned int vt_client_tunnel_get_protocol (VtClientTunnel *self);
-/* Microseconds, -1 while unknown. */
-gint64 vt_client_tunnel_get_rtt (VtClientTunnel *self);
 /* Microseconds, monotonic; 0 once it is closing. */
 gint64 vt_client_tunnel_get_last_seen (VtClientTunnel *self);

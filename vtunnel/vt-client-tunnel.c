@@ -7,6 +7,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "vt-clock-private.h"
 #include "vt-error.h"
 #include "vt-forward-private.h"
 #include "vt-relay-private.h"
@@ -16,12 +17,17 @@
 struct _VtClientTunnel {
   VtClientTunnelHandlers handlers;
   void *user_data;
-  VtTrunk *trunk;       /* owned, NULL once it is closed */
-  GTlsDatabase *trust;  /* owned, nullable */
-  GHashTable *forwards; /* owned, from listen id to owned VtForward */
-  GHashTable *ids;      /* owned, from VtForward (not owned) to its listen id */
-  GHashTable *relays;   /* owned, from owned VtRelay to its owned VtStream */
-  GHashTable *streams;  /* owned, set of VtStream, each of which unsets itself */
+  VtTrunk *trunk;            /* owned, NULL once it is closed */
+  GTlsDatabase *trust;       /* owned, nullable */
+  GHashTable *forwards;      /* owned, from listen id to owned VtForward */
+  GHashTable *ids;           /* owned, from VtForward (not owned) to its listen id */
+  GHashTable *relays;        /* owned, from owned VtRelay to its owned VtStream */
+  GHashTable *streams;       /* owned, set of VtStream, each of which unsets itself */
+  VtTimer *later;            /* owned: ends it in a dispatch of its own */
+  GError *later_error;       /* owned, what it ends with */
+  VtCredentials credentials; /* of the session; NULLs in v1 */
+  guint64 n_attempts;        /* to resume it */
+  unsigned int protocol;
   guint32 last_id;
   gboolean freed;
 };
@@ -36,6 +42,9 @@ clear (void *data)
   g_hash_table_unref (self->ids);
   g_hash_table_unref (self->relays);
   g_hash_table_unref (self->streams);
+  vt_timer_free (self->later);
+  g_clear_error (&self->later_error);
+  vt_credentials_clear (&self->credentials);
 }
 
 static void
@@ -119,14 +128,6 @@ serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
 }
 
 static void
-ready_cb (void *user_data)
-{
-  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
-
-  self->handlers.ready (self->user_data);
-}
-
-static void
 stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
 {
   g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
@@ -167,17 +168,17 @@ listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed,
   g_object_ref (forward);
   if (!confirmed)
     g_debug ("The server does not say whether port %u is open", port);
-  self->handlers.listened (forward, port, NULL, self->user_data);
+  self->handlers.listened (forward, port, NULL, 0, self->user_data);
 }
 
 static void
-listen_failed_cb (guint32 id, const GError *error, void *user_data)
+listen_failed_cb (guint32 id, const GError *error, unsigned int retry_after, void *user_data)
 {
   g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
   g_autoptr(VtForward) forward = take_listen (self, id);
 
   if (forward != NULL)
-    self->handlers.listened (forward, 0, error, self->user_data);
+    self->handlers.listened (forward, 0, error, retry_after, self->user_data);
 }
 
 static void
@@ -206,33 +207,65 @@ going_away_cb (const char *reason, unsigned int timeout, void *user_data)
 }
 
 static void
-closed_cb (const GError *error, void *user_data)
+suspended_cb (const GError *error, void *user_data)
 {
   g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
 
+  self->handlers.suspended (error, self->user_data);
+}
+
+static void
+closed_cb (unsigned int code, const GError *error, void *user_data)
+{
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+
+  vt_timer_stop (self->later);
   g_clear_pointer (&self->trunk, vt_trunk_free);
-  self->handlers.closed (error, self->user_data);
+  self->handlers.closed (self, code, error, self->user_data);
   report_if_gone (self);
 }
 
-VtClientTunnel *
-vt_client_tunnel_new (SoupWebsocketConnection *connection,
-                      VtGate *gate,
-                      GTlsDatabase *trust,
-                      const VtMuxConfig *config,
-                      const VtClientTunnelHandlers *handlers,
-                      void *user_data)
+static void
+later_cb (void *user_data)
 {
-  const VtTrunkHandlers trunk_handlers = {
-    .ready = ready_cb,
+  g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
+
+  vt_trunk_abandon (self->trunk, self->later_error);
+}
+
+static VtTrunk *
+new_trunk (VtClientTunnel *self, VtLink *link, const VtControl *welcome, const VtMuxConfig *mux)
+{
+  const VtTrunkHandlers handlers = {
     .listen_ok = listen_ok_cb,
     .listen_failed = listen_failed_cb,
     .unlisten_done = unlisten_done_cb,
     .stream_opened = stream_opened_cb,
     .rtt_measured = rtt_measured_cb,
     .going_away = going_away_cb,
+    .suspended = suspended_cb,
     .closed = closed_cb,
   };
+  VtTrunkConfig config = { .mux = *mux };
+
+  config.mux.protocol = self->protocol;
+  if (welcome != NULL)
+    {
+      config.peer = welcome->limits;
+      config.resume_timeout = (gint64) welcome->resume_timeout * G_TIME_SPAN_SECOND;
+    }
+  return vt_trunk_new (link, &config, &handlers, self);
+}
+
+VtClientTunnel *
+vt_client_tunnel_new (VtLink *link,
+                      const VtControl *welcome,
+                      GTlsDatabase *trust,
+                      const VtMuxConfig *config,
+                      const VtClientTunnelHandlers *handlers,
+                      void *user_data)
+{
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
   VtClientTunnel *self = g_rc_box_new0 (VtClientTunnel);
 
   self->handlers = *handlers;
@@ -242,7 +275,11 @@ vt_client_tunnel_new (SoupWebsocketConnection *connection,
   self->ids = g_hash_table_new (NULL, NULL);
   self->relays = g_hash_table_new (NULL, NULL);
   self->streams = g_hash_table_new (NULL, NULL);
-  self->trunk = vt_trunk_new (connection, gate, config, &trunk_handlers, self);
+  self->later = vt_timer_new (clock, "client tunnel end", later_cb, self);
+  self->protocol = welcome != NULL ? 2 : 1;
+  if (welcome != NULL)
+    vt_credentials_copy (&self->credentials, welcome->session, welcome->secret);
+  self->trunk = new_trunk (self, link, welcome, config);
   return self;
 }
 
@@ -289,6 +326,7 @@ void
 vt_client_tunnel_free (VtClientTunnel *self)
 {
   self->freed = TRUE;
+  vt_timer_stop (self->later);
   abandon_streams (self);
   abandon_relays (self);
   g_clear_pointer (&self->trunk, vt_trunk_free);
@@ -302,19 +340,52 @@ vt_client_tunnel_close (VtClientTunnel *self)
     vt_trunk_close (self->trunk, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
 }
 
+void
+vt_client_tunnel_abandon (VtClientTunnel *self, const GError *error)
+{
+  if (self->trunk == NULL || vt_timer_is_running (self->later))
+    return;
+  self->later_error = g_error_copy (error);
+  vt_timer_start (self->later, 0);
+}
+
+void
+vt_client_tunnel_begin_attempt (VtClientTunnel *self, VtResumption *resumption)
+{
+  *resumption = (VtResumption){
+    .credentials = &self->credentials,
+    .received = vt_trunk_prepare_resume (self->trunk),
+    .attempt = ++self->n_attempts,
+  };
+}
+
 static VtMux *
 get_mux (VtClientTunnel *self)
 {
   return self->trunk != NULL ? vt_trunk_get_mux (self->trunk) : NULL;
 }
 
+gboolean
+vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, guint64 received)
+{
+  vt_trunk_resume (self->trunk, link, received);
+  return get_mux (self) != NULL;
+}
+
 void
-vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward)
+vt_client_tunnel_probe (VtClientTunnel *self, gint64 patience)
+{
+  if (self->trunk != NULL)
+    vt_trunk_probe (self->trunk, patience);
+}
+
+void
+vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward, guint16 port)
 {
   VtMux *mux = get_mux (self);
   const VtMuxListen listen = {
     .address = vt_forward_get_listen_address (forward),
-    .port = vt_forward_get_listen_port (forward),
+    .port = port,
   };
   guint32 id;
 
@@ -339,24 +410,10 @@ vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward)
   return mux != NULL && vt_mux_unlisten (mux, id) ? id : 0;
 }
 
-gboolean
-vt_client_tunnel_is_ready (VtClientTunnel *self)
-{
-  return self->trunk != NULL && vt_trunk_is_ready (self->trunk);
-}
-
 unsigned int
 vt_client_tunnel_get_protocol (VtClientTunnel *self)
 {
-  return self->trunk != NULL ? vt_trunk_get_protocol (self->trunk) : 0;
-}
-
-gint64
-vt_client_tunnel_get_rtt (VtClientTunnel *self)
-{
-  VtMux *mux = get_mux (self);
-
-  return mux != NULL ? vt_mux_get_rtt (mux) : -1;
+  return self->protocol;
 }
 
 gint64

@@ -4,8 +4,6 @@
 #include "vt-client.h"
 
 #include "vt-client-struct-private.h"
-#include "vt-enum-types.h"
-#include "vt-negotiation-private.h"
 
 /**
  * VtClient:
@@ -27,10 +25,28 @@
  * vt_client_open_async (client, NULL, opened_cb, NULL);
  * ```
  *
+ * ## Reconnection
+ *
+ * A client that was open, and loses its connection, connects again by itself, and tries for ever
+ * unless [property@Vt.Client:reconnect] says otherwise: it is in the state
+ * %VT_CLIENT_STATE_RECONNECTING meanwhile. Between attempts it waits, at random for between one
+ * half and all of a time that doubles from [property@Vt.Client:reconnect-min] to
+ * [property@Vt.Client:reconnect-max]; when the network changes or the machine has slept, it tries
+ * at once.
+ *
+ * With version 2 of the protocol the server keeps the session for a while. A client that comes back
+ * in time goes on with it: its forwards and streams stay, and nothing that travelled is lost or
+ * comes twice. Users only notice a pause. Otherwise, and always with version 1, its streams end,
+ * and a new session begins, in which all forwards are asked for again.
+ *
+ * The client closes for good, and [property@Vt.Client:error] says why, when the server refuses it
+ * or no longer accepts its token or shows a certificate that is not trusted, when another
+ * connection has taken over its session, and when the server ends the session in order.
+ *
  * ## Lifetime
  *
  * Whoever holds a reference keeps the client alive, and so does a call to open or to close it that
- * is under way. When the client goes, all that it does ends at once: close it first to end in
+ * is under way. Reconnecting does not. When the client goes, all that it does ends at once: close it first to end in
  * order.
  *
  * A client owns the forwards that it was given, until it is closed or they are taken back. Streams
@@ -56,6 +72,8 @@
  * @VT_CLIENT_STATE_CLOSED: there is no connection; [property@Vt.Client:error] says why it ended
  * @VT_CLIENT_STATE_CONNECTING: being opened
  * @VT_CLIENT_STATE_OPEN: the tunnel is there
+ * @VT_CLIENT_STATE_RECONNECTING: the connection was lost, and the client tries to get it back;
+ *   [property@Vt.Client:error] says why there is none
  * @VT_CLIENT_STATE_CLOSING: being closed by the application
  *
  * The states of a [class@Vt.Client].
@@ -63,14 +81,9 @@
  * Since: 1.0
  */
 
-#define DEFAULT_PING_INTERVAL 30
-#define DEFAULT_PING_TIMEOUT 15
-
 enum { SIGNAL_STREAM_OPENED, SIGNAL_STREAM_CLOSED, N_SIGNALS };
 
 static unsigned int signals[N_SIGNALS];
-
-GParamSpec *vt_client_props[VT_CLIENT_PROP_STREAMS + 1];
 
 G_DEFINE_FINAL_TYPE (VtClient, vt_client, G_TYPE_OBJECT)
 
@@ -89,88 +102,6 @@ vt_client_emit_stream_closed (VtClient *self, VtStream *stream, const GError *er
 }
 
 static void
-vt_client_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
-{
-  VtClient *self = VT_CLIENT (object);
-
-  switch ((VtClientProp) property_id)
-    {
-    case VT_CLIENT_PROP_URI:
-      g_value_set_string (value, self->uri);
-      break;
-    case VT_CLIENT_PROP_STATE:
-      g_value_set_enum (value, self->state);
-      break;
-    case VT_CLIENT_PROP_ERROR:
-      g_value_set_boxed (value, self->error);
-      break;
-    case VT_CLIENT_PROP_PING_INTERVAL:
-      g_value_set_uint (value, self->ping_interval);
-      break;
-    case VT_CLIENT_PROP_PING_TIMEOUT:
-      g_value_set_uint (value, self->ping_timeout);
-      break;
-    case VT_CLIENT_PROP_SOUP_SESSION:
-      g_value_set_object (value, self->session);
-      break;
-    case VT_CLIENT_PROP_MAX_PROTOCOL:
-      g_value_set_uint (value, self->max_protocol);
-      break;
-    case VT_CLIENT_PROP_PROTOCOL:
-      g_value_set_uint (value, vt_client_get_protocol (self));
-      break;
-    case VT_CLIENT_PROP_RTT:
-      g_value_set_int64 (value, vt_client_get_rtt (self));
-      break;
-    case VT_CLIENT_PROP_LAST_SEEN:
-      g_value_set_int64 (value, vt_client_get_last_seen (self));
-      break;
-    case VT_CLIENT_PROP_FORWARDS:
-      g_value_set_object (value, self->forwards);
-      break;
-    case VT_CLIENT_PROP_STREAMS:
-      g_value_set_object (value, self->streams);
-      break;
-    case VT_CLIENT_PROP_TOKEN:
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
-    }
-}
-
-static void
-vt_client_set_property (GObject *object,
-                        unsigned int property_id,
-                        const GValue *value,
-                        GParamSpec *pspec)
-{
-  VtClient *self = VT_CLIENT (object);
-
-  switch ((VtClientProp) property_id)
-    {
-    case VT_CLIENT_PROP_URI:
-      self->uri = g_value_dup_string (value);
-      break;
-    case VT_CLIENT_PROP_PING_INTERVAL:
-      vt_client_set_ping_interval (self, g_value_get_uint (value));
-      break;
-    case VT_CLIENT_PROP_PING_TIMEOUT:
-      vt_client_set_ping_timeout (self, g_value_get_uint (value));
-      break;
-    case VT_CLIENT_PROP_SOUP_SESSION:
-      vt_client_set_soup_session (self, g_value_get_object (value));
-      break;
-    case VT_CLIENT_PROP_TOKEN:
-      vt_client_set_token (self, g_value_get_string (value));
-      break;
-    case VT_CLIENT_PROP_MAX_PROTOCOL:
-      vt_client_set_max_protocol (self, g_value_get_uint (value));
-      break;
-    default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
-    }
-}
-
-static void
 vt_client_dispose (GObject *object)
 {
   VtClient *self = VT_CLIENT (object);
@@ -186,6 +117,7 @@ vt_client_finalize (GObject *object)
 {
   VtClient *self = VT_CLIENT (object);
 
+  vt_client_retry_clear (self);
   g_clear_object (&self->forwards);
   g_clear_object (&self->streams);
   g_clear_pointer (&self->listens, g_hash_table_unref);
@@ -196,169 +128,6 @@ vt_client_finalize (GObject *object)
   g_clear_pointer (&self->uri, g_free);
   g_clear_error (&self->error);
   G_OBJECT_CLASS (vt_client_parent_class)->finalize (object);
-}
-
-static void
-install_settings (void)
-{
-  const GParamFlags flags = G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
-
-  /**
-   * VtClient:uri: (getter get_uri)
-   *
-   * The server's address, as `wss://tunnel.example.org/`. `ws`, `wss`, `http` and `https` are
-   * taken; the latter two mean the former.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_URI] =
-      g_param_spec_string ("uri", NULL, NULL, NULL,
-                           flags | G_PARAM_READWRITE | G_PARAM_CONSTRUCT_ONLY);
-  /**
-   * VtClient:ping-interval: (getter get_ping_interval) (setter set_ping_interval)
-   *
-   * How often the client makes sure that the server is still there, in seconds; 0 turns that off.
-   * It takes effect when the client is next opened.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_PING_INTERVAL] =
-      g_param_spec_uint ("ping-interval", NULL, NULL, 0, G_MAXUINT16, DEFAULT_PING_INTERVAL,
-                         flags | G_PARAM_READWRITE);
-  /**
-   * VtClient:ping-timeout: (getter get_ping_timeout) (setter set_ping_timeout)
-   *
-   * How long the server may take to show any sign of life after it was asked for one, in seconds.
-   * It takes effect when the client is next opened.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_PING_TIMEOUT] =
-      g_param_spec_uint ("ping-timeout", NULL, NULL, 1, G_MAXUINT16, DEFAULT_PING_TIMEOUT,
-                         flags | G_PARAM_READWRITE);
-}
-
-static void
-install_connection (void)
-{
-  const GParamFlags flags = G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
-
-  /**
-   * VtClient:soup-session: (getter get_soup_session) (setter set_soup_session)
-   *
-   * What the client connects through: it brings the proxy, the TLS database, cookies, credentials
-   * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with
-   * libsoup's defaults. It takes effect when the client is next opened.
-   *
-   * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets
-   * are never reached through its proxy.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_SOUP_SESSION] =
-      g_param_spec_object ("soup-session", NULL, NULL, SOUP_TYPE_SESSION,
-                           flags | G_PARAM_READWRITE);
-  /**
-   * VtClient:token: (setter set_token)
-   *
-   * The secret that the server knows the client by. It can be written only.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_TOKEN] =
-      g_param_spec_string ("token", NULL, NULL, NULL, flags | G_PARAM_WRITABLE);
-  /**
-   * VtClient:max-protocol: (getter get_max_protocol) (setter set_max_protocol)
-   *
-   * The highest version of the protocol that the client offers. With 1 it is what the programs that
-   * came before this library speak, whatever the server knows; with 2 the server chooses. It takes
-   * effect when the client is next opened; what came of it is in [property@Vt.Client:protocol].
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_MAX_PROTOCOL] =
-      g_param_spec_uint ("max-protocol", NULL, NULL, 1, 2, VT_NEGOTIATION_DEFAULT_MAX,
-                         flags | G_PARAM_READWRITE);
-}
-
-static void
-install_status (void)
-{
-  const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
-
-  /**
-   * VtClient:state: (getter get_state)
-   *
-   * Whether there is a tunnel.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_STATE] =
-      g_param_spec_enum ("state", NULL, NULL, VT_TYPE_CLIENT_STATE, VT_CLIENT_STATE_CLOSED, flags);
-  /**
-   * VtClient:error: (getter get_error)
-   *
-   * Why the client is closed: an error of [error@Vt.Error]. %NULL while it is not, if it never was
-   * open, and if it was closed in order by either side.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_ERROR] =
-      g_param_spec_boxed ("error", NULL, NULL, G_TYPE_ERROR, flags);
-  /**
-   * VtClient:protocol: (getter get_protocol)
-   *
-   * The version of the protocol that both sides speak, 0 while the client is not open.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_PROTOCOL] =
-      g_param_spec_uint ("protocol", NULL, NULL, 0, G_MAXUINT, 0, flags);
-  /**
-   * VtClient:rtt: (getter get_rtt)
-   *
-   * How long the last message to the server and its answer took, in microseconds; -1 while that is
-   * not known.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_RTT] =
-      g_param_spec_int64 ("rtt", NULL, NULL, -1, G_MAXINT64, -1, flags);
-  /**
-   * VtClient:last-seen: (getter get_last_seen)
-   *
-   * When anything came from the server, in microseconds as of [func@GLib.get_monotonic_time]; 0
-   * while the client is not open. It does not notify.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_LAST_SEEN] =
-      g_param_spec_int64 ("last-seen", NULL, NULL, 0, G_MAXINT64, 0, flags);
-}
-
-static void
-install_lists (void)
-{
-  const GParamFlags flags = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
-
-  /**
-   * VtClient:forwards: (getter get_forwards)
-   *
-   * The [class@Vt.Forward]s that the server listens for, or is or will be asked to.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_FORWARDS] =
-      g_param_spec_object ("forwards", NULL, NULL, G_TYPE_LIST_MODEL, flags);
-  /**
-   * VtClient:streams: (getter get_streams)
-   *
-   * The [class@Vt.Stream]s that are open. The list keeps none of them alive.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_STREAMS] =
-      g_param_spec_object ("streams", NULL, NULL, G_TYPE_LIST_MODEL, flags);
 }
 
 static void
@@ -398,25 +167,19 @@ vt_client_class_init (VtClientClass *klass)
 {
   GObjectClass *object_class = G_OBJECT_CLASS (klass);
 
-  object_class->get_property = vt_client_get_property;
-  object_class->set_property = vt_client_set_property;
   object_class->dispose = vt_client_dispose;
   object_class->finalize = vt_client_finalize;
 
-  install_settings ();
-  install_connection ();
-  install_status ();
-  install_lists ();
-  g_object_class_install_properties (object_class, G_N_ELEMENTS (vt_client_props), vt_client_props);
+  vt_client_install_properties (object_class);
   install_signals ();
 }
 
 static void
 vt_client_init (VtClient *self)
 {
-  self->ping_interval = DEFAULT_PING_INTERVAL;
-  self->ping_timeout = DEFAULT_PING_TIMEOUT;
-  self->max_protocol = VT_NEGOTIATION_DEFAULT_MAX;
+  vt_client_init_settings (self);
+  vt_client_retry_init (self);
+  self->rtt = -1;
   self->request = vt_client_request_new ();
   self->forwards = vt_list_new (VT_TYPE_FORWARD);
   self->streams = vt_list_new (VT_TYPE_STREAM);

@@ -16,6 +16,7 @@ typedef enum {
   VT_CLIENT_STATE_CLOSED,
   VT_CLIENT_STATE_CONNECTING,
   VT_CLIENT_STATE_OPEN,
+  VT_CLIENT_STATE_RECONNECTING,
   VT_CLIENT_STATE_CLOSING,
 } VtClientState;
 
@@ -52,6 +53,26 @@ VT_EXTERN
 unsigned int vt_client_get_max_protocol (VtClient *self);
 VT_EXTERN
 void vt_client_set_max_protocol (VtClient *self, unsigned int version);
+VT_EXTERN
+gboolean vt_client_get_reconnect (VtClient *self);
+VT_EXTERN
+void vt_client_set_reconnect (VtClient *self, gboolean reconnect);
+VT_EXTERN
+double vt_client_get_reconnect_min (VtClient *self);
+VT_EXTERN
+void vt_client_set_reconnect_min (VtClient *self, double seconds);
+VT_EXTERN
+double vt_client_get_reconnect_max (VtClient *self);
+VT_EXTERN
+void vt_client_set_reconnect_max (VtClient *self, double seconds);
+VT_EXTERN
+gboolean vt_client_get_retry_first (VtClient *self);
+VT_EXTERN
+void vt_client_set_retry_first (VtClient *self, gboolean retry_first);
+VT_EXTERN
+gint64 vt_client_get_next_retry (VtClient *self);
+VT_EXTERN
+unsigned int vt_client_get_n_resumed (VtClient *self);
 VT_EXTERN
 unsigned int vt_client_get_protocol (VtClient *self);
 VT_EXTERN

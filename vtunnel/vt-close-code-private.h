@@ -7,9 +7,10 @@
 
 /* What the close codes of a WebSocket mean for a tunnel: docs/protocol.md. Pure. */
 
-/* Beside those of RFC 6455. */
-#define VT_CLOSE_TRY_AGAIN 1013 /* IANA's registry: Try Again Later */
+/* Beside those of RFC 6455. IANA's 1013, Try Again Later, is none that libsoup sends or takes: it
+ * makes 1002 of it. */
 #define VT_CLOSE_REPLACED 4001  /* a newer link carries the session */
+#define VT_CLOSE_TRY_AGAIN 4002 /* too many clients: later there may be fewer */
 
 /* A new error for how a link ended, as its `closed` tells it; NULL if that was in order. */
 GError *vt_close_code_to_error (unsigned int code, const char *reason, const GError *error);

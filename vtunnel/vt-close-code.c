@@ -24,10 +24,22 @@ get_error_code (unsigned int code)
       return VT_ERROR_PROTOCOL;
     case SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION:
     case SOUP_WEBSOCKET_CLOSE_TOO_BIG:
+    case VT_CLOSE_TRY_AGAIN:
       return VT_ERROR_LIMIT;
     default:
       return VT_ERROR_FAILED;
     }
+}
+
+/* Where the other side has said why it goes, it does not matter whether the link was still there
+ * for the answer; where it has broken the rules, it does not matter what it said. */
+static gboolean
+is_decided_by_error (unsigned int code, const GError *error)
+{
+  if (error == NULL)
+    return FALSE;
+  return code == 0 || g_error_matches (error, VT_ERROR, VT_ERROR_PROTOCOL)
+         || g_error_matches (error, VT_ERROR, VT_ERROR_LIMIT);
 }
 
 GError *
@@ -35,7 +47,7 @@ vt_close_code_to_error (unsigned int code, const char *reason, const GError *err
 {
   g_autofree char *escaped = NULL;
 
-  if (error != NULL)
+  if (is_decided_by_error (code, error))
     return vt_error_from_platform (error, VT_ERROR_FAILED);
   /* No code at all is how a program says that it has nothing to add. */
   if (code == 0 || code == SOUP_WEBSOCKET_CLOSE_NORMAL || code == SOUP_WEBSOCKET_CLOSE_NO_STATUS)
@@ -65,7 +77,7 @@ vt_close_code_for_error (const GError *error)
 gboolean
 vt_close_code_allows_resuming (unsigned int code, const GError *error)
 {
-  if (error != NULL)
+  if (is_decided_by_error (code, error))
     return !g_error_matches (error, VT_ERROR, VT_ERROR_PROTOCOL)
            && !g_error_matches (error, VT_ERROR, VT_ERROR_LIMIT);
 

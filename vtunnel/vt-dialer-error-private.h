@@ -5,6 +5,8 @@
 
 #include <libsoup/soup.h>
 
+#include "vt-dialer-private.h"
+
 /* What is known of a dial that failed. */
 typedef struct {
   SoupMessage *message; /* not owned */
@@ -16,3 +18,5 @@ typedef struct {
 /* Says in words, and as VT_ERROR, why there is no WebSocket. `error` is libsoup's. Nothing of the
  * address that can hold a secret is repeated. */
 GError *vt_dialer_error_new (const VtDialerFailure *failure, const GError *error);
+/* Says whether it is worth trying again, and after how long. */
+VtDialOutcome vt_dialer_error_judge (const VtDialerFailure *failure, const GError *error);

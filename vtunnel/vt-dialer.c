@@ -35,6 +35,7 @@ typedef struct {
   unsigned int refused_status; /* the answer that settles it, 0 while there is none */
   gboolean upgrade_over;       /* the emission that libsoup upgrades in is over */
   gboolean timed_out;
+  VtDialOutcome outcome;
 } Dial;
 
 #define DEADLINE_SECONDS 30
@@ -170,15 +171,19 @@ connected_cb (GObject *source, GAsyncResult *result, void *user_data)
       failure.refused_status = self->refused_status;
       failure.timed_out = self->timed_out;
       failure.deadline_seconds = DEADLINE_SECONDS;
+      self->outcome = vt_dialer_error_judge (&failure, error);
       g_task_return_error (task, vt_dialer_error_new (&failure, error));
       return;
     }
 
   if (silence (self, self->first))
-    g_task_return_boolean (task, TRUE);
-  else
-    g_task_return_new_error (task, VT_ERROR, VT_ERROR_FAILED,
-                             _ ("This version of libsoup connects in a way that is not known"));
+    {
+      g_task_return_boolean (task, TRUE);
+      return;
+    }
+  self->outcome.hopeless = TRUE;
+  g_task_return_new_error (task, VT_ERROR, VT_ERROR_FAILED,
+                           _ ("This version of libsoup connects in a way that is not known"));
 }
 
 static void
@@ -330,6 +335,7 @@ gboolean
 vt_dialer_dial_finish (GAsyncResult *result,
                        SoupWebsocketConnection **connection,
                        VtGate **gate,
+                       VtDialOutcome *outcome,
                        GError **error)
 {
   GTask *task = G_TASK (result);
@@ -337,6 +343,9 @@ vt_dialer_dial_finish (GAsyncResult *result,
 
   g_return_val_if_fail (g_task_is_valid (result, NULL), FALSE);
 
+  /* What was never dialled was not worth it. */
+  if (outcome != NULL)
+    *outcome = self != NULL ? self->outcome : (VtDialOutcome){ .hopeless = TRUE };
   if (!g_task_propagate_boolean (task, error))
     return FALSE;
 

@@ -125,3 +125,12 @@ vt_error_from_platform (const GError *error, VtError fallback)
     code = VT_ERROR_TLS;
   return g_error_new_literal (VT_ERROR, (int) code, error->message);
 }
+
+gboolean
+vt_error_is_same (const GError *error, const GError *other)
+{
+  if (error == NULL || other == NULL)
+    return error == other;
+  return g_error_matches (error, other->domain, other->code)
+         && g_str_equal (error->message, other->message);
+}

@@ -1,12 +1,14 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "vt-error-private.h"
 #include "vt-forward-struct-private.h"
 
 /**
  * VtForwardState:
  * @VT_FORWARD_STATE_IDLE: nobody listens for it
- * @VT_FORWARD_STATE_PENDING: the server was asked, or will be once there is a connection to it
+ * @VT_FORWARD_STATE_PENDING: the server was asked, or will be once there is a connection to it;
+ *   if it has refused, and is asked again after a while, [property@Vt.Forward:error] says why
  * @VT_FORWARD_STATE_LISTENING: the server has its port open
  * @VT_FORWARD_STATE_FAILED: the server has refused; [property@Vt.Forward:error] says why
  *
@@ -94,6 +96,9 @@ vt_forward_get_state (VtForward *self)
  * Why the server does not listen; %NULL unless something went wrong. It is one of
  * [error@Vt.Error].
  *
+ * It is also set while the forward is pending because the server, which had granted it in an
+ * earlier session, has refused it, and is asked again after a while.
+ *
  * Since: 1.0
  */
 /**
@@ -102,8 +107,8 @@ vt_forward_get_state (VtForward *self)
  *
  * Gets why the server does not listen.
  *
- * Returns: (nullable) (transfer none): the error, valid until the state changes; %NULL unless
- *   something went wrong
+ * Returns: (nullable) (transfer none): the error, valid until it changes; %NULL unless something
+ *   went wrong
  *
  * Since: 1.0
  */
@@ -126,7 +131,7 @@ vt_forward_set_state (VtForward *self, VtForwardState state, const GError *error
       self->state = state;
       g_object_notify_by_pspec (object, vt_forward_props[VT_FORWARD_PROP_STATE]);
     }
-  if (self->error != error)
+  if (!vt_error_is_same (self->error, error))
     {
       g_autoptr(GError) old = g_steal_pointer (&self->error);
 

@@ -26,8 +26,8 @@ typedef struct {
    * both references. */
   void (*connected) (SoupWebsocketConnection *connection, VtGate *gate, GSocketAddress *client,
                      void *user_data);
-  /* TRUE: no more sessions now; upgrades get 503. */
-  gboolean (*is_full) (void *user_data);
+  /* NULL: a client may come. Otherwise its upgrade gets 503 and this line, which is static. */
+  const char *(*get_refusal) (void *user_data);
 } VtFrontHandlers;
 
 VtFront *vt_front_new (const VtFrontHandlers *handlers, void *user_data);

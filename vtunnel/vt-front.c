@@ -198,6 +198,7 @@ got_headers_cb (SoupServerMessage *message, Door *door)
   VtFront *self = door->front;
   VtUpgradeVerdict verdict;
   VtFrontPolicy policy = { 0 };
+  const char *refusal = NULL;
 
   /* A status is there when libsoup or the application has decided already. */
   if (self == NULL || soup_server_message_get_status (message) != 0 || !is_for_door (message, door))
@@ -205,9 +206,10 @@ got_headers_cb (SoupServerMessage *message, Door *door)
   self->handlers.get_policy (&policy, self->user_data);
   verdict = door->path == NULL ? vt_upgrade_check_own (message, &policy)
                                : vt_upgrade_check_attached (message, &policy);
-  if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS && self->handlers.is_full (self->user_data))
-    verdict = (VtUpgradeVerdict){ SOUP_STATUS_SERVICE_UNAVAILABLE,
-                                  "This server has as many clients as it takes.\n" };
+  if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
+    refusal = self->handlers.get_refusal (self->user_data);
+  if (refusal != NULL)
+    verdict = (VtUpgradeVerdict){ SOUP_STATUS_SERVICE_UNAVAILABLE, refusal };
 
   if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
     {

@@ -51,10 +51,11 @@ static void
 timer_cb (void *user_data)
 {
   VtGreeter *self = user_data;
+  g_autoptr(GError) error =
+      g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT, _ ("The other side does not greet"));
 
-  give_up (self, g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
-                                      _ ("The other side does not greet")));
-  report_failure (self, self->error);
+  give_up (self, g_error_copy (error));
+  report_failure (self, error);
 }
 
 /* After the greeting the link is somebody else's. */
@@ -65,7 +66,7 @@ link_message_cb (gboolean text, GBytes *message, void *user_data)
   g_auto(VtControl) greeting = { 0 };
   g_autoptr(GError) error = NULL;
 
-  if (self->over || self->error != NULL)
+  if (self->over)
     return;
   if (!vt_greeting_read (message, text, self->expected, &greeting, &error))
     {

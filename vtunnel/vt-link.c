@@ -141,13 +141,22 @@ message_cb (SoupWebsocketConnection *connection,
     self->handlers.message (type == SOUP_WEBSOCKET_DATA_TEXT, message, self->user_data);
 }
 
+/* IANA's registry has more codes than libsoup knows, which takes these for an error. */
+static gboolean
+has_said_goodbye (SoupWebsocketConnection *connection)
+{
+  unsigned int code = soup_websocket_connection_get_close_code (connection);
+
+  return code >= 1012 && code <= 1014;
+}
+
 static void
 error_cb (SoupWebsocketConnection *connection, GError *error, void *user_data)
 {
   VtLink *self = user_data;
   g_autoptr(GError) converted = NULL;
 
-  if (self->error != NULL)
+  if (self->error != NULL || has_said_goodbye (connection))
     return;
   if (error->domain != SOUP_WEBSOCKET_ERROR)
     {

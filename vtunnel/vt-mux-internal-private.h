@@ -147,6 +147,8 @@ struct _VtMuxStream {
   guint64 credit_batch;
   gint64  epoch_at;       /* since when, and since how much, consuming is measured */
   guint64 epoch_consumed;
+  guint64 probe;          /* what comes beyond this answers a credit, 0 while none is timed */
+  gint64  probe_at;
 
   unsigned int accepted : 1;    /* by the client; the server may write at once */
   unsigned int answered : 1;    /* server: the client has accepted, or v1, which cannot tell */

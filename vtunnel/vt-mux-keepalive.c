@@ -94,7 +94,8 @@ vt_mux_probe (VtMux *self, gint64 patience)
 
   self->probed_at = vt_clock_get_time (self->clock);
   vt_timer_start (self->probe_timer, patience);
-  send_ping (self);
+  if (self->config.role == VT_MUX_CLIENT || has_greeting (self))
+    send_ping (self);
 }
 
 void

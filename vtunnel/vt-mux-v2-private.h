@@ -23,7 +23,8 @@ typedef struct {
 
   /* Bytes that the other side may still send, over all streams: vt-mux-v2-window.c. */
   size_t promised;
-  size_t owed; /* bytes that the windows allow and that no limit says yet */
+  size_t owed;     /* bytes that the windows allow and that no limit says yet */
+  gint64 min_trip; /* from a credit to what it allowed, -1 while unknown */
 
   GHashTable  *listens; /* owned, id to the role's listen (owned) */
   unsigned int n_unanswered; /* server */

@@ -10,8 +10,16 @@
  * Fisk and Feng, 2001): a stream that has drained more than half of its window in one round trip
  * is held up by the window, which doubles. The smallest round trip that was ever seen counts: the
  * present one includes what the windows themselves have put into the queues on the way, and would
- * feed on itself. Never below a few turns of both main loops, which is how long a byte is under way
- * on the shortest path.
+ * feed on itself. Pings are rare, and the first one finds both sides busy with their beginning. But
+ * each CREDIT is a ping, too: what comes beyond the limit before it answers it. Never below a few
+ * turns of both main loops, which is how long a byte is under way on the shortest path.
+ *
+ * What a fast path brings in a round trip is the most that a window needs. More would only pile up
+ * in the receiver's kernel, where small requests wait behind it, and the caches are too small for
+ * it. On the shortest path this is about what the queues hold, and so much every busy stream may
+ * have: among many, or beside one whose window was wide before, its round trips take far longer
+ * than the smallest one. So up to there, and before a window shrinks, a round trip may take as long
+ * as full queues make it.
  *
  * A stream that drains a fraction of its window only, since its reader is slow or stood still,
  * loses the rest of it. A limit never goes back, so what was granted remains granted until it was
@@ -20,8 +28,16 @@
 
 #define WINDOW_MAX (16 * 1024 * 1024)
 
-/* The least that counts as a round trip, in microseconds. */
-#define TURNAROUND 4000
+/* What a fast path brings, in bytes a microsecond. */
+#define FAST 384
+
+/* The least that counts as a round trip, and the least of one through full queues, in
+ * microseconds. */
+#define TURNAROUND 512
+#define LOADED_TURNAROUND 50000
+
+/* On the shortest path. */
+#define WINDOW_NEAR (FAST * TURNAROUND)
 
 static guint64
 get_consumed (VtMuxStream *stream)
@@ -51,6 +67,35 @@ vt_mux_v2_window_open (VtMuxStream *stream)
   self->promised += stream->window;
 }
 
+/* A credit leaves: which bytes answer it. */
+static void
+start_probe (VtMuxStream *stream)
+{
+  if (stream->probe != 0)
+    return;
+  stream->probe = stream->granted;
+  stream->probe_at = vt_clock_get_time (stream->clock);
+}
+
+static void
+end_probe (VtMuxV2 *self, VtMuxStream *stream)
+{
+  gint64 trip = vt_clock_get_time (stream->clock) - stream->probe_at;
+
+  stream->probe = 0;
+  if (self->min_trip < 0 || trip < self->min_trip)
+    self->min_trip = trip;
+}
+
+/* -1 while it is unknown. */
+static gint64
+get_min_trip (VtMuxV2 *self)
+{
+  gint64 rtt = self->mux->min_rtt;
+
+  return self->min_trip >= 0 && (rtt < 0 || self->min_trip < rtt) ? self->min_trip : rtt;
+}
+
 gboolean
 vt_mux_v2_window_take (VtMuxStream *stream, size_t length)
 {
@@ -58,6 +103,8 @@ vt_mux_v2_window_take (VtMuxStream *stream, size_t length)
 
   if (length > stream->granted - stream->bytes_received)
     return FALSE;
+  if (stream->probe != 0 && length > stream->probe - stream->bytes_received)
+    end_probe (self, stream);
   self->promised -= length;
   return TRUE;
 }
@@ -87,17 +134,24 @@ vt_mux_v2_window_has_room (VtMux *mux)
   return get_exposed (self) + self->ours.window <= mux->config.max_buffer;
 }
 
+static guint32
+get_widest (gint64 trip)
+{
+  return (guint32) MIN (FAST * trip, WINDOW_MAX);
+}
+
 /* Windows grow from one half of the budget, so that there is room for new streams; none takes
  * more than a quarter of what is left of it. */
 static void
-grow (VtMuxV2 *self, VtMuxStream *stream)
+grow (VtMuxV2 *self, VtMuxStream *stream, gint64 trip)
 {
   size_t budget = self->mux->config.max_buffer / 2;
   size_t exposed = get_exposed (self);
   size_t left = budget > exposed ? budget - exposed : 0;
+  guint32 widest = get_widest (trip);
 
-  stream->window += (guint32) MIN (stream->window, left / 4);
-  stream->window = MIN (stream->window, WINDOW_MAX);
+  if (stream->window < widest)
+    stream->window += (guint32) MIN (MIN (stream->window, widest - stream->window), left / 4);
 }
 
 static void
@@ -108,23 +162,33 @@ shrink (VtMuxV2 *self, VtMuxStream *stream, guint64 drained, gint64 n_trips)
   stream->window = (guint32) MAX (MAX (halved, drained), self->ours.window);
 }
 
+/* In one round trip of this length. */
+static guint64
+get_drained (guint64 drained, gint64 elapsed, gint64 trip)
+{
+  return drained * (guint64) trip / (guint64) MAX (elapsed, trip);
+}
+
 static void
 tune (VtMuxV2 *self, VtMuxStream *stream, guint64 consumed)
 {
-  gint64 trip = MAX (self->mux->min_rtt, TURNAROUND);
+  gint64 min_trip = get_min_trip (self);
+  gint64 trip = MAX (min_trip, TURNAROUND);
+  gint64 loaded_trip = MAX (trip, LOADED_TURNAROUND);
   gint64 now = vt_clock_get_time (stream->clock);
   gint64 elapsed = now - stream->epoch_at;
-  guint64 drained;
+  guint64 drained = consumed - stream->epoch_consumed;
+  gboolean is_near = stream->window < WINDOW_NEAR;
 
-  if (elapsed < trip || self->mux->min_rtt < 0)
+  if (elapsed < trip || min_trip < 0)
     return;
 
-  /* In one round trip. */
-  drained = (consumed - stream->epoch_consumed) * (guint64) trip / (guint64) elapsed;
-  if (drained > stream->window / 2)
-    grow (self, stream);
-  else if (drained < stream->window / 8)
-    shrink (self, stream, drained, elapsed / trip);
+  if (get_drained (drained, elapsed, is_near ? loaded_trip : trip) > stream->window / 2)
+    grow (self, stream, trip);
+  else if (elapsed < loaded_trip)
+    return;
+  else if ((drained = get_drained (drained, elapsed, loaded_trip)) < stream->window / 8)
+    shrink (self, stream, drained, elapsed / loaded_trip);
   stream->epoch_at = now;
   stream->epoch_consumed = consumed;
 }
@@ -143,6 +207,7 @@ vt_mux_v2_window_consumed (VtMuxStream *stream)
   set_owed (self, stream, consumed + stream->window);
   if (stream->owed < MAX (stream->window / 4, 1))
     return;
+  start_probe (stream);
   self->promised += stream->owed;
   stream->granted += stream->owed;
   set_owed (self, stream, stream->granted);

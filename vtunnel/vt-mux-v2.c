@@ -28,6 +28,7 @@ v2_create (VtMux *mux)
   VtMuxV2 *self = g_new0 (VtMuxV2, 1);
 
   self->mux = mux;
+  self->min_trip = -1;
   vt_mux_config_get_limits (&mux->config, &self->ours);
   if (mux->config.role == VT_MUX_CLIENT)
     vt_mux_v2_client_init (self);

@@ -30,6 +30,7 @@ struct _VtReplay {
   VtReplayHandlers handlers;
   void *user_data; /* the caller's */
   gboolean attached;
+  gboolean catching_up; /* the link has not taken yet what a former one has lost */
 
   Slot *slots;       /* owned, a ring: that of a position is at its remainder; NULL if none */
   size_t n_slots;    /* a power of two, or 0 */
@@ -37,7 +38,7 @@ struct _VtReplay {
   guint64 next;      /* the next one to go out over the link; the other side can have all before */
   guint64 end;       /* all before this were handed in */
   size_t kept;
-  gboolean sending; /* send_until () is on the stack */
+  gboolean sending; /* send_waiting () is on the stack */
 
   guint64 received;
   guint64 told;     /* of these, the other side knows that they came */
@@ -98,23 +99,25 @@ forget (VtReplay *self, guint64 until)
     }
 }
 
-/* What the handler hands in, or takes away, is seen by the loop that called it: so the order is
- * kept, whatever the handler does. */
+/* What is new goes out past a full link, but never past what is older. What the handler hands in,
+ * or takes away, is seen by the loop that called it: so the order is kept, whatever the handler
+ * does. */
 static void
-send_until (VtReplay *self, gboolean has_room)
+send_waiting (VtReplay *self)
 {
   if (self->sending)
     return;
 
   self->sending = TRUE;
   while (self->attached && self->next < self->end
-         && (has_room || self->handlers.has_room (self->user_data)))
+         && (!self->catching_up || self->handlers.has_room (self->user_data)))
     {
       Slot *slot = get_slot (self, self->next++);
       g_autoptr(GBytes) message = g_bytes_ref (slot->message);
 
       self->handlers.send (message, slot->text, self->user_data);
     }
+  self->catching_up &= self->next < self->end;
   self->sending = FALSE;
 }
 
@@ -160,14 +163,11 @@ vt_replay_free (VtReplay *self)
   g_free (self);
 }
 
-/* What is new goes out past a full link, but never past what is older. */
 void
 vt_replay_send (VtReplay *self, GBytes *message, gboolean text)
 {
-  gboolean is_next = self->next == self->end;
-
   keep (self, message, text);
-  send_until (self, is_next);
+  send_waiting (self);
 }
 
 size_t
@@ -222,17 +222,17 @@ vt_replay_attach (VtReplay *self, guint64 received, GError **error)
   if (!vt_replay_acknowledge (self, received, error))
     return FALSE;
 
-  self->attached = TRUE;
+  self->attached = self->catching_up = TRUE;
   self->next = received;
   note_told (self);
-  send_until (self, FALSE);
+  send_waiting (self);
   return TRUE;
 }
 
 void
 vt_replay_continue (VtReplay *self)
 {
-  send_until (self, FALSE);
+  send_waiting (self);
 }
 
 gboolean

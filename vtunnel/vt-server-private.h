@@ -5,12 +5,22 @@
 
 #include <vtunnel/vt-server.h>
 
+#include "vt-clock-private.h"
 #include "vt-front-private.h"
 #include "vt-list-private.h"
 #include "vt-port-ranges-private.h"
+#include "vt-server-session-private.h"
 
-/* Shared by vt-server.c (the ways in), vt-server-sessions.c (the work), vt-server-properties.c and
- * vt-server-settings.c. */
+/* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
+ * vt-server-sessions.c (the work), vt-server-closing.c, vt-server-properties.c,
+ * vt-server-settings.c and vt-server-limits.c. */
+
+typedef enum {
+  VT_SERVER_RUNNING,
+  VT_SERVER_DRAINING, /* takes no new clients; streams may finish */
+  VT_SERVER_CLOSING,  /* until the last session has ended */
+} VtServerPhase;
+
 struct _VtServer {
   GObject parent_instance;
 
@@ -22,16 +32,23 @@ struct _VtServer {
   gboolean allow_anonymous;
   unsigned int ping_interval; /* seconds */
   unsigned int ping_timeout;  /* seconds */
+  unsigned int resume_timeout; /* seconds */
   unsigned int max_sessions;
   unsigned int max_forwards;
   unsigned int max_streams;
   guint64 max_buffer; /* bytes */
   unsigned int max_protocol;
 
-  VtFront *front;    /* owned, NULL once disposed of */
-  VtList *sessions;  /* owned, of VtSession: those that are ready */
-  GHashTable *work;  /* owned, set of VtServerSession: all */
-  GPtrArray *closes; /* owned, of GTask: who waits for the last session to end */
+  VtServerPhase phase;
+  VtFront *front;       /* owned, NULL once disposed of */
+  GHashTable *arrivals; /* owned, set of arrivals: clients that have not greeted */
+  VtList *sessions;     /* owned, of VtSession */
+  GHashTable *work;     /* owned, set of VtServerSession, the same */
+  GHashTable *names;    /* owned, of VtServerSession by what its client calls it: those of v2 */
+  GPtrArray *closes;    /* owned, of GTask: who waits for the last session to end */
+  VtTimer *drain;       /* owned: ends the draining */
+  gint64 drain_end;     /* when it does */
+  VtClock *clock;       /* owned */
 };
 
 typedef enum {
@@ -43,6 +60,7 @@ typedef enum {
   VT_SERVER_PROP_TLS_CERTIFICATE,
   VT_SERVER_PROP_PING_INTERVAL,
   VT_SERVER_PROP_PING_TIMEOUT,
+  VT_SERVER_PROP_RESUME_TIMEOUT,
   VT_SERVER_PROP_MAX_SESSIONS,
   VT_SERVER_PROP_MAX_FORWARDS,
   VT_SERVER_PROP_MAX_STREAMS,
@@ -56,6 +74,7 @@ typedef enum {
 #define VT_SERVER_DEFAULT_PORTS "1024-65535"
 #define VT_SERVER_DEFAULT_PING_INTERVAL 30
 #define VT_SERVER_DEFAULT_PING_TIMEOUT 15
+#define VT_SERVER_DEFAULT_RESUME_TIMEOUT 60
 #define VT_SERVER_DEFAULT_SESSIONS 1000
 #define VT_SERVER_DEFAULT_FORWARDS 64
 #define VT_SERVER_DEFAULT_STREAMS 8192
@@ -74,16 +93,49 @@ typedef enum {
 
 extern unsigned int vt_server_signals[VT_SERVER_SIGNAL_STREAM_CLOSED + 1];
 
-/* Takes both references; `gate` is NULL for a connection that the application made. */
+typedef enum {
+  VT_SERVER_WELCOME,
+  VT_SERVER_FULL,
+  VT_SERVER_LEAVING,
+} VtServerAdmission;
+
+/* Whether another client may come in, if only to say that it is one that comes back. */
+VtServerAdmission vt_server_get_admission (VtServer *self);
+/* A client's WebSocket. Takes both references; `gate` is NULL for a connection that the application
+ * made. `user` is as whom the client was recognised, NULL if it was not. */
 void vt_server_open_session (VtServer                *self,
                              SoupWebsocketConnection *connection,
                              VtGate                  *gate,
-                             GSocketAddress          *client);
-gboolean vt_server_is_closing (VtServer *self);
+                             GSocketAddress          *client,
+                             const char              *user);
+GHashTable *vt_server_new_arrivals (void);
+/* Takes leave of those that have not greeted. */
+void vt_server_turn_away_arrivals (VtServer *self);
+
+/* Takes the link. `hello` and `credentials` are NULL in v1. */
+void vt_server_begin_session (VtServer            *self,
+                              VtLink              *link,
+                              GSocketAddress      *client,
+                              const char          *user,
+                              const VtControl     *hello,
+                              const VtCredentials *credentials);
+/* Of VtServerSession, not owned. What is called on one of them may end others:
+ * vt_server_has_work () tells. */
+GPtrArray *vt_server_list_work (VtServer *self);
+gboolean   vt_server_has_work (VtServer *self, VtServerSession *work);
+/* Ends all at once, and tells nobody. */
+void vt_server_drop_work (VtServer *self);
+
+VtTimer *vt_server_new_drain_timer (VtServer *self);
 /* Answers those who wait for the server to be closed, if it is. */
-void vt_server_complete_closes (VtServer *self);
+void vt_server_check_closed (VtServer *self);
 
 /* The properties' part of class_init, init and finalize. */
 void vt_server_install_properties (GObjectClass *klass);
 void vt_server_init_settings (VtServer *self);
 void vt_server_clear_settings (VtServer *self);
+/* Sets a number, and notifies if it is another one. */
+void vt_server_set_number (VtServer        *self,
+                           unsigned int    *field,
+                           unsigned int     value,
+                           VtServerProperty property);

@@ -38,6 +38,9 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
     case VT_SERVER_PROP_PING_TIMEOUT:
       g_value_set_uint (value, self->ping_timeout);
       break;
+    case VT_SERVER_PROP_RESUME_TIMEOUT:
+      g_value_set_uint (value, self->resume_timeout);
+      break;
     case VT_SERVER_PROP_MAX_SESSIONS:
       g_value_set_uint (value, self->max_sessions);
       break;
@@ -91,6 +94,9 @@ vt_server_set_property (GObject *object,
       break;
     case VT_SERVER_PROP_PING_TIMEOUT:
       vt_server_set_ping_timeout (self, g_value_get_uint (value));
+      break;
+    case VT_SERVER_PROP_RESUME_TIMEOUT:
+      vt_server_set_resume_timeout (self, g_value_get_uint (value));
       break;
     case VT_SERVER_PROP_MAX_SESSIONS:
       vt_server_set_max_sessions (self, g_value_get_uint (value));
@@ -219,14 +225,37 @@ define_keepalive (void)
   /**
    * VtServer:ping-timeout: (getter get_ping_timeout) (setter set_ping_timeout)
    *
-   * How many seconds a client has for answering a ping, before its session ends with
-   * %VT_ERROR_TIMED_OUT. It counts for sessions that begin from then on.
+   * How many seconds a client has for answering a ping, before its connection counts as lost. Its
+   * session then ends with %VT_ERROR_TIMED_OUT, or waits for it to come back, see
+   * [property@Vt.Server:resume-timeout]. It counts for sessions that begin from then on.
    *
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_PING_TIMEOUT] =
       g_param_spec_uint ("ping-timeout", NULL, NULL, 1, G_MAXUINT16, VT_SERVER_DEFAULT_PING_TIMEOUT,
                          WRITABLE);
+
+  /**
+   * VtServer:resume-timeout: (getter get_resume_timeout) (setter set_resume_timeout)
+   *
+   * How many seconds a client that has lost its connection has for coming back; 0 ends its session
+   * with the connection.
+   *
+   * Until then its session stays as it is: its ports stay open, its streams and their users wait,
+   * and so do new users. [property@Vt.Session:connected] tells of it. Nothing is lost when it comes
+   * back; if it does not, the session ends with %VT_ERROR_NOT_RESUMED. A client that takes its
+   * leave is not waited for, nor is one of version 1 of the protocol, which cannot come back.
+   *
+   * A port that is held for a client is refused to others with %VT_ERROR_ADDRESS_IN_USE, unless it
+   * is the same user who asks for it.
+   *
+   * It counts for sessions that begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_RESUME_TIMEOUT] =
+      g_param_spec_uint ("resume-timeout", NULL, NULL, 0, G_MAXUINT16,
+                         VT_SERVER_DEFAULT_RESUME_TIMEOUT, WRITABLE);
 }
 
 static void
@@ -235,7 +264,8 @@ define_limits (void)
   /**
    * VtServer:max-sessions: (getter get_max_sessions) (setter set_max_sessions)
    *
-   * How many clients may be connected at a time.
+   * How many clients may be connected at a time. One that has lost its connection and may come
+   * back counts, too.
    *
    * Since: 1.0
    */
@@ -304,7 +334,8 @@ define_sessions (void)
   /**
    * VtServer:sessions: (getter get_sessions)
    *
-   * The clients that are connected, a list of [class@Vt.Session].
+   * The clients that are connected, or have lost their connection and may come back, a list of
+   * [class@Vt.Session].
    *
    * Since: 1.0
    */

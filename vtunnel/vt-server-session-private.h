@@ -3,20 +3,24 @@
 
 #pragma once
 
+#include "vt-greeting-private.h"
 #include "vt-listener-private.h"
 #include "vt-session-private.h"
 #include "vt-stream-private.h"
 #include "vt-trunk-private.h"
 
-/* The server's work for one connected client: its trunk, its ports, its streams and relays. */
+/* The server's work for one client that has greeted: its trunk, its ports, its streams and relays.
+ * It outlives the client's link as its trunk does. */
 typedef struct _VtServerSession VtServerSession;
 
 typedef struct {
-  /* As in VtTrunkHandlers. */
-  void (*ready) (VtServerSession *session, void *user_data);
   /* Whether this client may have this forward: FALSE with VT_ERROR if not. Asked before a port is
    * opened. */
   gboolean (*authorise) (VtServerSession *session, VtForward *forward, GError **error,
+                         void *user_data);
+  /* Somebody has its port. TRUE if that has been freed for this client meanwhile. If it is kept for
+   * another one that may come back, `retry_after` is set to how many seconds that is at most. */
+  gboolean (*free_port) (VtServerSession *session, VtForward *forward, unsigned int *retry_after,
                          void *user_data);
   void (*stream_opened) (VtServerSession *session, VtStream *stream, void *user_data);
   void (*stream_closed) (VtServerSession *session, VtStream *stream, const GError *error,
@@ -25,20 +29,46 @@ typedef struct {
   void (*closed) (VtServerSession *session, const GError *error, void *user_data);
 } VtServerSessionHandlers;
 
+/* Nothing in it is owned; it is needed during the call only. */
 typedef struct {
-  const char  *bind_address; /* not owned during the call; "localhost" is both loopbacks */
-  unsigned int max_forwards;
-  VtMuxConfig  mux;
+  const char          *user;         /* as whom the client is known, nullable */
+  const char          *bind_address; /* "localhost" is both loopbacks */
+  unsigned int         max_forwards;
+  VtTrunkConfig        trunk;
+  const VtCredentials *credentials; /* of v2, else NULL */
 } VtServerSessionConfig;
 
-/* Takes the references to the connection and to the gate, which may be NULL. */
-VtServerSession *vt_server_session_new (SoupWebsocketConnection       *connection,
-                                        VtGate                        *gate,
+/* Takes the link, and with v2 welcomes the client. */
+VtServerSession *vt_server_session_new (VtLink                        *link,
                                         GSocketAddress                *client,
                                         const VtServerSessionConfig   *config,
                                         const VtServerSessionHandlers *handlers,
                                         void                          *user_data);
 void       vt_server_session_free (VtServerSession *self);
-gboolean   vt_server_session_is_ready (VtServerSession *self);
 VtSession *vt_server_session_get_session (VtServerSession *self);
-void       vt_server_session_close (VtServerSession *self, unsigned int code, const char *reason);
+/* NULL of v1. */
+const VtCredentials *vt_server_session_get_credentials (VtServerSession *self);
+
+/* Whether a client could come back to it now, or after it has lost its link. */
+gboolean vt_server_session_is_resumable (VtServerSession *self);
+gboolean vt_server_session_is_suspended (VtServerSession *self);
+/* FALSE if a later attempt of the client's was here before. 0 is of one that does not count. */
+gboolean vt_server_session_is_latest_attempt (VtServerSession *self, guint64 attempt);
+/* Takes the link, and welcomes the client back, whose greeting is given. */
+void vt_server_session_resume (VtServerSession *self,
+                               VtLink          *link,
+                               GSocketAddress  *client,
+                               const VtControl *hello);
+
+/* Whether its ports keep this one from being opened there. */
+gboolean vt_server_session_has_port (VtServerSession *self, const char *address, guint16 port);
+/* Seconds, at least 1, that a suspended one has left. */
+unsigned int vt_server_session_get_remaining (VtServerSession *self);
+
+/* A closing handshake, with VT_ERROR_SHUTTING_DOWN for the streams if the code is 1001. */
+void vt_server_session_close (VtServerSession *self, unsigned int code, const char *reason);
+/* Ends a suspended one, and tells `closed` before it returns. */
+void vt_server_session_abandon (VtServerSession *self, const GError *error);
+/* Closes the ports and tells the client, which has so many seconds; closes the session once it has
+ * no streams any more. */
+void vt_server_session_drain (VtServerSession *self, unsigned int timeout);

@@ -10,31 +10,10 @@
 #include "vt-error.h"
 
 #include "vt-forward-private.h"
-#include "vt-loopback-private.h"
 #include "vt-relay-private.h"
+#include "vt-server-session-struct-private.h"
 #include "vt-socket-private.h"
 #include "vt-text-private.h"
-
-/* An application can let go of its server in any handler, and with it of this session, while a
- * function here is still to return. So it is reference-counted, and without a trunk it is over. */
-struct _VtServerSession {
-  VtServerSessionHandlers handlers;
-  void *user_data;
-  char *bind_address; /* owned */
-  unsigned int max_forwards;
-  VtTrunk *trunk;     /* owned, NULL once the session is over */
-  VtSession *session; /* owned */
-  GHashTable *ports;  /* owned, of Port by id of the listen */
-  GQueue users;       /* of User, by their own links */
-};
-
-/* The port of one forward. */
-typedef struct {
-  VtServerSession *session; /* not owned */
-  guint32 id;
-  VtForward *forward;   /* owned */
-  VtListener *listener; /* owned */
-} Port;
 
 /* Somebody who connected to a port, until the relay is over. */
 typedef struct {
@@ -45,37 +24,27 @@ typedef struct {
 } User;
 
 static void
-port_free (void *data)
-{
-  Port *port = data;
-
-  g_clear_pointer (&port->listener, vt_listener_free);
-  if (vt_list_remove (vt_session_get_forward_list (port->session->session), port->forward))
-    {
-      vt_forward_set_bound_port (port->forward, 0);
-      vt_forward_set_state (port->forward, VT_FORWARD_STATE_IDLE, NULL);
-    }
-  g_object_unref (port->forward);
-  g_free (port);
-}
-
-static void
 session_clear (void *data)
 {
   VtServerSession *self = data;
 
   g_hash_table_unref (self->ports);
   g_object_unref (self->session);
+  vt_credentials_clear (&self->credentials);
   g_free (self->bind_address);
 }
 
-static void
-session_unref (VtServerSession *self)
+void
+vt_server_session_unref (VtServerSession *self)
 {
   g_rc_box_release_full (self, session_clear);
 }
 
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtServerSession, session_unref)
+VtMux *
+vt_server_session_get_mux (VtServerSession *self)
+{
+  return self->trunk != NULL ? vt_trunk_get_mux (self->trunk) : NULL;
+}
 
 static void
 user_free (User *user, const GError *error)
@@ -97,6 +66,13 @@ forget_user (User *user)
 }
 
 static void
+end_if_drained (VtServerSession *self)
+{
+  if (self->draining && self->trunk != NULL && g_queue_is_empty (&self->users))
+    vt_server_session_close (self, SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "shutting down");
+}
+
+static void
 relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
 {
   User *user = user_data;
@@ -108,20 +84,12 @@ relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
       user_free (user, error);
       return;
     }
-  self = g_rc_box_acquire (user->session);
+  self = vt_server_session_ref (user->session);
   stream = g_object_ref (user->stream);
   forget_user (user);
   user_free (user, error);
   self->handlers.stream_closed (self, stream, error, self->user_data);
-}
-
-static void
-ready_cb (void *user_data)
-{
-  VtServerSession *self = user_data;
-  g_autoptr(VtServerSession) alive = g_rc_box_acquire (self);
-
-  self->handlers.ready (self, self->user_data);
+  end_if_drained (self);
 }
 
 /* The user sees a connection that is reset, not one that stays silent. */
@@ -132,19 +100,23 @@ reset_user (int fd)
   close (fd);
 }
 
-static void
-user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
+void
+vt_server_session_add_user (VtServerSession *self,
+                            guint32 id,
+                            VtForward *forward,
+                            int fd,
+                            GSocketAddress *remote,
+                            GSocketAddress *local)
 {
-  Port *port = user_data;
-  g_autoptr(VtServerSession) self = g_rc_box_acquire (port->session);
-  g_autoptr(VtForward) forward = g_object_ref (port->forward);
+  g_autoptr(VtServerSession) alive = vt_server_session_ref (self);
+  g_autoptr(VtForward) kept = g_object_ref (forward);
   g_autoptr(VtStream) stream = NULL;
-  VtMux *mux = vt_trunk_get_mux (self->trunk);
+  VtMux *mux = vt_server_session_get_mux (self);
   g_autoptr(GError) error = NULL;
   VtMuxStream *mux_stream;
   User *user;
 
-  mux_stream = mux != NULL ? vt_mux_open_stream (mux, port->id, remote, local, &error) : NULL;
+  mux_stream = mux != NULL ? vt_mux_open_stream (mux, id, remote, local, &error) : NULL;
   if (mux_stream == NULL)
     {
       g_debug ("A user was turned away: %s", error != NULL ? error->message : "closing");
@@ -167,147 +139,30 @@ user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *us
     self->handlers.stream_opened (self, stream, self->user_data);
 }
 
-static Port *
-open_port (VtServerSession *self, guint32 id, VtForward *forward, GError **error)
-{
-  Port *port;
-
-  if (g_hash_table_size (self->ports) >= self->max_forwards)
-    {
-      g_set_error (error, VT_ERROR, VT_ERROR_LIMIT,
-                   _ ("This client has reached the limit of %u forwards"), self->max_forwards);
-      return NULL;
-    }
-  if (!self->handlers.authorise (self, forward, error, self->user_data))
-    return NULL;
-  port = g_new0 (Port, 1);
-  port->session = self;
-  port->id = id;
-  port->forward = g_object_ref (forward);
-  port->listener =
-      vt_listener_new (vt_forward_get_listen_address (forward),
-                       vt_forward_get_listen_port (forward), user_arrived_cb, port, error);
-  if (port->listener == NULL)
-    {
-      port_free (port);
-      return NULL;
-    }
-  return port;
-}
-
-static gboolean
-check_kind (VtListenKind kind, GError **error)
-{
-  static const char *const texts[] = {
-    [VT_LISTEN_HTTP] = N_ ("This server has no host names to give, only ports"),
-    [VT_LISTEN_NONE] = N_ ("This server has no application that takes streams, only ports"),
-    [VT_LISTEN_UNKNOWN] = N_ ("This server has no forwards of this kind, only ports"),
-  };
-
-  if (kind == VT_LISTEN_TCP)
-    return TRUE;
-  g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, _ (texts[kind]));
-  return FALSE;
-}
-
-/* Whether everything that listens there would be among what `place` stands for. */
-static gboolean
-covers (const char *place, const char *address)
-{
-  g_autoptr(GInetAddress) outer = g_inet_address_new_from_string (place);
-  g_autoptr(GInetAddress) inner = g_inet_address_new_from_string (address);
-
-  if (g_str_equal (place, "*") || g_str_equal (place, address))
-    return TRUE;
-  if (g_str_equal (place, "localhost"))
-    return vt_loopback_is_address (address);
-  if (outer == NULL || inner == NULL
-      || g_inet_address_get_family (outer) != g_inet_address_get_family (inner))
-    return FALSE;
-  return g_inet_address_get_is_any (outer) || g_inet_address_equal (outer, inner);
-}
-
-/* A client may wish for less than what the server opens for everybody, not for more. */
-static gboolean
-check_address (VtServerSession *self, const char *address, GError **error)
-{
-  g_autofree char *escaped = NULL;
-
-  if (address == NULL || covers (self->bind_address, address))
-    return TRUE;
-  escaped = vt_text_escape (address, -1);
-  g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("This server opens ports at “%s”, which leaves out “%s”"), self->bind_address,
-               escaped);
-  return FALSE;
-}
-
-static void
-refuse (VtServerSession *self, guint32 id, const GError *error)
-{
-  VtMux *mux = self->trunk != NULL ? vt_trunk_get_mux (self->trunk) : NULL;
-
-  if (mux != NULL)
-    vt_mux_listen_refuse (mux, id, error);
-}
-
-static void
-listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
-{
-  VtServerSession *self = user_data;
-  g_autoptr(VtServerSession) alive = g_rc_box_acquire (self);
-  const char *address = listen->address != NULL ? listen->address : self->bind_address;
-  g_autoptr(VtForward) forward = vt_forward_new_remote (address, listen->port);
-  g_autoptr(GError) error = NULL;
-  Port *port;
-  VtMux *mux;
-
-  if (!check_kind (listen->kind, &error) || !check_address (self, listen->address, &error))
-    {
-      refuse (self, id, error);
-      return;
-    }
-  vt_forward_set_state (forward, VT_FORWARD_STATE_PENDING, NULL);
-  port = open_port (self, id, forward, &error);
-  if (port == NULL)
-    {
-      vt_forward_set_state (forward, VT_FORWARD_STATE_FAILED, error);
-      refuse (self, id, error);
-      return;
-    }
-  mux = self->trunk != NULL ? vt_trunk_get_mux (self->trunk) : NULL;
-  /* The application closed the session when it was asked. */
-  if (mux == NULL)
-    {
-      port_free (port);
-      return;
-    }
-  g_hash_table_insert (self->ports, GUINT_TO_POINTER (id), port);
-  vt_mux_listen_accept (mux, id, vt_listener_get_address (port->listener),
-                        vt_listener_get_port (port->listener));
-
-  /* Whoever hears of it may end the session, and the port with it: so this comes last, at once. */
-  g_object_freeze_notify (G_OBJECT (forward));
-  vt_forward_set_bound_port (forward, vt_listener_get_port (port->listener));
-  vt_forward_set_state (forward, VT_FORWARD_STATE_LISTENING, NULL);
-  vt_list_append (vt_session_get_forward_list (self->session), forward);
-  g_object_thaw_notify (G_OBJECT (forward));
-}
-
-static void
-unlistened_cb (guint32 id, void *user_data)
-{
-  VtServerSession *self = user_data;
-
-  g_hash_table_remove (self->ports, GUINT_TO_POINTER (id));
-}
-
 static void
 rtt_measured_cb (gint64 rtt, void *user_data)
 {
   VtServerSession *self = user_data;
 
   vt_session_set_rtt (self->session, rtt);
+}
+
+static void
+going_away_cb (const char *reason, unsigned int timeout, void *user_data)
+{
+  g_autofree char *escaped = vt_text_escape (reason != NULL ? reason : "", -1);
+
+  g_debug ("A client takes no new streams any more, and ends the open ones in %u s: %s", timeout,
+           escaped);
+}
+
+static void
+suspended_cb (const GError *error, void *user_data)
+{
+  VtServerSession *self = user_data;
+
+  g_debug ("A client has lost its connection, and may come back: %s", error->message);
+  vt_session_set_connected (self->session, FALSE);
 }
 
 /* One after the other, since every one that is told of may lead to anything. */
@@ -341,10 +196,10 @@ leave_users (VtServerSession *self)
 }
 
 static void
-trunk_closed_cb (const GError *error, void *user_data)
+trunk_closed_cb (unsigned int code, const GError *error, void *user_data)
 {
   VtServerSession *self = user_data;
-  g_autoptr(VtServerSession) alive = g_rc_box_acquire (self);
+  g_autoptr(VtServerSession) alive = vt_server_session_ref (self);
 
   g_hash_table_remove_all (self->ports);
   leave_users (self);
@@ -358,30 +213,50 @@ close_requested_cb (VtSession *session, void *user_data)
   vt_server_session_close (user_data, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
 }
 
+static void
+welcome (VtServerSession *self, VtLink *link, gboolean resumed, guint64 received)
+{
+  const VtResumption resumption = { .credentials = &self->credentials, .received = received };
+  g_autoptr(GBytes) message =
+      vt_greeting_new_welcome (&self->limits, &resumption, resumed,
+                               (guint32) (self->resume_timeout / G_TIME_SPAN_SECOND));
+
+  vt_link_send (link, message, TRUE);
+}
+
 VtServerSession *
-vt_server_session_new (SoupWebsocketConnection *connection,
-                       VtGate *gate,
+vt_server_session_new (VtLink *link,
                        GSocketAddress *client,
                        const VtServerSessionConfig *config,
                        const VtServerSessionHandlers *handlers,
                        void *user_data)
 {
   const VtTrunkHandlers trunk_handlers = {
-    .ready = ready_cb,
-    .listen_requested = listen_requested_cb,
-    .unlistened = unlistened_cb,
+    .listen_requested = vt_server_session_listen_requested_cb,
+    .unlistened = vt_server_session_unlistened_cb,
     .rtt_measured = rtt_measured_cb,
+    .going_away = going_away_cb,
+    .suspended = suspended_cb,
     .closed = trunk_closed_cb,
   };
+  const VtMuxConfig *mux = &config->trunk.mux;
   VtServerSession *self = g_rc_box_new0 (VtServerSession);
 
   self->handlers = *handlers;
   self->user_data = user_data;
   self->bind_address = g_strdup (config->bind_address);
   self->max_forwards = config->max_forwards;
-  self->ports = g_hash_table_new_full (NULL, NULL, NULL, port_free);
-  self->session = vt_session_new (NULL, client, config->mux.protocol, close_requested_cb, self);
-  self->trunk = vt_trunk_new (connection, gate, &config->mux, &trunk_handlers, self);
+  self->resume_timeout = config->trunk.resume_timeout;
+  self->ports = vt_server_session_new_ports ();
+  self->session = vt_session_new (config->user, client, mux->protocol, close_requested_cb, self);
+  vt_mux_config_get_limits (mux, &self->limits);
+  if (config->credentials != NULL)
+    {
+      vt_credentials_copy (&self->credentials, config->credentials->session,
+                           config->credentials->secret);
+      welcome (self, link, FALSE, 0);
+    }
+  self->trunk = vt_trunk_new (link, &config->trunk, &trunk_handlers, self);
   return self;
 }
 
@@ -395,13 +270,7 @@ vt_server_session_free (VtServerSession *self)
   g_hash_table_remove_all (self->ports);
   abort_users (self, error);
   g_clear_pointer (&self->trunk, vt_trunk_free);
-  session_unref (self);
-}
-
-gboolean
-vt_server_session_is_ready (VtServerSession *self)
-{
-  return vt_trunk_is_ready (self->trunk);
+  vt_server_session_unref (self);
 }
 
 VtSession *
@@ -410,8 +279,76 @@ vt_server_session_get_session (VtServerSession *self)
   return self->session;
 }
 
+const VtCredentials *
+vt_server_session_get_credentials (VtServerSession *self)
+{
+  return self->credentials.session != NULL ? &self->credentials : NULL;
+}
+
+gboolean
+vt_server_session_is_resumable (VtServerSession *self)
+{
+  return self->credentials.session != NULL && self->resume_timeout > 0
+         && vt_server_session_get_mux (self) != NULL;
+}
+
+gboolean
+vt_server_session_is_suspended (VtServerSession *self)
+{
+  return vt_server_session_is_resumable (self) && vt_trunk_is_suspended (self->trunk);
+}
+
+gboolean
+vt_server_session_is_latest_attempt (VtServerSession *self, guint64 attempt)
+{
+  return attempt == 0 || attempt > self->attempt;
+}
+
+void
+vt_server_session_resume (VtServerSession *self,
+                          VtLink *link,
+                          GSocketAddress *client,
+                          const VtControl *hello)
+{
+  g_autoptr(VtServerSession) alive = vt_server_session_ref (self);
+
+  self->attempt = MAX (self->attempt, hello->attempt);
+  welcome (self, link, TRUE, vt_trunk_prepare_resume (self->trunk));
+  vt_trunk_resume (self->trunk, link, hello->received);
+  /* With positions that cannot be, it is over. */
+  if (vt_server_session_get_mux (self) != NULL)
+    vt_session_note_resumed (self->session, client);
+}
+
+unsigned int
+vt_server_session_get_remaining (VtServerSession *self)
+{
+  gint64 remaining = vt_trunk_get_remaining (self->trunk);
+
+  return (unsigned int) MAX ((remaining + G_TIME_SPAN_SECOND - 1) / G_TIME_SPAN_SECOND, 1);
+}
+
 void
 vt_server_session_close (VtServerSession *self, unsigned int code, const char *reason)
 {
   vt_trunk_close (self->trunk, code, reason);
+}
+
+void
+vt_server_session_abandon (VtServerSession *self, const GError *error)
+{
+  vt_trunk_abandon (self->trunk, error);
+}
+
+void
+vt_server_session_drain (VtServerSession *self, unsigned int timeout)
+{
+  g_autoptr(VtServerSession) alive = vt_server_session_ref (self);
+  VtMux *mux = vt_server_session_get_mux (self);
+
+  self->draining = TRUE;
+  if (mux != NULL)
+    vt_mux_send_goaway (mux, "shutting down", timeout);
+  g_hash_table_remove_all (self->ports);
+  end_if_drained (self);
 }

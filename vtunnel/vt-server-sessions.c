@@ -12,33 +12,7 @@
 #include "vt-stream.h"
 
 #include "vt-loopback-private.h"
-#include "vt-negotiation-private.h"
-#include "vt-server-session-private.h"
 #include "vt-text-private.h"
-
-/* A session is the server's work from the moment in which its WebSocket is there, and counts for
- * max-sessions. Others hear of it once its client has shown that it speaks the protocol; one that
- * ends before leaves no trace.
- */
-
-gboolean
-vt_server_is_closing (VtServer *self)
-{
-  return self->closes->len > 0;
-}
-
-void
-vt_server_complete_closes (VtServer *self)
-{
-  g_autoptr(GPtrArray) closes = NULL;
-
-  if (g_hash_table_size (self->work) > 0)
-    return;
-  closes = g_steal_pointer (&self->closes);
-  self->closes = g_ptr_array_new_with_free_func (g_object_unref);
-  for (unsigned int i = 0; i < closes->len; i++)
-    g_task_return_boolean (g_ptr_array_index (closes, i), TRUE);
-}
 
 static gboolean
 check_port (VtServer *self, guint16 port, GError **error)
@@ -108,67 +82,162 @@ stream_closed_cb (VtServerSession *work, VtStream *stream, const GError *error, 
                  error);
 }
 
-/* From here on others may know of it. */
-static void
-announce (VtServer *self, VtServerSession *work)
+/* Those that keep the port for a client that has lost its connection. */
+static GPtrArray *
+list_holders (VtServer *self, VtForward *forward)
 {
-  g_autoptr(VtServer) alive = g_object_ref (self);
-  g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
+  const char *address = vt_forward_get_listen_address (forward);
+  guint16 port = vt_forward_get_listen_port (forward);
+  g_autoptr(GPtrArray) all = vt_server_list_work (self);
+  GPtrArray *holders = g_ptr_array_new ();
 
-  vt_list_append (self->sessions, session);
-  g_signal_emit (self, vt_server_signals[VT_SERVER_SIGNAL_SESSION_OPENED], 0, session);
+  for (unsigned int i = 0; port != 0 && i < all->len; i++)
+    if (vt_server_session_is_suspended (all->pdata[i])
+        && vt_server_session_has_port (all->pdata[i], address, port))
+      g_ptr_array_add (holders, all->pdata[i]);
+  return holders;
+}
+
+static gboolean
+is_same_user (VtServerSession *work, VtServerSession *other)
+{
+  const char *user = vt_session_get_user (vt_server_session_get_session (work));
+
+  return user != NULL
+         && g_strcmp0 (user, vt_session_get_user (vt_server_session_get_session (other))) == 0;
+}
+
+/* A client that was started anew does not know the session that it had, but whose it is. */
+static gboolean
+free_port_cb (VtServerSession *work, VtForward *forward, unsigned int *retry_after, void *user_data)
+{
+  g_autoptr(VtServer) self = g_object_ref (user_data);
+  g_autoptr(GPtrArray) holders = list_holders (self, forward);
+  g_autoptr(GError) error = NULL;
+
+  for (unsigned int i = 0; i < holders->len; i++)
+    if (!is_same_user (work, holders->pdata[i]))
+      *retry_after = MAX (*retry_after, vt_server_session_get_remaining (holders->pdata[i]));
+  if (holders->len == 0 || *retry_after > 0)
+    return FALSE;
+
+  error = g_error_new_literal (VT_ERROR, VT_ERROR_NOT_RESUMED,
+                               _ ("The session was replaced by a new one of the same user"));
+  for (unsigned int i = 0; i < holders->len; i++)
+    if (vt_server_has_work (self, holders->pdata[i]))
+      vt_server_session_abandon (holders->pdata[i], error);
+  return TRUE;
 }
 
 static void
-session_ready_cb (VtServerSession *work, void *user_data)
+forget (VtServer *self, VtServerSession *work)
 {
-  announce (user_data, work);
+  const VtCredentials *credentials = vt_server_session_get_credentials (work);
+
+  if (credentials != NULL)
+    g_hash_table_remove (self->names, credentials->session);
+  g_hash_table_remove (self->work, work);
+  vt_list_remove (self->sessions, vt_server_session_get_session (work));
 }
 
 static void
-session_closed_cb (VtServerSession *work, const GError *error, void *user_data)
+closed_cb (VtServerSession *work, const GError *error, void *user_data)
 {
   g_autoptr(VtServer) self = g_object_ref (user_data);
   g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
-  gboolean announced = vt_list_remove (self->sessions, session);
 
-  g_hash_table_remove (self->work, work);
+  forget (self, work);
   vt_server_session_free (work);
-  if (announced)
-    g_signal_emit (self, vt_server_signals[VT_SERVER_SIGNAL_SESSION_CLOSED], 0, session, error);
-  else
-    g_debug ("A client was gone before it had greeted: %s",
-             error != NULL ? error->message : "closed");
-  vt_server_complete_closes (self);
+  g_signal_emit (self, vt_server_signals[VT_SERVER_SIGNAL_SESSION_CLOSED], 0, session, error);
+  vt_session_set_connected (session, FALSE);
+  vt_server_check_closed (self);
+}
+
+static void
+fill_config (VtServer *self, VtTrunkConfig *config, const VtControl *hello)
+{
+  vt_mux_config_init (&config->mux, VT_MUX_SERVER);
+  config->mux.protocol = hello != NULL ? 2 : 1;
+  config->mux.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
+  config->mux.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
+  config->mux.max_streams = self->max_streams;
+  config->mux.max_buffer = (size_t) MIN (self->max_buffer, G_MAXSIZE);
+  if (hello == NULL)
+    return;
+  config->peer = hello->limits;
+  config->resume_timeout = (gint64) self->resume_timeout * G_TIME_SPAN_SECOND;
 }
 
 void
-vt_server_open_session (VtServer *self,
-                        SoupWebsocketConnection *connection,
-                        VtGate *gate,
-                        GSocketAddress *client)
+vt_server_begin_session (VtServer *self,
+                         VtLink *link,
+                         GSocketAddress *client,
+                         const char *user,
+                         const VtControl *hello,
+                         const VtCredentials *credentials)
 {
   static const VtServerSessionHandlers handlers = {
-    .ready = session_ready_cb,
     .authorise = authorise_cb,
+    .free_port = free_port_cb,
     .stream_opened = stream_opened_cb,
     .stream_closed = stream_closed_cb,
-    .closed = session_closed_cb,
+    .closed = closed_cb,
   };
+  g_autoptr(VtServer) alive = g_object_ref (self);
+  g_autoptr(VtSession) session = NULL;
   VtServerSessionConfig config = {
+    .user = user,
     .bind_address = self->bind_address,
     .max_forwards = self->max_forwards,
+    .credentials = credentials,
   };
   VtServerSession *work;
 
-  vt_mux_config_init (&config.mux, VT_MUX_SERVER);
-  config.mux.protocol = vt_negotiation_get_protocol (connection);
-  config.mux.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
-  config.mux.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
-  config.mux.max_streams = self->max_streams;
-  config.mux.max_buffer = (size_t) MIN (self->max_buffer, G_MAXSIZE);
-  work = vt_server_session_new (connection, gate, client, &config, &handlers, self);
+  fill_config (self, &config.trunk, hello);
+  work = vt_server_session_new (link, client, &config, &handlers, self);
+  session = g_object_ref (vt_server_session_get_session (work));
   g_hash_table_add (self->work, work);
-  if (vt_server_session_is_ready (work))
-    announce (self, work);
+  if (credentials != NULL)
+    g_hash_table_insert (self->names, vt_server_session_get_credentials (work)->session, work);
+  vt_list_append (self->sessions, session);
+  if (vt_list_contains (self->sessions, session))
+    g_signal_emit (self, vt_server_signals[VT_SERVER_SIGNAL_SESSION_OPENED], 0, session);
+}
+
+GPtrArray *
+vt_server_list_work (VtServer *self)
+{
+  GPtrArray *all = g_ptr_array_sized_new (g_hash_table_size (self->work));
+  GHashTableIter iter;
+  void *work;
+
+  g_hash_table_iter_init (&iter, self->work);
+  while (g_hash_table_iter_next (&iter, &work, NULL))
+    g_ptr_array_add (all, work);
+  return all;
+}
+
+gboolean
+vt_server_has_work (VtServer *self, VtServerSession *work)
+{
+  return g_hash_table_contains (self->work, work);
+}
+
+/* Whoever watches a list or a forward is still told, and could do anything. */
+void
+vt_server_drop_work (VtServer *self)
+{
+  GHashTableIter iter;
+  void *key;
+
+  for (g_hash_table_iter_init (&iter, self->work); g_hash_table_iter_next (&iter, &key, NULL);
+       g_hash_table_iter_init (&iter, self->work))
+    {
+      VtServerSession *work = key;
+      g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
+
+      forget (self, work);
+      vt_server_session_free (work);
+      vt_session_set_connected (session, FALSE);
+    }
 }

@@ -13,6 +13,7 @@ vt_server_init_settings (VtServer *self)
   self->allowed_ports = vt_port_ranges_parse (VT_SERVER_DEFAULT_PORTS, NULL);
   self->ping_interval = VT_SERVER_DEFAULT_PING_INTERVAL;
   self->ping_timeout = VT_SERVER_DEFAULT_PING_TIMEOUT;
+  self->resume_timeout = VT_SERVER_DEFAULT_RESUME_TIMEOUT;
   self->max_sessions = VT_SERVER_DEFAULT_SESSIONS;
   self->max_forwards = VT_SERVER_DEFAULT_FORWARDS;
   self->max_streams = VT_SERVER_DEFAULT_STREAMS;
@@ -46,8 +47,11 @@ set_text (VtServer *self, char **field, const char *value, VtServerProperty prop
   notify (self, property);
 }
 
-static void
-set_number (VtServer *self, unsigned int *field, unsigned int value, VtServerProperty property)
+void
+vt_server_set_number (VtServer *self,
+                      unsigned int *field,
+                      unsigned int value,
+                      VtServerProperty property)
 {
   if (*field == value)
     return;
@@ -345,7 +349,7 @@ vt_server_set_ping_interval (VtServer *self, unsigned int seconds)
   g_return_if_fail (VT_IS_SERVER (self));
   g_return_if_fail (seconds <= G_MAXUINT16);
 
-  set_number (self, &self->ping_interval, seconds, VT_SERVER_PROP_PING_INTERVAL);
+  vt_server_set_number (self, &self->ping_interval, seconds, VT_SERVER_PROP_PING_INTERVAL);
 }
 
 /**
@@ -381,153 +385,44 @@ vt_server_set_ping_timeout (VtServer *self, unsigned int seconds)
   g_return_if_fail (VT_IS_SERVER (self));
   g_return_if_fail (seconds >= 1 && seconds <= G_MAXUINT16);
 
-  set_number (self, &self->ping_timeout, seconds, VT_SERVER_PROP_PING_TIMEOUT);
+  vt_server_set_number (self, &self->ping_timeout, seconds, VT_SERVER_PROP_PING_TIMEOUT);
 }
 
 /**
- * vt_server_get_max_sessions: (get-property max-sessions)
+ * vt_server_get_resume_timeout: (get-property resume-timeout)
  * @self: a server
  *
- * Gets how many clients may be connected at a time.
+ * Gets how long a client that has lost its connection has for coming back.
  *
- * Returns: the number of clients
+ * Returns: the time in seconds, or 0 if its session ends with the connection
  *
  * Since: 1.0
  */
 unsigned int
-vt_server_get_max_sessions (VtServer *self)
+vt_server_get_resume_timeout (VtServer *self)
 {
   g_return_val_if_fail (VT_IS_SERVER (self), 0);
 
-  return self->max_sessions;
+  return self->resume_timeout;
 }
 
 /**
- * vt_server_set_max_sessions: (set-property max-sessions)
+ * vt_server_set_resume_timeout: (set-property resume-timeout)
  * @self: a server
- * @max: a number of clients
+ * @seconds: seconds, at most 65535; with 0 a session ends with its connection
  *
- * Sets how many clients may be connected at a time. Those that are connected stay connected.
+ * Sets how long a client that has lost its connection has for coming back, for sessions that begin
+ * from now on. See [property@Vt.Server:resume-timeout].
  *
  * Since: 1.0
  */
 void
-vt_server_set_max_sessions (VtServer *self, unsigned int max)
+vt_server_set_resume_timeout (VtServer *self, unsigned int seconds)
 {
   g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (seconds <= G_MAXUINT16);
 
-  set_number (self, &self->max_sessions, max, VT_SERVER_PROP_MAX_SESSIONS);
-}
-
-/**
- * vt_server_get_max_forwards: (get-property max-forwards)
- * @self: a server
- *
- * Gets how many forwards each client may have at a time.
- *
- * Returns: the number of forwards
- *
- * Since: 1.0
- */
-unsigned int
-vt_server_get_max_forwards (VtServer *self)
-{
-  g_return_val_if_fail (VT_IS_SERVER (self), 0);
-
-  return self->max_forwards;
-}
-
-/**
- * vt_server_set_max_forwards: (set-property max-forwards)
- * @self: a server
- * @max: a number of forwards
- *
- * Sets how many forwards each client may have at a time, for sessions that begin from now on.
- *
- * Since: 1.0
- */
-void
-vt_server_set_max_forwards (VtServer *self, unsigned int max)
-{
-  g_return_if_fail (VT_IS_SERVER (self));
-
-  set_number (self, &self->max_forwards, max, VT_SERVER_PROP_MAX_FORWARDS);
-}
-
-/**
- * vt_server_get_max_streams: (get-property max-streams)
- * @self: a server
- *
- * Gets how many streams each client may have at a time.
- *
- * Returns: the number of streams
- *
- * Since: 1.0
- */
-unsigned int
-vt_server_get_max_streams (VtServer *self)
-{
-  g_return_val_if_fail (VT_IS_SERVER (self), 0);
-
-  return self->max_streams;
-}
-
-/**
- * vt_server_set_max_streams: (set-property max-streams)
- * @self: a server
- * @max: a number of streams, at least 1
- *
- * Sets how many streams each client may have at a time, for sessions that begin from now on.
- *
- * Since: 1.0
- */
-void
-vt_server_set_max_streams (VtServer *self, unsigned int max)
-{
-  g_return_if_fail (VT_IS_SERVER (self));
-  g_return_if_fail (max > 0);
-
-  set_number (self, &self->max_streams, max, VT_SERVER_PROP_MAX_STREAMS);
-}
-
-/**
- * vt_server_get_max_buffer: (get-property max-buffer)
- * @self: a server
- *
- * Gets how much of each client's memory the server keeps at most.
- *
- * Returns: the number of bytes
- *
- * Since: 1.0
- */
-guint64
-vt_server_get_max_buffer (VtServer *self)
-{
-  g_return_val_if_fail (VT_IS_SERVER (self), 0);
-
-  return self->max_buffer;
-}
-
-/**
- * vt_server_set_max_buffer: (set-property max-buffer)
- * @self: a server
- * @bytes: a number of bytes, at least 1048576 (1 MiB)
- *
- * Sets how much of each client's memory the server keeps at most, for sessions that begin from now
- * on. See [property@Vt.Server:max-buffer].
- *
- * Since: 1.0
- */
-void
-vt_server_set_max_buffer (VtServer *self, guint64 bytes)
-{
-  g_return_if_fail (VT_IS_SERVER (self));
-  g_return_if_fail (bytes >= VT_SERVER_MIN_BUFFER);
-
-  if (self->max_buffer == bytes)
-    return;
-  self->max_buffer = bytes;
-  notify (self, VT_SERVER_PROP_MAX_BUFFER);
+  vt_server_set_number (self, &self->resume_timeout, seconds, VT_SERVER_PROP_RESUME_TIMEOUT);
 }
 
 /**
@@ -564,14 +459,14 @@ vt_server_set_max_protocol (VtServer *self, unsigned int version)
   g_return_if_fail (VT_IS_SERVER (self));
   g_return_if_fail (version >= 1 && version <= 2);
 
-  set_number (self, &self->max_protocol, version, VT_SERVER_PROP_MAX_PROTOCOL);
+  vt_server_set_number (self, &self->max_protocol, version, VT_SERVER_PROP_MAX_PROTOCOL);
 }
 
 /**
  * vt_server_get_sessions: (get-property sessions)
  * @self: a server
  *
- * Gets the clients that are connected.
+ * Gets the clients that are connected, or have lost their connection and may come back.
  *
  * Returns: (transfer none): a list of [class@Vt.Session]
  *

@@ -5,16 +5,13 @@
 
 #include "vt-server-private.h"
 
-#include <string.h>
-
 #include <glib/gi18n-lib.h>
 #include "vt-error.h"
 #include "vt-session.h"
 #include "vt-stream.h"
 
+#include "vt-close-code-private.h"
 #include "vt-negotiation-private.h"
-#include "vt-server-session-private.h"
-#include "vt-source-private.h"
 
 /**
  * VtServer:
@@ -44,7 +41,8 @@
  *
  * A server works in the thread-default main context of the moment in which it was made, and is used
  * from that thread only. When the last reference is dropped, everything ends at once and nothing is
- * told any more; [method@Vt.Server.close_async] takes leave of the clients first.
+ * told any more; [method@Vt.Server.close_async] takes leave of the clients first, and
+ * [method@Vt.Server.drain_async] lets them finish what they do.
  *
  * Since: 1.0
  */
@@ -65,12 +63,15 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
   policy->max_protocol = vt_negotiation_limit (self->max_protocol);
 }
 
-static gboolean
-is_full_cb (void *user_data)
+static const char *
+get_refusal_cb (void *user_data)
 {
-  VtServer *self = user_data;
+  static const char *const texts[] = {
+    [VT_SERVER_FULL] = "This server has as many clients as it takes.\n",
+    [VT_SERVER_LEAVING] = "This server is shutting down.\n",
+  };
 
-  return vt_server_is_closing (self) || g_hash_table_size (self->work) >= self->max_sessions;
+  return texts[vt_server_get_admission (user_data)];
 }
 
 static void
@@ -79,7 +80,7 @@ connected_cb (SoupWebsocketConnection *connection,
               GSocketAddress *client,
               void *user_data)
 {
-  vt_server_open_session (user_data, connection, gate, client);
+  vt_server_open_session (user_data, connection, gate, client, NULL);
 }
 
 static gboolean
@@ -92,19 +93,11 @@ static void
 vt_server_dispose (GObject *object)
 {
   VtServer *self = VT_SERVER (object);
-  GHashTableIter iter;
-  void *work;
 
   g_clear_pointer (&self->front, vt_front_free);
-  g_hash_table_iter_init (&iter, self->work);
-  while (g_hash_table_iter_next (&iter, &work, NULL))
-    {
-      g_hash_table_iter_steal (&iter);
-      vt_list_remove (self->sessions, vt_server_session_get_session (work));
-      vt_server_session_free (work);
-      /* Whoever watches a list or a forward is still told, and could do anything. */
-      g_hash_table_iter_init (&iter, self->work);
-    }
+  g_clear_pointer (&self->drain, vt_timer_free);
+  g_hash_table_remove_all (self->arrivals);
+  vt_server_drop_work (self);
   G_OBJECT_CLASS (vt_server_parent_class)->dispose (object);
 }
 
@@ -115,7 +108,10 @@ vt_server_finalize (GObject *object)
 
   vt_server_clear_settings (self);
   g_object_unref (self->sessions);
+  g_hash_table_unref (self->arrivals);
+  g_hash_table_unref (self->names);
   g_hash_table_unref (self->work);
+  vt_clock_unref (self->clock);
   g_ptr_array_unref (self->closes);
   G_OBJECT_CLASS (vt_server_parent_class)->finalize (object);
 }
@@ -128,7 +124,8 @@ define_session_signals (GType type)
    * @self: the server
    * @session: the new session
    *
-   * A client has connected, and speaks the protocol. It has no forwards yet.
+   * A client has connected, and speaks the protocol. It has no forwards yet. One that comes back to
+   * its session is not told of again; see [property@Vt.Session:n-resumed].
    *
    * Since: 1.0
    */
@@ -222,12 +219,16 @@ vt_server_init (VtServer *self)
   static const VtFrontHandlers handlers = {
     .get_policy = get_policy_cb,
     .connected = connected_cb,
-    .is_full = is_full_cb,
+    .get_refusal = get_refusal_cb,
   };
 
   vt_server_init_settings (self);
   self->sessions = vt_list_new (VT_TYPE_SESSION);
+  self->arrivals = vt_server_new_arrivals ();
   self->work = g_hash_table_new (NULL, NULL);
+  self->names = g_hash_table_new (g_str_hash, g_str_equal);
+  self->clock = vt_clock_get (NULL);
+  self->drain = vt_server_new_drain_timer (self);
   self->closes = g_ptr_array_new_with_free_func (g_object_unref);
   self->front = vt_front_new (&handlers, self);
 }
@@ -265,7 +266,7 @@ vt_server_new (void)
  * Returns: %TRUE, or %FALSE with %VT_ERROR_ADDRESS_IN_USE, %VT_ERROR_PERMISSION_DENIED (by the
  *   system, or beyond loopback without [property@Vt.Server:allow-anonymous]),
  *   %VT_ERROR_INVALID_ARGUMENT (no address of this machine), %VT_ERROR_LIMIT (no descriptors are
- *   left), %VT_ERROR_SHUTTING_DOWN (the server is closing) or %VT_ERROR_FAILED
+ *   left), %VT_ERROR_SHUTTING_DOWN (the server closes or drains) or %VT_ERROR_FAILED
  *
  * Since: 1.0
  */
@@ -276,7 +277,7 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
   g_return_val_if_fail (self->front != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (vt_server_is_closing (self))
+  if (self->phase != VT_SERVER_RUNNING)
     {
       g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
       return FALSE;
@@ -356,14 +357,15 @@ vt_server_attach (VtServer *self, SoupServer *server, const char *path)
  * subprotocols only, and takes those that ask for none. [property@Vt.Server:max-protocol] has no
  * say here.
  *
- * With as many sessions as [property@Vt.Server:max-sessions] allows, and while the server closes,
- * the connection is closed.
+ * With as many sessions as [property@Vt.Server:max-sessions] allows, and while the server closes or
+ * drains, the connection is closed, unless it is one of a client that comes back.
  *
  * Since: 1.0
  */
 void
 vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection)
 {
+  VtServerAdmission admission;
   GIOStream *stream;
   g_autoptr(GSocketAddress) client = NULL;
 
@@ -374,94 +376,18 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
                     == SOUP_WEBSOCKET_CONNECTION_SERVER);
   g_return_if_fail (soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_OPEN);
 
-  if (is_full_cb (self))
+  admission = vt_server_get_admission (self);
+  if (admission != VT_SERVER_WELCOME)
     {
+      gboolean full = admission == VT_SERVER_FULL;
+
       soup_websocket_connection_close (connection,
-                                       vt_server_is_closing (self)
-                                           ? SOUP_WEBSOCKET_CLOSE_GOING_AWAY
-                                           : SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION,
-                                       vt_server_is_closing (self) ? "shutting down"
-                                                                   : "too many clients");
+                                       full ? VT_CLOSE_TRY_AGAIN : SOUP_WEBSOCKET_CLOSE_GOING_AWAY,
+                                       full ? "too many clients" : "shutting down");
       return;
     }
   stream = soup_websocket_connection_get_io_stream (connection);
   if (G_IS_SOCKET_CONNECTION (stream))
     client = g_socket_connection_get_remote_address (G_SOCKET_CONNECTION (stream), NULL);
-  vt_server_open_session (self, g_object_ref (connection), NULL, client);
-}
-
-static gboolean
-close_cancelled_cb (GCancellable *cancellable, gpointer user_data)
-{
-  g_autoptr(GTask) task = g_object_ref (user_data);
-  VtServer *self = g_task_get_source_object (task);
-
-  if (g_ptr_array_remove (self->closes, task))
-    g_task_return_error_if_cancelled (task);
-  return G_SOURCE_REMOVE;
-}
-
-/**
- * vt_server_close_async:
- * @self: a server
- * @cancellable: (nullable): a cancellable
- * @callback: (scope async) (closure user_data): called when the server is closed
- * @user_data: data for @callback
- *
- * Closes the server's ports, leaves the HTTP servers that it is attached to, and ends all sessions.
- *
- * Clients are told that the server shuts down; those that do not answer are cut off after 5
- * seconds. Afterwards the server can listen again. Cancelling ends only the waiting, not the
- * closing.
- *
- * Since: 1.0
- */
-void
-vt_server_close_async (VtServer *self,
-                       GCancellable *cancellable,
-                       GAsyncReadyCallback callback,
-                       gpointer user_data)
-{
-  GTask *task;
-  GHashTableIter iter;
-  void *work;
-
-  g_return_if_fail (VT_IS_SERVER (self));
-  g_return_if_fail (self->front != NULL);
-  g_return_if_fail (cancellable == NULL || G_IS_CANCELLABLE (cancellable));
-
-  task = g_task_new (self, cancellable, callback, user_data);
-  g_task_set_source_tag (task, vt_server_close_async);
-  if (cancellable != NULL)
-    g_task_set_task_data (task, vt_source_watch_cancellable (cancellable, close_cancelled_cb, task),
-                          vt_source_destroy);
-  g_ptr_array_add (self->closes, task);
-  vt_front_stop (self->front);
-  /* Each ends in a later dispatch. */
-  g_hash_table_iter_init (&iter, self->work);
-  while (g_hash_table_iter_next (&iter, &work, NULL))
-    vt_server_session_close (work, SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "shutting down");
-  vt_server_complete_closes (self);
-}
-
-/**
- * vt_server_close_finish:
- * @self: a server
- * @result: what the callback was given
- * @error: return location for an error
- *
- * Finishes what [method@Vt.Server.close_async] began.
- *
- * Returns: %TRUE once the server is closed, or %FALSE with %G_IO_ERROR_CANCELLED if the waiting was
- *   cancelled
- *
- * Since: 1.0
- */
-gboolean
-vt_server_close_finish (VtServer *self, GAsyncResult *result, GError **error)
-{
-  g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
-  g_return_val_if_fail (g_task_is_valid (result, self), FALSE);
-
-  return g_task_propagate_boolean (G_TASK (result), error);
+  vt_server_open_session (self, g_object_ref (connection), NULL, client, NULL);
 }

@@ -61,6 +61,10 @@ unsigned int vt_server_get_ping_timeout (VtServer *self);
 VT_EXTERN
 void vt_server_set_ping_timeout (VtServer *self, unsigned int seconds);
 VT_EXTERN
+unsigned int vt_server_get_resume_timeout (VtServer *self);
+VT_EXTERN
+void vt_server_set_resume_timeout (VtServer *self, unsigned int seconds);
+VT_EXTERN
 unsigned int vt_server_get_max_sessions (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_sessions (VtServer *self, unsigned int max);
@@ -83,6 +87,14 @@ void vt_server_set_max_protocol (VtServer *self, unsigned int version);
 VT_EXTERN
 GListModel *vt_server_get_sessions (VtServer *self);
 
+VT_EXTERN
+void vt_server_drain_async (VtServer           *self,
+                            unsigned int        timeout,
+                            GCancellable       *cancellable,
+                            GAsyncReadyCallback callback,
+                            gpointer            user_data);
+VT_EXTERN
+gboolean vt_server_drain_finish (VtServer *self, GAsyncResult *result, GError **error);
 VT_EXTERN
 void vt_server_close_async (VtServer           *self,
                             GCancellable       *cancellable,

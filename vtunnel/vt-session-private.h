@@ -20,4 +20,7 @@ VtSession *vt_session_new (const char        *user,
 void    vt_session_detach (VtSession *self);
 VtList *vt_session_get_forward_list (VtSession *self);
 VtList *vt_session_get_stream_list (VtSession *self);
+void    vt_session_set_connected (VtSession *self, gboolean connected);
+/* The client came back, from there. */
+void    vt_session_note_resumed (VtSession *self, GSocketAddress *client_address);
 void    vt_session_set_rtt (VtSession *self, gint64 rtt);

@@ -18,8 +18,11 @@
  *
  * A session begins with [signal@Vt.Server::session-opened] and is over with
  * [signal@Vt.Server::session-closed]; the object may be kept for longer, and then has neither
- * forwards nor streams any more. What it says of the client is settled when the session begins, but
- * for the round-trip time. It is used from the thread of its server.
+ * forwards nor streams any more. It is used from the thread of its server.
+ *
+ * With version 2 of the protocol a session outlives its connection: a client that has lost it has
+ * [property@Vt.Server:resume-timeout] to come back, and finds its forwards and streams as they
+ * were. Meanwhile [property@Vt.Session:connected] is %FALSE.
  *
  * ```c
  * static void
@@ -41,6 +44,8 @@ struct _VtSession {
   char *user;                     /* owned, nullable */
   GSocketAddress *client_address; /* owned, nullable */
   unsigned int protocol;
+  gboolean connected;
+  unsigned int n_resumed;
   gint64 rtt;
   VtList *forwards; /* owned, of VtForward */
   VtList *streams;  /* owned, of VtStream */
@@ -54,6 +59,8 @@ typedef enum {
   PROP_USER,
   PROP_CLIENT_ADDRESS,
   PROP_PROTOCOL,
+  PROP_CONNECTED,
+  PROP_N_RESUMED,
   PROP_RTT,
   PROP_FORWARDS,
   PROP_STREAMS,
@@ -104,6 +111,12 @@ vt_session_get_property (GObject *object,
     case PROP_PROTOCOL:
       g_value_set_uint (value, self->protocol);
       break;
+    case PROP_CONNECTED:
+      g_value_set_boolean (value, self->connected);
+      break;
+    case PROP_N_RESUMED:
+      g_value_set_uint (value, self->n_resumed);
+      break;
     case PROP_RTT:
       g_value_set_int64 (value, self->rtt);
       break;
@@ -133,7 +146,6 @@ vt_session_finalize (GObject *object)
 
 #define READABLE (G_PARAM_READABLE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY)
 
-/* What is settled when the session begins. */
 static void
 define_client (void)
 {
@@ -158,8 +170,8 @@ define_client (void)
   /**
    * VtSession:client-address: (getter get_client_address)
    *
-   * Where the client connected from, or %NULL if that is not known. Behind a proxy, this is the
-   * proxy's address.
+   * Where the client connected from, the last time if it came back, or %NULL if that is not known.
+   * Behind a proxy, this is the proxy's address.
    *
    * Since: 1.0
    */
@@ -176,9 +188,29 @@ define_client (void)
   props[PROP_PROTOCOL] = g_param_spec_uint ("protocol", NULL, NULL, 0, G_MAXUINT, 0, READABLE);
 }
 
+/* What changes while the session lasts. */
 static void
 define_state (void)
 {
+  /**
+   * VtSession:connected: (getter get_connected)
+   *
+   * Whether there is a connection to the client. It is %FALSE while a client that has lost it may
+   * come back, and from [signal@Vt.Server::session-closed] on; the signal comes first.
+   *
+   * Since: 1.0
+   */
+  props[PROP_CONNECTED] = g_param_spec_boolean ("connected", NULL, NULL, FALSE, READABLE);
+
+  /**
+   * VtSession:n-resumed: (getter get_n_resumed)
+   *
+   * How often the client has come back to this session with a new connection.
+   *
+   * Since: 1.0
+   */
+  props[PROP_N_RESUMED] = g_param_spec_uint ("n-resumed", NULL, NULL, 0, G_MAXUINT, 0, READABLE);
+
   /**
    * VtSession:rtt: (getter get_rtt)
    *
@@ -240,6 +272,7 @@ vt_session_new (const char *user,
   self->user = g_strdup (user);
   g_set_object (&self->client_address, client_address);
   self->protocol = protocol;
+  self->connected = TRUE;
   self->close_func = close_func;
   self->close_data = user_data;
   return self;
@@ -261,6 +294,27 @@ VtList *
 vt_session_get_stream_list (VtSession *self)
 {
   return self->streams;
+}
+
+void
+vt_session_set_connected (VtSession *self, gboolean connected)
+{
+  if (self->connected == connected)
+    return;
+  self->connected = connected;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_CONNECTED]);
+}
+
+void
+vt_session_note_resumed (VtSession *self, GSocketAddress *client_address)
+{
+  g_object_freeze_notify (G_OBJECT (self));
+  if (g_set_object (&self->client_address, client_address))
+    g_object_notify_by_pspec (G_OBJECT (self), props[PROP_CLIENT_ADDRESS]);
+  self->n_resumed++;
+  g_object_notify_by_pspec (G_OBJECT (self), props[PROP_N_RESUMED]);
+  vt_session_set_connected (self, TRUE);
+  g_object_thaw_notify (G_OBJECT (self));
 }
 
 void
@@ -312,7 +366,7 @@ vt_session_get_user (VtSession *self)
  * vt_session_get_client_address: (get-property client-address)
  * @self: a session
  *
- * Gets where the client connected from.
+ * Gets where the client connected from, the last time if it came back.
  *
  * Returns: (transfer none) (nullable): the address, or %NULL if it is not known
  *
@@ -342,6 +396,43 @@ vt_session_get_protocol (VtSession *self)
   g_return_val_if_fail (VT_IS_SESSION (self), 0);
 
   return self->protocol;
+}
+
+/**
+ * vt_session_get_connected: (get-property connected)
+ * @self: a session
+ *
+ * Gets whether there is a connection to the client.
+ *
+ * Returns: %FALSE while a client that has lost its connection may come back, and once the session
+ *   is over
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_session_get_connected (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), FALSE);
+
+  return self->connected;
+}
+
+/**
+ * vt_session_get_n_resumed: (get-property n-resumed)
+ * @self: a session
+ *
+ * Gets how often the client has come back to this session with a new connection.
+ *
+ * Returns: the number of times
+ *
+ * Since: 1.0
+ */
+unsigned int
+vt_session_get_n_resumed (VtSession *self)
+{
+  g_return_val_if_fail (VT_IS_SESSION (self), 0);
+
+  return self->n_resumed;
 }
 
 /**
@@ -404,7 +495,8 @@ vt_session_get_streams (VtSession *self)
  *
  * Ends the session: its streams end, and the client is told.
  *
- * [signal@Vt.Server::session-closed] follows when it is done, at the latest after 5 seconds.
+ * [signal@Vt.Server::session-closed] follows when it is done, at the latest after 5 seconds, and
+ * without delay if the client has lost its connection. It cannot come back then.
  * Nothing happens if the session is over already.
  *
  * Since: 1.0

@@ -25,6 +25,10 @@ GSocketAddress *vt_session_get_client_address (VtSession *self);
 VT_EXTERN
 unsigned int vt_session_get_protocol (VtSession *self);
 VT_EXTERN
+gboolean vt_session_get_connected (VtSession *self);
+VT_EXTERN
+unsigned int vt_session_get_n_resumed (VtSession *self);
+VT_EXTERN
 gint64 vt_session_get_rtt (VtSession *self);
 VT_EXTERN
 GListModel *vt_session_get_forwards (VtSession *self);

@@ -7,8 +7,8 @@
 #include "vt-replay-private.h"
 #include "vt-trunk-private.h"
 
-/* What the files of the trunk share: its life and its links (vt-trunk.c), and what passes through
- * it upwards (vt-trunk-events.c).
+/* What the files of the trunk share: its life and its links (vt-trunk.c), what passes through
+ * it upwards (vt-trunk-events.c), and whether anybody is there (vt-trunk-probe.c).
  *
  * Whatever ends a trunk can come from deep within the mux: from an event of one of its streams, on
  * which an application closes its client or lets it go. A mux must not be freed there, so both
@@ -23,6 +23,7 @@ struct _VtTrunk {
   VtReplay       *replay;    /* owned, NULL in v1 */
   VtTimer        *later;     /* owned, closes or destroys in a dispatch of its own */
   VtTimer        *patience;  /* owned: runs while suspended */
+  VtTimer        *lost;      /* owned, tells in a dispatch of its own: the link's address is gone */
   gint64          suspended_until;
   GError         *error;        /* owned, why this side gave up, NULL if it did not */
   char           *close_reason; /* owned */

@@ -11,6 +11,9 @@
 #include "vt-codec-binary-private.h"
 #include "vt-error.h"
 
+/* How many links may still say goodbye at a time. */
+#define MAX_OLD_LINKS 4
+
 /* A link that a newer one has replaced. */
 typedef struct {
   VtTrunk *trunk; /* not owned, its owner */
@@ -45,6 +48,7 @@ destroy (VtTrunk *self)
   end_streams (self, NULL);
   g_clear_pointer (&self->replay, vt_replay_free);
   g_clear_pointer (&self->patience, vt_timer_free);
+  g_clear_pointer (&self->lost, vt_timer_free);
   g_clear_pointer (&self->later, vt_timer_free);
   g_ptr_array_unref (self->old_links);
   g_clear_error (&self->error);
@@ -104,6 +108,7 @@ detach (VtTrunk *self)
 {
   g_autoptr(VtClock) clock = vt_clock_get (NULL);
 
+  vt_timer_stop (self->lost);
   vt_replay_detach (self->replay);
   vt_mux_suspend (self->mux);
   self->suspended_until = vt_clock_get_time (clock) + self->config.resume_timeout;
@@ -204,6 +209,17 @@ link_writable_cb (void *user_data)
   vt_mux_note_writable (self->mux);
 }
 
+/* How it ended, as seen from this side: an answer to its own goodbye is no news. */
+static GError *
+new_closing_error (VtTrunk *self, unsigned int code, const char *reason, const GError *error)
+{
+  if (self->error != NULL)
+    return g_error_copy (self->error);
+  if (error == NULL && code == self->close_code && code == SOUP_WEBSOCKET_CLOSE_GOING_AWAY)
+    return g_error_new_literal (VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The tunnel shuts down"));
+  return vt_close_code_to_error (code, reason, error);
+}
+
 static void
 link_closed_cb (unsigned int code, const char *reason, const GError *error, void *user_data)
 {
@@ -212,8 +228,7 @@ link_closed_cb (unsigned int code, const char *reason, const GError *error, void
 
   if (self->freed)
     return;
-  why = self->error != NULL ? g_error_copy (self->error)
-                            : vt_close_code_to_error (code, reason, error);
+  why = new_closing_error (self, code, reason, error);
   if (!can_suspend (self) || !vt_close_code_allows_resuming (code, error))
     {
       finish (self, code, why);
@@ -254,10 +269,11 @@ old_closed_cb (unsigned int code, const char *reason, const GError *error, void 
 {
   OldLink *old = user_data;
 
-  g_ptr_array_remove_fast (old->trunk->old_links, old);
+  g_ptr_array_remove (old->trunk->old_links, old);
 }
 
-/* Whoever still listens there is told; nothing that still comes counts. */
+/* Whoever still listens there is told; nothing that still comes counts. Who comes again and again
+ * is not waited for. */
 static void
 replace_link (VtTrunk *self)
 {
@@ -271,6 +287,8 @@ replace_link (VtTrunk *self)
 
   old->trunk = self;
   old->link = g_steal_pointer (&self->link);
+  if (self->old_links->len == MAX_OLD_LINKS)
+    g_ptr_array_remove_index (self->old_links, 0);
   g_ptr_array_add (self->old_links, old);
   vt_link_set_handlers (old->link, &handlers, old);
   vt_link_close (old->link, VT_CLOSE_REPLACED, "A newer connection carries the session");
@@ -350,15 +368,15 @@ mux_failed_cb (const GError *error, void *user_data)
     give_up (self, error);
 }
 
-/* It would not shake hands either. */
+/* It would not shake hands either. Of the mux, and of a link whose address is gone. */
 static void
-mux_silent_cb (void *user_data)
+silent_cb (void *user_data)
 {
   VtTrunk *self = user_data;
   g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
                                                  _ ("Nothing was heard from the other side"));
 
-  if (self->freed || self->mux == NULL)
+  if (self->freed || self->closing || self->mux == NULL)
     return;
   if (can_suspend (self))
     {
@@ -402,7 +420,7 @@ new_mux (VtTrunk *self, VtClock *clock)
     .is_behind = mux_is_behind_cb,
     .set_reading = mux_set_reading_cb,
     .failed = mux_failed_cb,
-    .silent = mux_silent_cb,
+    .silent = silent_cb,
   };
 
   vt_trunk_fill_mux_handlers (&handlers);
@@ -441,6 +459,7 @@ vt_trunk_new (VtLink *link,
   self->old_links = g_ptr_array_new_with_free_func (old_link_free);
   self->later = vt_timer_new (clock, "trunk end", later_cb, self);
   self->patience = vt_timer_new (clock, "trunk resume timeout", patience_cb, self);
+  self->lost = vt_timer_new (clock, "trunk lost address", silent_cb, self);
   if (config->mux.protocol == 2)
     self->replay = vt_replay_new (clock, &replay_handlers, self);
   take_link (self, link);
@@ -533,20 +552,6 @@ vt_trunk_get_remaining (VtTrunk *self)
   if (!vt_trunk_is_suspended (self))
     return 0;
   return MAX (self->suspended_until - vt_clock_get_time (clock), 0);
-}
-
-void
-vt_trunk_probe (VtTrunk *self, gint64 patience)
-{
-  if (self->mux == NULL || self->link == NULL || self->closing)
-    return;
-
-  vt_mux_probe (self->mux, patience);
-  if (self->replay == NULL)
-    {
-      self->probing = TRUE;
-      vt_link_set_ping_interval (self->link, 1);
-    }
 }
 
 VtMux *

@@ -203,6 +203,34 @@ class Tool:
         cls.running.clear()
 
 
+class Sampler:
+    """The most that processes grow by together, until it is asked."""
+
+    def __init__(self, *tools):
+        self.tools = tools
+        self.most = 0
+        self.before = self.now()
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def now(self):
+        return sum(tool.memory() for tool in self.tools)
+
+    def run(self):
+        while not self.stop.wait(0.01):
+            try:
+                self.most = max(self.most, self.now() - self.before)
+            except (AssertionError, OSError):
+                # They are gone; whoever waits for them says why.
+                return
+
+    def end(self):
+        self.stop.set()
+        self.thread.join()
+        return max(self.most, self.now() - self.before)
+
+
 class Target:
     """A service on the client's side: `serve (sock)` runs in a thread for each connection."""
 

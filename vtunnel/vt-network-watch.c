@@ -1,0 +1,257 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "vt-network-watch-private.h"
+
+#include <ifaddrs.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "vt-source-private.h"
+
+/* A change of networks makes many signals. */
+#define SETTLING_TIME (100 * G_TIME_SPAN_MILLISECOND)
+
+/* The way from the signal, which comes in the thread of whoever made the monitor, to the watch. It
+ * outlasts the watch where that ends while a signal is on its way. */
+typedef struct {
+  GMutex lock;
+  GSource *source;    /* owned, of the watch's context, NULL once the watch is gone */
+  gboolean available; /* what the last signal said */
+} Bell;
+
+struct _VtNetworkWatch {
+  GNetworkMonitor *monitor; /* owned */
+  unsigned long changed_id;
+  Bell *bell;               /* owned, shared with the handler of the signal */
+  VtSleepWatch *sleep;      /* owned */
+  VtTimer *settling;        /* owned, runs while there is something to tell */
+  gboolean slept;           /* that is what there is to tell, whatever the network does */
+  VtSleepWatchOffsetFunc get_offset;
+  VtNetworkWatchFunc func;
+  void *user_data; /* the caller's */
+};
+
+typedef struct {
+  GSource source;
+  VtNetworkWatch *watch; /* not owned: the watch destroys the source */
+} BellSource;
+
+static void
+bell_clear (void *data)
+{
+  Bell *bell = data;
+
+  g_mutex_clear (&bell->lock);
+}
+
+static void
+bell_release (void *data, GClosure *closure)
+{
+  g_atomic_rc_box_release_full (data, bell_clear);
+}
+
+/* In any thread. */
+static void
+network_changed_cb (GNetworkMonitor *monitor, gboolean available, void *user_data)
+{
+  Bell *bell = user_data;
+
+  g_mutex_lock (&bell->lock);
+  bell->available = available;
+  if (bell->source != NULL)
+    g_source_set_ready_time (bell->source, 0);
+  g_mutex_unlock (&bell->lock);
+}
+
+static gboolean
+is_available (Bell *bell)
+{
+  gboolean available;
+
+  g_mutex_lock (&bell->lock);
+  available = bell->available;
+  g_mutex_unlock (&bell->lock);
+  return available;
+}
+
+static void
+settle (VtNetworkWatch *self)
+{
+  if (!vt_timer_is_running (self->settling))
+    vt_timer_start (self->settling, SETTLING_TIME);
+}
+
+static gboolean
+bell_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
+{
+  VtNetworkWatch *self = ((BellSource *) source)->watch;
+
+  g_source_set_ready_time (source, -1);
+  if (is_available (self->bell))
+    settle (self);
+  else if (!self->slept)
+    vt_timer_stop (self->settling);
+  return G_SOURCE_CONTINUE;
+}
+
+static GSourceFuncs bell_source_funcs = { .dispatch = bell_source_dispatch };
+
+static Bell *
+bell_new (VtNetworkWatch *watch)
+{
+  Bell *bell = g_atomic_rc_box_new0 (Bell);
+
+  g_mutex_init (&bell->lock);
+  bell->source = g_source_new (&bell_source_funcs, sizeof (BellSource));
+  ((BellSource *) bell->source)->watch = watch;
+  g_source_set_static_name (bell->source, "[vtunnel] network watch");
+  g_source_attach (bell->source, g_main_context_get_thread_default ());
+  return bell;
+}
+
+static void
+bell_silence (Bell *bell)
+{
+  GSource *source;
+
+  g_mutex_lock (&bell->lock);
+  source = g_steal_pointer (&bell->source);
+  g_mutex_unlock (&bell->lock);
+  vt_source_destroy (source);
+}
+
+static void
+slept_cb (void *user_data)
+{
+  VtNetworkWatch *self = user_data;
+
+  self->slept = TRUE;
+  settle (self);
+}
+
+static gint64
+get_offset_cb (void *user_data)
+{
+  VtNetworkWatch *self = user_data;
+
+  return self->get_offset (self->user_data);
+}
+
+/* The function may free the watch, so nothing of it is looked at afterwards. */
+static void
+settled_cb (void *user_data)
+{
+  VtNetworkWatch *self = user_data;
+
+  self->slept = FALSE;
+  self->func (self->user_data);
+}
+
+VtNetworkWatch *
+vt_network_watch_new (GNetworkMonitor *monitor,
+                      VtClock *clock,
+                      VtNetworkWatchFunc func,
+                      void *user_data)
+{
+  return vt_network_watch_new_full (monitor, clock, NULL, func, user_data);
+}
+
+VtNetworkWatch *
+vt_network_watch_new_full (GNetworkMonitor *monitor,
+                           VtClock *clock,
+                           VtSleepWatchOffsetFunc get_offset,
+                           VtNetworkWatchFunc func,
+                           void *user_data)
+{
+  VtNetworkWatch *self = g_new0 (VtNetworkWatch, 1);
+
+  self->monitor = g_object_ref (monitor != NULL ? monitor : g_network_monitor_get_default ());
+  self->get_offset = get_offset;
+  self->func = func;
+  self->user_data = user_data;
+  self->settling = vt_timer_new (clock, "network settling", settled_cb, self);
+  if (get_offset != NULL)
+    self->sleep = vt_sleep_watch_new_full (clock, get_offset_cb, -1, slept_cb, self);
+  else
+    self->sleep = vt_sleep_watch_new (clock, slept_cb, self);
+  self->bell = bell_new (self);
+  self->changed_id = g_signal_connect_data (
+      self->monitor, "network-changed", G_CALLBACK (network_changed_cb),
+      g_atomic_rc_box_acquire (self->bell), bell_release, G_CONNECT_DEFAULT);
+  return self;
+}
+
+void
+vt_network_watch_free (VtNetworkWatch *self)
+{
+  g_signal_handler_disconnect (self->monitor, self->changed_id);
+  bell_silence (self->bell);
+  bell_release (self->bell, NULL);
+  vt_sleep_watch_free (self->sleep);
+  vt_timer_free (self->settling);
+  g_object_unref (self->monitor);
+  g_free (self);
+}
+
+/* The bytes of an address, which are those of IPv4 where IPv6 only wraps it. */
+static const uint8_t *
+get_bytes (GInetAddress *address, size_t *length)
+{
+  static const uint8_t wrapping[12] = { [10] = 0xff, [11] = 0xff };
+  const uint8_t *bytes = g_inet_address_to_bytes (address);
+
+  *length = g_inet_address_get_native_size (address);
+  if (*length != 16 || memcmp (bytes, wrapping, sizeof wrapping) != 0)
+    return bytes;
+  *length = 4;
+  return bytes + sizeof wrapping;
+}
+
+static gboolean
+is_interface_address (const struct sockaddr *address, const uint8_t *bytes, size_t length)
+{
+  const void *native = address;
+
+  if (address == NULL)
+    return FALSE;
+  if (address->sa_family == AF_INET && length == 4)
+    return memcmp (&((const struct sockaddr_in *) native)->sin_addr, bytes, length) == 0;
+  if (address->sa_family == AF_INET6 && length == 16)
+    return memcmp (&((const struct sockaddr_in6 *) native)->sin6_addr, bytes, length) == 0;
+  return FALSE;
+}
+
+gboolean
+vt_network_has_address_among (const struct ifaddrs *interfaces, GSocketAddress *local)
+{
+  GInetAddress *address;
+  const uint8_t *bytes;
+  size_t length;
+
+  if (local == NULL || !G_IS_INET_SOCKET_ADDRESS (local))
+    return TRUE;
+  address = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (local));
+  bytes = get_bytes (address, &length);
+  if (g_inet_address_get_is_loopback (address) || g_inet_address_get_is_any (address)
+      || (length == 4 && bytes[0] == 127))
+    return TRUE;
+  for (const struct ifaddrs *at = interfaces; at != NULL; at = at->ifa_next)
+    if (is_interface_address (at->ifa_addr, bytes, length))
+      return TRUE;
+  return FALSE;
+}
+
+gboolean
+vt_network_has_address (GSocketAddress *local)
+{
+  struct ifaddrs *interfaces = NULL;
+  gboolean found;
+
+  if (getifaddrs (&interfaces) != 0)
+    return TRUE;
+  found = vt_network_has_address_among (interfaces, local);
+  freeifaddrs (interfaces);
+  return found;
+}

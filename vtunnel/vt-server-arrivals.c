@@ -1,0 +1,237 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include "vt-server-private.h"
+
+#include "vt-close-code-private.h"
+#include "vt-greeter-private.h"
+#include "vt-negotiation-private.h"
+
+/* A client of v2 is nobody's before it has greeted: it may be a new one, or one that comes back to
+ * its session. Until then it counts for max-sessions, and others do not hear of it; of one that
+ * goes before, never.
+ */
+typedef struct {
+  VtServer *server;       /* not owned */
+  VtGreeter *greeter;     /* owned */
+  GSocketAddress *client; /* owned, nullable */
+  char *user;             /* owned, nullable */
+} Arrival;
+
+/* So many may be about to greet when the server is full: enough that those that come back are not
+ * held up by others. */
+#define MIN_ARRIVALS 16
+
+static void
+arrival_free (void *data)
+{
+  Arrival *arrival = data;
+
+  g_clear_pointer (&arrival->greeter, vt_greeter_free);
+  g_clear_object (&arrival->client);
+  g_free (arrival->user);
+  g_free (arrival);
+}
+
+GHashTable *
+vt_server_new_arrivals (void)
+{
+  return g_hash_table_new_full (NULL, NULL, arrival_free, NULL);
+}
+
+static gboolean
+is_awaited (VtServer *self, VtServerSession *work)
+{
+  /* Before the end there is no time to find out that a link is dead. */
+  if (self->phase == VT_SERVER_DRAINING)
+    return vt_server_session_is_resumable (work);
+  return vt_server_session_is_suspended (work);
+}
+
+/* Whether one that comes now may be one that comes back. */
+static gboolean
+awaits_somebody (VtServer *self)
+{
+  g_autoptr(GPtrArray) all = vt_server_list_work (self);
+  unsigned int n_awaited = 0;
+
+  for (unsigned int i = 0; i < all->len; i++)
+    n_awaited += is_awaited (self, all->pdata[i]);
+  return n_awaited > 0
+         && g_hash_table_size (self->arrivals) < MAX (n_awaited, (unsigned int) MIN_ARRIVALS);
+}
+
+VtServerAdmission
+vt_server_get_admission (VtServer *self)
+{
+  VtServerAdmission admission = VT_SERVER_WELCOME;
+
+  if (self->phase == VT_SERVER_CLOSING)
+    return VT_SERVER_LEAVING;
+  if (self->phase == VT_SERVER_DRAINING)
+    admission = VT_SERVER_LEAVING;
+  else if (g_hash_table_size (self->work) + g_hash_table_size (self->arrivals)
+           >= self->max_sessions)
+    admission = VT_SERVER_FULL;
+  return admission == VT_SERVER_WELCOME || awaits_somebody (self) ? VT_SERVER_WELCOME : admission;
+}
+
+/* Of one that does not come back. */
+static VtServerAdmission
+get_admission_of_new (VtServer *self)
+{
+  if (self->phase != VT_SERVER_RUNNING)
+    return VT_SERVER_LEAVING;
+  return g_hash_table_size (self->work) >= self->max_sessions ? VT_SERVER_FULL : VT_SERVER_WELCOME;
+}
+
+/* It ends by itself. */
+static void
+refuse (VtGreeter *greeter, VtServerAdmission admission)
+{
+  if (admission == VT_SERVER_FULL)
+    vt_greeter_refuse (greeter, VT_CLOSE_TRY_AGAIN, "too many clients");
+  else
+    vt_greeter_refuse (greeter, SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "shutting down");
+}
+
+/* What is not known costs as much as what is. */
+static VtServerSession *
+find_session (VtServer *self, const VtControl *hello, const char *user)
+{
+  static const VtCredentials nobody = {
+    .session = (char *) "AAAAAAAAAAAAAAAAAAAAAA",
+    .secret = (char *) "AAAAAAAAAAAAAAAAAAAAAA",
+  };
+  VtServerSession *work;
+  const VtCredentials *credentials;
+
+  if (hello->session == NULL)
+    return NULL;
+  work = g_hash_table_lookup (self->names, hello->session);
+  credentials = work != NULL ? vt_server_session_get_credentials (work) : &nobody;
+  if (!vt_credentials_match (credentials, hello->session, hello->secret) || work == NULL)
+    return NULL;
+  if (g_strcmp0 (user, vt_session_get_user (vt_server_session_get_session (work))) != 0)
+    return NULL;
+  return vt_server_session_is_resumable (work) ? work : NULL;
+}
+
+static void
+begin (VtServer *self, Arrival *arrival, const VtControl *hello)
+{
+  VtServerAdmission admission = get_admission_of_new (self);
+  g_auto(VtCredentials) credentials = { 0 };
+  g_autoptr(GError) error = NULL;
+
+  if (admission != VT_SERVER_WELCOME)
+    refuse (g_steal_pointer (&arrival->greeter), admission);
+  else if (vt_credentials_init (&credentials, &error))
+    vt_server_begin_session (self, vt_greeter_take_link (arrival->greeter), arrival->client,
+                             arrival->user, hello, &credentials);
+  else
+    {
+      g_message ("A client was turned away: %s", error->message);
+      vt_greeter_refuse (g_steal_pointer (&arrival->greeter), SOUP_WEBSOCKET_CLOSE_SERVER_ERROR,
+                         NULL);
+    }
+}
+
+static void
+resume (VtServerSession *work, Arrival *arrival, const VtControl *hello)
+{
+  if (vt_server_session_is_latest_attempt (work, hello->attempt))
+    vt_server_session_resume (work, vt_greeter_take_link (arrival->greeter), arrival->client,
+                              hello);
+  else
+    vt_greeter_refuse (g_steal_pointer (&arrival->greeter), VT_CLOSE_REPLACED,
+                       "a later attempt was here before");
+}
+
+static void
+greeted_cb (VtGreeter *greeter, const VtControl *hello, void *user_data)
+{
+  Arrival *arrival = user_data;
+  VtServer *self = arrival->server;
+  VtServerSession *work = find_session (self, hello, arrival->user);
+
+  g_hash_table_steal (self->arrivals, arrival);
+  if (work != NULL)
+    resume (work, arrival, hello);
+  else
+    begin (self, arrival, hello);
+  arrival_free (arrival);
+}
+
+static void
+failed_cb (VtGreeter *greeter, const GError *error, void *user_data)
+{
+  Arrival *arrival = user_data;
+
+  g_debug ("A client was gone before it had greeted: %s", error->message);
+  g_hash_table_remove (arrival->server->arrivals, arrival);
+}
+
+static void
+await_greeting (VtServer *self,
+                SoupWebsocketConnection *connection,
+                VtGate *gate,
+                GSocketAddress *client,
+                const char *user)
+{
+  static const VtGreeterHandlers handlers = { .greeted = greeted_cb, .failed = failed_cb };
+  Arrival *arrival = g_new0 (Arrival, 1);
+
+  arrival->server = self;
+  g_set_object (&arrival->client, client);
+  arrival->user = g_strdup (user);
+  arrival->greeter = vt_greeter_new (connection, gate, NULL, &handlers, arrival);
+  g_hash_table_add (self->arrivals, arrival);
+}
+
+void
+vt_server_open_session (VtServer *self,
+                        SoupWebsocketConnection *connection,
+                        VtGate *gate,
+                        GSocketAddress *client,
+                        const char *user)
+{
+  static const VtGreeterHandlers none = { 0 };
+  VtServerAdmission admission = get_admission_of_new (self);
+  g_autoptr(SoupWebsocketConnection) owned = NULL;
+  g_autoptr(VtGate) owned_gate = NULL;
+  VtLink *link;
+
+  if (vt_negotiation_get_protocol (connection) == 2)
+    {
+      await_greeting (self, connection, gate, client, user);
+      return;
+    }
+  if (admission != VT_SERVER_WELCOME)
+    {
+      refuse (vt_greeter_new (connection, gate, NULL, &none, NULL), admission);
+      return;
+    }
+  owned = connection;
+  owned_gate = gate;
+  link = vt_link_new (connection, gate, VT_TRUNK_MAX_MESSAGE (1), NULL, NULL);
+  vt_server_begin_session (self, link, client, user, NULL, NULL);
+}
+
+void
+vt_server_turn_away_arrivals (VtServer *self)
+{
+  GHashTableIter iter;
+  void *key;
+
+  g_hash_table_iter_init (&iter, self->arrivals);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    {
+      Arrival *arrival = key;
+
+      refuse (g_steal_pointer (&arrival->greeter), VT_SERVER_LEAVING);
+      g_hash_table_iter_remove (&iter);
+    }
+}

@@ -1,0 +1,236 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#include "config.h"
+
+#include "vt-server-session-struct-private.h"
+
+#include <glib/gi18n-lib.h>
+#include "vt-error.h"
+
+#include "vt-forward-private.h"
+#include "vt-listen-place-private.h"
+#include "vt-text-private.h"
+
+/* The port of one forward. */
+typedef struct {
+  VtServerSession *session; /* not owned */
+  guint32 id;
+  VtForward *forward;   /* owned */
+  VtListener *listener; /* owned */
+} Port;
+
+static void
+port_free (void *data)
+{
+  Port *port = data;
+
+  g_clear_pointer (&port->listener, vt_listener_free);
+  if (vt_list_remove (vt_session_get_forward_list (port->session->session), port->forward))
+    {
+      vt_forward_set_bound_port (port->forward, 0);
+      vt_forward_set_state (port->forward, VT_FORWARD_STATE_IDLE, NULL);
+    }
+  g_object_unref (port->forward);
+  g_free (port);
+}
+
+GHashTable *
+vt_server_session_new_ports (void)
+{
+  return g_hash_table_new_full (NULL, NULL, NULL, port_free);
+}
+
+static void
+user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
+{
+  Port *port = user_data;
+
+  vt_server_session_add_user (port->session, port->id, port->forward, fd, remote, local);
+}
+
+static VtListener *
+open_listener (Port *port, GError **error)
+{
+  return vt_listener_new (vt_forward_get_listen_address (port->forward),
+                          vt_forward_get_listen_port (port->forward), user_arrived_cb, port, error);
+}
+
+/* Where another client keeps the port, that one may have to make room. */
+static gboolean
+occupy (VtServerSession *self, Port *port, unsigned int *retry_after, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  port->listener = open_listener (port, &reason);
+  if (g_error_matches (reason, VT_ERROR, VT_ERROR_ADDRESS_IN_USE)
+      && self->handlers.free_port (self, port->forward, retry_after, self->user_data))
+    {
+      g_clear_error (&reason);
+      port->listener = open_listener (port, &reason);
+    }
+  if (port->listener != NULL)
+    return TRUE;
+  if (*retry_after > 0)
+    g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE,
+                 _ ("Port %u is held for a client that has lost its connection"),
+                 vt_forward_get_listen_port (port->forward));
+  else
+    g_propagate_error (error, g_steal_pointer (&reason));
+  return FALSE;
+}
+
+static gboolean
+check_staying (VtServerSession *self, GError **error)
+{
+  if (!self->draining)
+    return TRUE;
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is shutting down"));
+  return FALSE;
+}
+
+static Port *
+open_port (VtServerSession *self,
+           guint32 id,
+           VtForward *forward,
+           unsigned int *retry_after,
+           GError **error)
+{
+  Port *port;
+
+  if (!check_staying (self, error))
+    return NULL;
+  if (g_hash_table_size (self->ports) >= self->max_forwards)
+    {
+      g_set_error (error, VT_ERROR, VT_ERROR_LIMIT,
+                   _ ("This client has reached the limit of %u forwards"), self->max_forwards);
+      return NULL;
+    }
+  if (!self->handlers.authorise (self, forward, error, self->user_data))
+    return NULL;
+  port = g_new0 (Port, 1);
+  port->session = self;
+  port->id = id;
+  port->forward = g_object_ref (forward);
+  /* The application was asked meanwhile, and may have answered in its own way. */
+  if (!occupy (self, port, retry_after, error) || !check_staying (self, error))
+    {
+      port_free (port);
+      return NULL;
+    }
+  return port;
+}
+
+static gboolean
+check_kind (VtListenKind kind, GError **error)
+{
+  static const char *const texts[] = {
+    [VT_LISTEN_HTTP] = N_ ("This server has no host names to give, only ports"),
+    [VT_LISTEN_NONE] = N_ ("This server has no application that takes streams, only ports"),
+    [VT_LISTEN_UNKNOWN] = N_ ("This server has no forwards of this kind, only ports"),
+  };
+
+  if (kind == VT_LISTEN_TCP)
+    return TRUE;
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, _ (texts[kind]));
+  return FALSE;
+}
+
+/* A client may wish for less than what the server opens for everybody, not for more. */
+static gboolean
+check_address (VtServerSession *self, const char *address, GError **error)
+{
+  g_autofree char *escaped = NULL;
+
+  if (address == NULL || vt_listen_place_covers (self->bind_address, address))
+    return TRUE;
+  escaped = vt_text_escape (address, -1);
+  g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+               _ ("This server opens ports at “%s”, which leaves out “%s”"), self->bind_address,
+               escaped);
+  return FALSE;
+}
+
+static void
+refuse (VtServerSession *self, guint32 id, const GError *error, unsigned int retry_after)
+{
+  VtMux *mux = vt_server_session_get_mux (self);
+
+  if (mux != NULL)
+    vt_mux_listen_refuse (mux, id, error, retry_after);
+}
+
+/* Whoever hears of it may end the session, and the port with it: so this comes last, at once. */
+static void
+tell_listening (VtServerSession *self, VtForward *forward, guint16 bound)
+{
+  g_object_freeze_notify (G_OBJECT (forward));
+  vt_forward_set_bound_port (forward, bound);
+  vt_forward_set_state (forward, VT_FORWARD_STATE_LISTENING, NULL);
+  vt_list_append (vt_session_get_forward_list (self->session), forward);
+  g_object_thaw_notify (G_OBJECT (forward));
+}
+
+void
+vt_server_session_listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
+{
+  VtServerSession *self = user_data;
+  g_autoptr(VtServerSession) alive = vt_server_session_ref (self);
+  const char *address = listen->address != NULL ? listen->address : self->bind_address;
+  g_autoptr(VtForward) forward = vt_forward_new_remote (address, listen->port);
+  g_autoptr(GError) error = NULL;
+  unsigned int retry_after = 0;
+  Port *port;
+  VtMux *mux;
+
+  if (!check_kind (listen->kind, &error) || !check_address (self, listen->address, &error))
+    {
+      refuse (self, id, error, 0);
+      return;
+    }
+  vt_forward_set_state (forward, VT_FORWARD_STATE_PENDING, NULL);
+  port = open_port (self, id, forward, &retry_after, &error);
+  if (port == NULL)
+    {
+      vt_forward_set_state (forward, VT_FORWARD_STATE_FAILED, error);
+      refuse (self, id, error, retry_after);
+      return;
+    }
+  mux = vt_server_session_get_mux (self);
+  /* The application closed the session when it was asked. */
+  if (mux == NULL)
+    {
+      port_free (port);
+      return;
+    }
+  g_hash_table_insert (self->ports, GUINT_TO_POINTER (id), port);
+  vt_mux_listen_accept (mux, id, vt_listener_get_address (port->listener),
+                        vt_listener_get_port (port->listener));
+  tell_listening (self, forward, vt_listener_get_port (port->listener));
+}
+
+void
+vt_server_session_unlistened_cb (guint32 id, void *user_data)
+{
+  VtServerSession *self = user_data;
+
+  g_hash_table_remove (self->ports, GUINT_TO_POINTER (id));
+}
+
+gboolean
+vt_server_session_has_port (VtServerSession *self, const char *address, guint16 port)
+{
+  GHashTableIter iter;
+  void *value;
+
+  g_hash_table_iter_init (&iter, self->ports);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      Port *own = value;
+
+      if (vt_listener_get_port (own->listener) == port
+          && vt_listen_place_overlaps (vt_forward_get_listen_address (own->forward), address))
+        return TRUE;
+    }
+  return FALSE;
+}
