@@ -211,7 +211,7 @@ def open_fails():
         # What it failed with before is not what it fails with now.
         tunnel.error('Tls', 'yesterday')
         cases = [('NotAuthorised', 4), ('ConnectionFailed', 1), ('Tls', 1), ('Protocol', 1),
-                 ('Limit', 1), ('AddressInUse', 1), ('PermissionDenied', 1), ('OfLater', 1)]
+                 ('Limit', 1), ('AddressInUse', 3), ('PermissionDenied', 3), ('OfLater', 1)]
         for name, status in cases:
             tunnel.on_open = lambda: tunnel.error(name, f'because of {name}')
             errors = fails(service, status, f'“web” failed: because of {name}', 'open', 'web')

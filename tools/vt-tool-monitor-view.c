@@ -263,6 +263,20 @@ add_streams (View *self, const char *listen, GPtrArray *left)
     }
 }
 
+/* A tunnel whose only trouble is that of one of its forwards says the same once more. */
+static gboolean
+is_told_below (const VtToolTunnel *tunnel)
+{
+  for (unsigned int i = 0; i < tunnel->forwards->len; i++)
+    {
+      const VtToolForward *forward = tunnel->forwards->pdata[i];
+
+      if (strcmp (forward->error, tunnel->error_message) == 0)
+        return TRUE;
+    }
+  return FALSE;
+}
+
 static void
 add_all_of_tunnel (View *self, const VtToolTunnel *tunnel)
 {
@@ -271,7 +285,8 @@ add_all_of_tunnel (View *self, const VtToolTunnel *tunnel)
   for (unsigned int i = 0; i < tunnel->streams->len; i++)
     g_ptr_array_add (left, tunnel->streams->pdata[i]);
   add_tunnel (self, tunnel);
-  add_error (self, tunnel->error_message);
+  if (!is_told_below (tunnel))
+    add_error (self, tunnel->error_message);
   for (unsigned int i = 0; i < tunnel->forwards->len; i++)
     {
       const VtToolForward *forward = tunnel->forwards->pdata[i];

@@ -129,7 +129,8 @@ ask (VtToolWatch *self, const char *path)
   question->watch = self;
   question->client = g_object_ref (self->client);
   question->path = g_strdup (path);
-  vtunnel_session_tunnel_call_get_statistics (VTUNNEL_SESSION_TUNNEL (proxy), self->cancellable,
+  vtunnel_session_tunnel_call_get_statistics (VTUNNEL_SESSION_TUNNEL (proxy),
+                                              G_DBUS_CALL_FLAGS_NONE, -1, self->cancellable,
                                               statistics_cb, question);
 }
 

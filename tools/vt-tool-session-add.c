@@ -181,10 +181,9 @@ create (VtToolSession *session, const Options *options, char **path, GError **er
 
   if (!check_name (session, options->session.common.name, error))
     return FALSE;
-  if (vtunnel_session_manager_call_create_tunnel_sync (session->manager, options->server,
-                                                       pack_forwards (options),
-                                                       pack_options (options), path, NULL,
-                                                       &failure))
+  if (vtunnel_session_manager_call_create_tunnel_sync (
+          session->manager, options->server, pack_forwards (options), pack_options (options),
+          G_DBUS_CALL_FLAGS_NONE, -1, path, NULL, &failure))
     return TRUE;
   g_propagate_error (error, vt_tool_session_error_new (failure, NULL));
   return FALSE;

@@ -140,7 +140,8 @@ vt_tool_session_find (VtToolSession *self, const char *name, gboolean watch, GEr
   g_autofree char *path = NULL;
   GError *failure = NULL;
 
-  if (vtunnel_session_manager_call_find_tunnel_sync (self->manager, name, &path, NULL, &failure))
+  if (vtunnel_session_manager_call_find_tunnel_sync (self->manager, name, G_DBUS_CALL_FLAGS_NONE,
+                                                     -1, &path, NULL, &failure))
     return vt_tool_session_get (self, path, watch, error);
   reason = vt_tool_session_error_new (failure, name);
   g_error_free (failure);

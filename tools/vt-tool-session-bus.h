@@ -3,10 +3,11 @@
 
 #pragma once
 
+#include <vtunnel-session/vtunnel-session.h>
+
 #include "vt-tool-options.h"
 #include "vt-tool-session-error.h"
 #include "vt-tool-session-tunnel.h"
-#include "vtunnel-session-generated.h"
 
 #define VT_TOOL_SESSION_MANAGER OBJECT_PATH "/Manager"
 #define VT_TOOL_SESSION_TUNNEL_INTERFACE BUS_NAME ".Tunnel"

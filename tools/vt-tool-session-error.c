@@ -122,9 +122,19 @@ vt_tool_session_error_is (const GError *error, const char *last)
   return error_name != NULL && is_of (error_name, OF_SERVICE, last);
 }
 
+/* A tunnel fails with these when the server refuses all its forwards. */
+static gboolean
+is_refusal (const char *error_name)
+{
+  return is_of (error_name, OF_SERVICE, "AddressInUse")
+         || is_of (error_name, OF_SERVICE, "PermissionDenied");
+}
+
 GError *
 vt_tool_session_error_new_for_name (const char *error_name, const char *message)
 {
-  return g_error_new_literal (VT_TOOL_ERROR, (int) get_status (error_name),
+  VtToolStatus status = is_refusal (error_name) ? VT_TOOL_REFUSED : get_status (error_name);
+
+  return g_error_new_literal (VT_TOOL_ERROR, (int) status,
                               message[0] != '\0' ? message : _ ("It failed without a reason"));
 }

@@ -43,7 +43,11 @@ static const VtToolHelp remove_help = {
                      "  vtunnel-tool remove web"),
 };
 
-typedef gboolean (*Call) (VtunnelSessionTunnel *tunnel, GCancellable *cancellable, GError **error);
+typedef gboolean (*Call) (VtunnelSessionTunnel *tunnel,
+                          GDBusCallFlags flags,
+                          int timeout,
+                          GCancellable *cancellable,
+                          GError **error);
 
 static gboolean
 call (VtToolSession *session, const char *name, Call method, char **path, GError **error)
@@ -54,7 +58,7 @@ call (VtToolSession *session, const char *name, Call method, char **path, GError
   if (tunnel == NULL)
     return FALSE;
   *path = g_strdup (g_dbus_proxy_get_object_path (G_DBUS_PROXY (tunnel)));
-  if (method (tunnel, NULL, &failure))
+  if (method (tunnel, G_DBUS_CALL_FLAGS_NONE, -1, NULL, &failure))
     return TRUE;
   g_propagate_error (error, vt_tool_session_error_new (failure, name));
   return FALSE;

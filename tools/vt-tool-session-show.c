@@ -172,7 +172,8 @@ ask (VtToolSession *session, const char *name, GError **error)
 
   if (proxy == NULL)
     return NULL;
-  if (!vtunnel_session_tunnel_call_get_statistics_sync (proxy, &statistics, NULL, &failure))
+  if (!vtunnel_session_tunnel_call_get_statistics_sync (proxy, G_DBUS_CALL_FLAGS_NONE, -1,
+                                                        &statistics, NULL, &failure))
     {
       g_propagate_error (error, vt_tool_session_error_new (failure, name));
       return NULL;

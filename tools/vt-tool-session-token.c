@@ -148,7 +148,8 @@ send_token (VtunnelSessionTunnel *tunnel, const Options *options, const char *to
   g_variant_dict_init (&secrets, NULL);
   g_variant_dict_insert (&secrets, "token", "s", token);
   if (vtunnel_session_tunnel_call_set_secrets_sync (tunnel, g_variant_dict_end (&secrets),
-                                                    options->storage, NULL, &failure))
+                                                    options->storage, G_DBUS_CALL_FLAGS_NONE, -1,
+                                                    NULL, &failure))
     return TRUE;
   reason = vt_tool_session_error_new (failure, options->session.common.name);
   if (vt_tool_session_error_is (failure, "SecretsUnavailable"))

@@ -125,7 +125,8 @@ statistics_cb (GObject *source, GAsyncResult *result, void *user_data)
 static void
 ask_for_forwards (Wait *self)
 {
-  vtunnel_session_tunnel_call_get_statistics (self->tunnel, self->cancellable, statistics_cb, self);
+  vtunnel_session_tunnel_call_get_statistics (self->tunnel, G_DBUS_CALL_FLAGS_NONE, -1,
+                                              self->cancellable, statistics_cb, self);
 }
 
 /* The tunnel goes on by itself: that is told once for each reason. */

@@ -1,0 +1,16 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include "vts-bus.h"
+
+/* For the objects of the tunnels. */
+
+/* Whether the call may go on; if not, it is answered. Each handler asks first: a handler of
+ * g-authorize-method would run in a thread. */
+gboolean vts_bus_admit (VtsBus *self, GDBusMethodInvocation *invocation);
+
+/* Around what is answered later; they keep the bus alive. */
+void vts_bus_begin_call (VtsBus *self);
+void vts_bus_end_call (VtsBus *self);
