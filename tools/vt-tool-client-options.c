@@ -8,8 +8,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-/* No token is longer, and no other file is read into memory by mistake. */
-#define MAX_TOKEN (8 * 1024)
+#include "vt-tool-tunnel-options.h"
 
 static const VtToolHelp help = {
   .name = "vtunnel-tool client",
@@ -72,66 +71,6 @@ read_options (VtToolClientOptions *self, char **argv, GError **error)
   };
 
   return vt_tool_options_parse (&help, entries, TRUE, argv, &self->common, error);
-}
-
-static gboolean
-check_server (VtToolClientOptions *self, GError **error)
-{
-  g_autoptr(GUri) uri = NULL;
-  const char *scheme = NULL;
-
-  if (self->server == NULL)
-    {
-      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                           _ ("--server is missing: give the server's address, "
-                              "such as ws://127.0.0.1:3001/"));
-      return FALSE;
-    }
-  uri = g_uri_parse (self->server, SOUP_HTTP_URI_FLAGS, NULL);
-  scheme = uri != NULL ? g_uri_get_scheme (uri) : "";
-  if ((g_str_equal (scheme, "ws") || g_str_equal (scheme, "wss")) && g_uri_get_host (uri) != NULL
-      && g_uri_get_host (uri)[0] != '\0')
-    return TRUE;
-  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("--server “%s”: an address is needed such as ws://127.0.0.1:3001/ or "
-                  "wss://example.com/"),
-               self->server);
-  return FALSE;
-}
-
-static gboolean
-parse_forward (VtToolClientOptions *self, const char *text, GError **error)
-{
-  g_autoptr(GError) reason = NULL;
-  g_autoptr(GPtrArray) forwards = vt_forward_parse (text, &reason);
-
-  if (forwards == NULL)
-    {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--forward %s",
-                   reason->message);
-      return FALSE;
-    }
-  g_ptr_array_extend_and_steal (self->parsed, g_steal_pointer (&forwards));
-  return TRUE;
-}
-
-static gboolean
-parse_forwards (VtToolClientOptions *self, GError **error)
-{
-  if (self->forwards == NULL)
-    {
-      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                           _ ("--forward is missing: say what to forward, "
-                              "such as 9000=localhost:3000"));
-      return FALSE;
-    }
-  self->parsed = g_ptr_array_new_with_free_func (g_object_unref);
-  for (size_t i = 0; self->forwards[i] != NULL; i++)
-    {
-      if (!parse_forward (self, self->forwards[i], error))
-        return FALSE;
-    }
-  return TRUE;
 }
 
 /* RFC 9110: a name is a token; a value holds no control character. */
@@ -220,20 +159,6 @@ set_headers (VtToolClientOptions *self, VtClient *client)
     }
 }
 
-/* A token travels in a header: visible ASCII, one line. */
-static gboolean
-is_token (const char *text)
-{
-  if (text[0] == '\0' || strlen (text) > MAX_TOKEN)
-    return FALSE;
-  for (const char *at = text; *at != '\0'; at++)
-    {
-      if (!g_ascii_isgraph (*at))
-        return FALSE;
-    }
-  return TRUE;
-}
-
 static gboolean
 read_token (VtToolClientOptions *self, char **token, GError **error)
 {
@@ -254,7 +179,7 @@ read_token (VtToolClientOptions *self, char **token, GError **error)
     return TRUE;
 
   g_strstrip (text);
-  if (is_token (text))
+  if (vt_tool_options_is_token (text))
     {
       *token = g_steal_pointer (&text);
       return TRUE;
@@ -304,7 +229,8 @@ vt_tool_client_options_parse (VtToolClientOptions *self, char **argv, GError **e
 {
   return read_options (self, argv, error)
          && (self->common.help
-             || (check_server (self, error) && parse_forwards (self, error)
+             || (vt_tool_options_check_server (self->server, error)
+                 && vt_tool_options_parse_forwards (self->forwards, &self->parsed, error)
                  && check_headers (self, error)));
 }
 

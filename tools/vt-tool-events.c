@@ -5,79 +5,9 @@
 
 #include "vt-tool-events.h"
 
-#include <errno.h>
-#include <glib-unix.h>
-#include <poll.h>
-#include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 struct _VtToolEvents {
-  gboolean enabled;
-  VtToolBrokenFunc broken; /* NULL once it was called */
-  void *user_data;         /* not owned, for broken */
-  GSource *watch;          /* owned; NULL: standard output is nothing that a reader leaves */
+  VtToolOutput *output; /* owned; NULL: nothing is written */
 };
-
-/* Everything waits for a reader that is slow, but not the signals that end it: write () would go on
- * after one, and poll () does not. */
-static gboolean
-write_all (int fd, const char *text, size_t length)
-{
-  struct pollfd poller = { .fd = fd, .events = POLLOUT };
-
-  while (length > 0)
-    {
-      ssize_t n;
-
-      if (poll (&poller, 1, -1) < 0)
-        return FALSE;
-      n = write (fd, text, length);
-      if (n >= 0)
-        {
-          text += n;
-          length -= n;
-        }
-      else if (errno != EAGAIN && errno != EINTR)
-        return FALSE;
-    }
-  return TRUE;
-}
-
-static void
-break_off (VtToolEvents *self, int error_number)
-{
-  VtToolBrokenFunc broken = g_steal_pointer (&self->broken);
-
-  self->enabled = FALSE;
-  if (broken != NULL)
-    broken (error_number, self->user_data);
-}
-
-static gboolean
-reader_left_cb (int fd, GIOCondition condition, void *user_data)
-{
-  break_off (user_data, EPIPE);
-  return G_SOURCE_REMOVE;
-}
-
-/* A quiet server has nothing to write for hours: without this it would not see that the reader of
- * its pipe is gone. */
-static GSource *
-watch_reader (VtToolEvents *self)
-{
-  struct stat status;
-  GSource *source = NULL;
-
-  if (fstat (STDOUT_FILENO, &status) != 0
-      || (!S_ISFIFO (status.st_mode) && !S_ISSOCK (status.st_mode)))
-    return NULL;
-  source = g_unix_fd_source_new (STDOUT_FILENO, G_IO_ERR);
-  g_source_set_static_name (source, "vtunnel-tool: standard output");
-  g_source_set_callback (source, G_SOURCE_FUNC (reader_left_cb), self, NULL);
-  g_source_attach (source, g_main_context_get_thread_default ());
-  return source;
-}
 
 /* The words of the table of codes in docs/protocol.md. Only one of them is not the enum's nick. */
 static const char *
@@ -101,20 +31,15 @@ vt_tool_events_new (gboolean enabled, VtToolBrokenFunc broken, void *user_data)
 {
   VtToolEvents *self = g_new0 (VtToolEvents, 1);
 
-  self->enabled = enabled;
-  self->broken = broken;
-  self->user_data = user_data;
   if (enabled)
-    self->watch = watch_reader (self);
+    self->output = vt_tool_output_new (broken, user_data);
   return self;
 }
 
 void
 vt_tool_events_free (VtToolEvents *self)
 {
-  if (self->watch != NULL)
-    g_source_destroy (self->watch);
-  g_clear_pointer (&self->watch, g_source_unref);
+  g_clear_pointer (&self->output, vt_tool_output_free);
   g_free (self);
 }
 
@@ -190,12 +115,11 @@ vt_tool_events_send (VtToolEvents *self, JsonBuilder *event)
   g_autofree char *json = NULL;
   g_autofree char *line = NULL;
 
-  if (!self->enabled)
+  if (self->output == NULL)
     return;
   json_builder_end_object (event);
   root = json_builder_get_root (event);
   json = json_to_string (root, FALSE);
   line = g_strconcat (json, "\n", NULL);
-  if (!write_all (STDOUT_FILENO, line, strlen (line)))
-    break_off (self, errno);
+  vt_tool_output_write (self->output, line);
 }

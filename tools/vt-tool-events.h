@@ -6,6 +6,8 @@
 #include <json-glib/json-glib.h>
 #include <vtunnel/vtunnel.h>
 
+#include "vt-tool-output.h"
+
 /* What scripts read, on standard output: one JSON object a line, written at once. The schema is in
  * docs/tool.md:
  *
@@ -24,8 +26,6 @@
  * A member that has nothing to say is left out. `error` inside another event is an object of code
  * and message. */
 typedef struct _VtToolEvents VtToolEvents;
-
-typedef void (*VtToolBrokenFunc) (int error_number, void *user_data);
 
 /* With `enabled` FALSE nothing is written. `broken` is called, once, when nobody can read any more
  * what is written. */

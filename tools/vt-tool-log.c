@@ -8,6 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vt-tool-text.h"
+
 #define RED "\033[1;31m"
 #define DIM "\033[2m"
 #define PLAIN "\033[0m"
@@ -16,48 +18,11 @@
 static VtToolLogLevel log_level = VT_TOOL_LOG_NORMAL;
 static gboolean use_colour = FALSE;
 
-static gboolean
-wants_colour (void)
-{
-  const char *no_colour = g_getenv ("NO_COLOR");
-  const char *term = g_getenv ("TERM");
-
-  if (no_colour != NULL && no_colour[0] != '\0')
-    return FALSE;
-  return isatty (STDERR_FILENO) && term != NULL && strcmp (term, "dumb") != 0;
-}
-
-/* Characters that move the cursor, or that make a line read differently from what it says. */
-static gboolean
-is_hostile (gunichar c)
-{
-  return g_unichar_iscntrl (c) || c == 0x2028 || c == 0x2029 || (c >= 0x202a && c <= 0x202e)
-         || (c >= 0x2066 && c <= 0x2069) || c == 0x200e || c == 0x200f || c == 0x061c;
-}
-
-/* The library escapes what a peer says; this is for what comes by any other way. */
-static char *
-make_line (const char *message)
-{
-  g_autofree char *valid = g_utf8_make_valid (message, -1);
-  GString *line = g_string_new (NULL);
-
-  for (const char *at = valid; *at != '\0'; at = g_utf8_next_char (at))
-    {
-      gunichar c = g_utf8_get_char (at);
-
-      if (is_hostile (c))
-        g_string_append_printf (line, "\\u%04x", c);
-      else
-        g_string_append_unichar (line, c);
-    }
-  return g_string_free (line, FALSE);
-}
-
 static void
 write_line (const char *before, const char *colour, const char *message)
 {
-  g_autofree char *line = make_line (message);
+  /* The library escapes what a peer says; this is for what comes by any other way. */
+  g_autofree char *line = vt_tool_text_clean (message);
   g_autofree char *text = NULL;
 
   if (!use_colour || colour == NULL)
@@ -115,10 +80,21 @@ writer_cb (GLogLevelFlags level, const GLogField *fields, size_t n_fields, void 
   return G_LOG_WRITER_HANDLED;
 }
 
+gboolean
+vt_tool_log_wants_colour (int fd)
+{
+  const char *no_colour = g_getenv ("NO_COLOR");
+  const char *term = g_getenv ("TERM");
+
+  if (no_colour != NULL && no_colour[0] != '\0')
+    return FALSE;
+  return isatty (fd) && term != NULL && strcmp (term, "dumb") != 0;
+}
+
 void
 vt_tool_log_init (void)
 {
-  use_colour = wants_colour ();
+  use_colour = vt_tool_log_wants_colour (STDERR_FILENO);
   g_log_set_writer_func (writer_cb, NULL, NULL);
 }
 
@@ -132,6 +108,14 @@ void
 vt_tool_log_error (const char *message)
 {
   write_line ("vtunnel-tool: ", RED, message);
+}
+
+void
+vt_tool_log_prompt (const char *prompt)
+{
+  g_autofree char *text = vt_tool_text_clean (prompt);
+
+  vt_tool_print (stderr, text);
 }
 
 /* For a terminal that does not know UTF-8. */

@@ -17,8 +17,14 @@ typedef enum {
 void vt_tool_log_init (void);
 void vt_tool_log_set_level (VtToolLogLevel level);
 
+/* Whether what is written there may be in colour: on a terminal, and unless NO_COLOR is set. */
+gboolean vt_tool_log_wants_colour (int fd);
+
 /* The one line that says why the command fails. It is written at every level. */
 void vt_tool_log_error (const char *message);
+
+/* A question, without a line's end. */
+void vt_tool_log_prompt (const char *prompt);
 
 /* UTF-8 text in the encoding of the terminal, with the nearest characters it has. */
 void vt_tool_print (FILE *stream, const char *text);

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <glib/gi18n.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -40,15 +41,44 @@ add_hint (const VtToolHelp *help, GError **error)
   (*error)->message = g_strdup_printf (_ ("%s; see “%s --help”"), message, help->name);
 }
 
+/* What is no option: at most one name, behind "--" if it looks like an option. */
 static gboolean
-check_common (const VtToolHelp *help, const VtToolCommon *common, char **argv, GError **error)
+take_name (const VtToolHelp *help, VtToolCommon *common, char **argv, GError **error)
 {
-  if (argv[1] != NULL)
+  char **rest = argv + 1;
+
+  if (rest[0] != NULL && strcmp (rest[0], "--") == 0)
+    rest++;
+  if (help->operand != VT_TOOL_OPERAND_NONE && rest[0] != NULL)
+    {
+      common->name = g_locale_to_utf8 (*rest++, -1, NULL, NULL, NULL);
+      if (common->name == NULL)
+        {
+          g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                       _ ("The name is no text in this terminal's encoding"));
+          return FALSE;
+        }
+    }
+  if (rest[0] != NULL)
     {
       g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
-                   _ ("Unexpected argument “%s”; see “%s --help”"), argv[1], help->name);
+                   _ ("Unexpected argument “%s”; see “%s --help”"), rest[0], help->name);
       return FALSE;
     }
+  if (common->name != NULL ? common->name[0] == '\0' : help->operand == VT_TOOL_OPERAND_NAME)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                   _ ("The name of a tunnel is missing; see “%s --help”"), help->name);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
+check_common (const VtToolHelp *help, VtToolCommon *common, char **argv, GError **error)
+{
+  if (!take_name (help, common, argv, error))
+    return FALSE;
   if (common->quiet && common->verbose)
     {
       g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,

@@ -7,12 +7,20 @@
 
 #include "vt-tool.h"
 
+/* What may stand beside the options. */
+typedef enum {
+  VT_TOOL_OPERAND_NONE,
+  VT_TOOL_OPERAND_NAME, /* a tunnel's; it has to be there */
+  VT_TOOL_OPERAND_MAYBE_NAME,
+} VtToolOperand;
+
 /* A sub-command's page of help; the texts are marked for translation where they stand. */
 typedef struct {
   const char *name;        /* "vtunnel-tool server" */
   const char *arguments;   /* NULL, or what stands after the options */
   const char *summary;
   const char *description; /* examples and what else there is to know */
+  VtToolOperand operand;
 } VtToolHelp;
 
 /* The options that every sub-command has. */
@@ -21,6 +29,7 @@ typedef struct {
   gboolean json;
   gboolean quiet;
   gboolean verbose;
+  char *name; /* owned, of a tunnel; NULL if there is none */
 } VtToolCommon;
 
 /* What fails here is a G_OPTION_ERROR, that is wrong usage, but for files. */

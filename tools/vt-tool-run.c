@@ -11,6 +11,7 @@
 #include <signal.h>
 
 #include "vt-tool-log.h"
+#include "vt-tool-session-error.h"
 
 static const int end_signals[] = { SIGINT, SIGTERM };
 
@@ -50,24 +51,17 @@ signal_cb (void *user_data)
   return G_SOURCE_CONTINUE;
 }
 
-/* `vtunnel-tool server --json | head -n 1` is a fine way to use it, and no failure. */
+static GError *
+new_output_error (int error_number)
+{
+  return g_error_new (G_IO_ERROR, g_io_error_from_errno (error_number),
+                      _ ("Cannot write to standard output: %s"), g_strerror (error_number));
+}
+
 static void
 broken_cb (int error_number, void *user_data)
 {
-  VtToolRun *self = user_data;
-  g_autoptr(GError) error = NULL;
-
-  /* A signal, while nobody read: what it asks for happens next. */
-  if (error_number == EINTR)
-    return;
-  if (error_number == EPIPE)
-    {
-      vt_tool_run_end (self, VT_TOOL_DONE);
-      return;
-    }
-  g_set_error (&error, G_IO_ERROR, g_io_error_from_errno (error_number),
-               _ ("Cannot write to standard output: %s"), g_strerror (error_number));
-  vt_tool_run_fail (self, VT_TOOL_FAILED, error);
+  vt_tool_run_break (user_data, error_number);
 }
 
 static void
@@ -172,11 +166,31 @@ vt_tool_run_finish (VtToolRun *self)
   self->finished = TRUE;
 }
 
+/* `vtunnel-tool server --json | head -n 1` is a fine way to use it, and no failure. */
+void
+vt_tool_run_break (VtToolRun *self, int error_number)
+{
+  g_autoptr(GError) error = NULL;
+
+  /* A signal, while nobody read: what it asks for happens next. */
+  if (error_number == EINTR)
+    return;
+  if (error_number == EPIPE)
+    {
+      vt_tool_run_end (self, VT_TOOL_DONE);
+      return;
+    }
+  error = new_output_error (error_number);
+  vt_tool_run_fail (self, VT_TOOL_FAILED, error);
+}
+
 VtToolStatus
 vt_tool_status_of (const GError *error)
 {
   if (error->domain == G_OPTION_ERROR)
     return VT_TOOL_USAGE;
+  if (error->domain == VT_TOOL_ERROR)
+    return (VtToolStatus) error->code;
   if (g_error_matches (error, VT_ERROR, VT_ERROR_NOT_AUTHORISED))
     return VT_TOOL_NOT_AUTHORISED;
   return VT_TOOL_FAILED;
@@ -189,4 +203,26 @@ vt_tool_fail (gboolean json, const GError *error)
 
   tell_error (events, error);
   return vt_tool_status_of (error);
+}
+
+static void
+put_failed_cb (int error_number, void *user_data)
+{
+  int *failure = user_data;
+
+  *failure = error_number;
+}
+
+VtToolStatus
+vt_tool_put (const char *text)
+{
+  int failure = 0;
+  g_autoptr(VtToolOutput) output = vt_tool_output_new (put_failed_cb, &failure);
+  g_autoptr(GError) error = NULL;
+
+  vt_tool_output_write (output, text);
+  if (failure == 0 || failure == EPIPE)
+    return VT_TOOL_DONE;
+  error = new_output_error (failure);
+  return vt_tool_fail (FALSE, error);
 }

@@ -28,9 +28,15 @@ void         vt_tool_run_end (VtToolRun *self, VtToolStatus status);
 /* Says why (a log line and an event), and ends. Nothing, if it is ending anyway. */
 void vt_tool_run_fail (VtToolRun *self, VtToolStatus status, const GError *error);
 void vt_tool_run_finish (VtToolRun *self);
+/* Nobody can read any more what is written: ends, and well if that is because the reader left. Does
+ * nothing for EINTR. */
+void vt_tool_run_break (VtToolRun *self, int error_number);
 
 /* What an error means for the exit status. */
 VtToolStatus vt_tool_status_of (const GError *error);
+/* The text, on standard output; a reader that does not want all of it is no failure. The result is
+ * the status of a command that has nothing else to do. */
+VtToolStatus vt_tool_put (const char *text);
 /* The error's line and, with `json`, its event, for what fails before there is a run. */
 VtToolStatus vt_tool_fail (gboolean json, const GError *error);
 

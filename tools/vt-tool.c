@@ -28,6 +28,14 @@ static const Command commands[] = {
   { "server", N_ ("Open ports for clients, and pass connections on to them"), vt_tool_server },
   { "client", N_ ("Bring ports of a server to targets on this side"), vt_tool_client },
   { "demo", N_ ("Show a tunnel at work, all on this machine"), vt_tool_demo },
+  { "add", N_ ("Add a tunnel to those that the session service keeps"), vt_tool_add },
+  { "list", N_ ("List them"), vt_tool_list },
+  { "show", N_ ("Show all there is to know of one"), vt_tool_show },
+  { "open", N_ ("Open one, and wait until it is connected"), vt_tool_open },
+  { "close", N_ ("Close one"), vt_tool_close },
+  { "remove", N_ ("Close one, and forget it"), vt_tool_remove },
+  { "set-token", N_ ("Set the token that its server asks for"), vt_tool_set_token },
+  { "monitor", N_ ("Watch them, and who uses them"), vt_tool_monitor },
 };
 
 static const Command *
@@ -73,7 +81,7 @@ guess_command (const char *name)
   const char *best = NULL;
   size_t least = 3;
 
-  /* Nobody mistypes a word of more than 20 letters into one of six. */
+  /* Nobody mistypes a word of more than 20 letters into one of nine at most. */
   if (name[0] == '\0' || strlen (name) > 20)
     return NULL;
   for (size_t i = 0; i < G_N_ELEMENTS (commands); i++)
@@ -111,11 +119,12 @@ print_help (void)
       "  vtunnel-tool client --server ws://127.0.0.1:3001/ --forward 9000=localhost:3000\n",
       _ ("Examples:"));
   g_string_append_printf (text, "\n%s\n%s\n", _ ("Exit status:"),
-                          _ ("  0  ended by SIGINT (Ctrl+C) or SIGTERM\n"
+                          _ ("  0  done, or ended by SIGINT (Ctrl+C) or SIGTERM\n"
                              "  1  something failed\n"
                              "  2  wrong usage\n"
                              "  3  the server refused a forward\n"
-                             "  4  not authorised"));
+                             "  4  not authorised\n"
+                             "  5  there is no such tunnel"));
   vt_tool_print (stdout, text->str);
 }
 
