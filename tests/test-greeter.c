@@ -62,8 +62,8 @@ take_link (Fixture *self)
     .closed = closed_cb,
   };
 
+  /* The greeter stays for a while. */
   self->link = vt_greeter_take_link (self->greeter);
-  g_clear_pointer (&self->greeter, vt_greeter_free);
   vt_link_set_handlers (self->link, &handlers, self);
 }
 
