@@ -143,7 +143,8 @@ void
 reconnect_refuse (ReconnectFixture *self, const char *status, const char *fields)
 {
   g_autofree char *answer =
-      g_strdup_printf ("HTTP/1.1 %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", status, fields);
+      g_strdup_printf ("HTTP/1.1 %s\r\n%sConnection: close\r\nContent-Length: 0\r\n\r\n", status,
+                       fields);
 
   if (self->base.link != NULL)
     reconnect_drop_link (self);

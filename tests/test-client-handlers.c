@@ -65,7 +65,11 @@ closed_cb (VtClient *client, VtStream *stream, const GError *error, gpointer use
 }
 
 static void
-items_cb (GListModel *list, guint position, guint removed, guint added, gpointer user_data)
+items_cb (GListModel *list,
+          unsigned int position,
+          unsigned int removed,
+          unsigned int added,
+          gpointer user_data)
 {
   act (user_data);
 }

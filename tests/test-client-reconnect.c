@@ -241,6 +241,17 @@ begin_retry_first (ReconnectFixture *self, GCancellable *cancellable)
   g_assert_false (self->base.open.done);
 }
 
+/* Reconnecting is for who was connected. */
+static void
+test_first_fails (ReconnectFixture *self, const void *data)
+{
+  vt_client_open_async (self->base.client, NULL, open_cb, &self->base.open);
+  reconnect_refuse (self, "503 Service Unavailable", "");
+  RAW_WAIT (self->base.open.done);
+  g_assert_error (self->base.open.error, VT_ERROR, VT_ERROR_FAILED);
+  expect_state (self, VT_CLIENT_STATE_CLOSED);
+}
+
 /* The first attempt is one of many. */
 static void
 test_retry_first (ReconnectFixture *self, const void *data)
@@ -330,6 +341,7 @@ main (int argc, char *argv[])
   ADD_RECONNECT_TEST ("/client/reconnect/drop", test_drop);
   ADD_RECONNECT_TEST ("/client/reconnect/no-longer", test_no_longer);
   ADD_RECONNECT_TEST ("/client/reconnect/open-again", test_open_again);
+  ADD_RECONNECT_TEST ("/client/retry-first/not-asked-for", test_first_fails);
   ADD_RECONNECT_TEST ("/client/retry-first/succeeds", test_retry_first);
   ADD_RECONNECT_TEST ("/client/retry-first/hopeless", test_retry_first_hopeless);
   ADD_RECONNECT_TEST ("/client/retry-first/cancel", test_retry_first_cancel);

@@ -313,7 +313,7 @@ test_taken_over (ReconnectFixture *self, const void *data)
   reconnect_say_goodbye (self, 4001);
   RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_CLOSED);
   g_assert_error (vt_client_get_error (get_client (self)), VT_ERROR, VT_ERROR_CANCELLED);
-  RAW_WAIT (self->base.streams->len == 2);
+  g_assert_cmpstr (self->base.streams->str, ==, "+-");
   g_assert_error (self->base.stream_error, VT_ERROR, VT_ERROR_CANCELLED);
 }
 
@@ -325,7 +325,7 @@ test_unwanted (ReconnectFixture *self, const void *data)
   reconnect_cut (self);
   expect_state (self, VT_CLIENT_STATE_CLOSED);
   g_assert_error (vt_client_get_error (get_client (self)), VT_ERROR, VT_ERROR_FAILED);
-  RAW_WAIT (self->base.streams->len == 2);
+  g_assert_cmpstr (self->base.streams->str, ==, "+-");
   g_assert_error (self->base.stream_error, VT_ERROR, VT_ERROR_FAILED);
   g_assert_cmpstr (self->base.states->str, ==, "120");
 }
@@ -388,9 +388,11 @@ test_close (ReconnectFixture *self, const void *data)
   begin (self);
   reconnect_cut (self);
   vt_client_close_async (get_client (self), NULL, close_cb, &self->base.close);
+  g_assert_cmpint (vt_client_get_next_retry (get_client (self)), ==, 0);
+  RAW_WAIT (self->base.close.done);
   expect_state (self, VT_CLIENT_STATE_CLOSED);
   g_assert_no_error (vt_client_get_error (get_client (self)));
-  RAW_WAIT (self->base.close.done && self->base.streams->len == 2);
+  g_assert_cmpstr (self->base.streams->str, ==, "+-");
   g_assert_error (self->base.stream_error, VT_ERROR, VT_ERROR_CANCELLED);
   g_assert_cmpint (vt_forward_get_state (self->base.forward), ==, VT_FORWARD_STATE_IDLE);
   raw_settle ();
@@ -398,6 +400,29 @@ test_close (ReconnectFixture *self, const void *data)
   outcome_clear (&self->base.open);
   outcome_clear (&self->base.listen);
   begin (self);
+}
+
+/* The application changes its mind while the client is reconnecting, and once more. */
+static void
+test_no_longer (ReconnectFixture *self, const void *data)
+{
+  begin (self);
+  reconnect_cut (self);
+  vt_client_set_reconnect (get_client (self), FALSE);
+  RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_CLOSED);
+  g_assert_error (vt_client_get_error (get_client (self)), VT_ERROR, VT_ERROR_FAILED);
+  g_assert_cmpstr (self->base.streams->str, ==, "+-");
+}
+
+static void
+test_after_all (ReconnectFixture *self, const void *data)
+{
+  begin (self);
+  reconnect_cut (self);
+  vt_client_set_reconnect (get_client (self), FALSE);
+  vt_client_set_reconnect (get_client (self), TRUE);
+  RAW_WAIT (self->base.streams->len == 2);
+  expect_fresh (self);
 }
 
 static void
@@ -435,6 +460,8 @@ main (int argc, char *argv[])
   ADD_RECONNECT_TEST ("/client/resume/requests", test_requests);
   ADD_RECONNECT_TEST ("/client/resume/unlisten-lost", test_unlisten_lost);
   ADD_RECONNECT_TEST ("/client/resume/close", test_close);
+  ADD_RECONNECT_TEST ("/client/resume/no-longer", test_no_longer);
+  ADD_RECONNECT_TEST ("/client/resume/after-all", test_after_all);
   ADD_RECONNECT_TEST ("/client/resume/dispose", test_dispose);
   return g_test_run ();
 }

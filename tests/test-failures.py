@@ -21,6 +21,8 @@ from websocket import Closed, WebSocket  # noqa: E402
 Tool.frail = True
 
 MIB = 1 << 20
+# Nobody comes back: what a lost client had is free at once.
+FORGETFUL = ('--resume-timeout', '0')
 IMPATIENT = ('--ping-interval', '1', '--ping-timeout', '1')
 
 
@@ -94,7 +96,7 @@ def is_free(port):
 @test
 def a_client_is_killed():
     target = Target(echo)
-    server = Tool.server()
+    server = Tool.server(*FORGETFUL)
     other = Tool.client(server.port, f'0={target.spec}')
     assert works(other.forward_port())
     before = server.descriptors()
@@ -129,7 +131,7 @@ def a_server_is_killed():
 def a_client_stops():
     """Without a word, as one whose network is gone: the server notices, and frees everything."""
     target = Target(echo)
-    server = Tool.server(*IMPATIENT)
+    server = Tool.server(*IMPATIENT, *FORGETFUL)
     other = Tool.client(server.port, f'0={target.spec}')
     client = Tool.client(server.port, f'0={target.spec}', arguments=('--no-reconnect',))
     port = client.forward_port()
@@ -239,7 +241,7 @@ def both_directions_are_full():
 @test
 def a_hundred_clients():
     target = Target(echo)
-    server = Tool.server('--quiet')
+    server = Tool.server('--quiet', *FORGETFUL)
     before = server.descriptors()
     clients = [Tool.client(server.port, f'0={target.spec}') for _ in range(100)]
     ports = [client.forward_port() for client in clients]

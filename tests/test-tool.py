@@ -105,8 +105,7 @@ def help_and_version():
 @test
 def every_option_of_the_manual_exists():
     manual = pathlib.Path(__file__).parent.parent / 'docs' / 'tool.md'
-    commands = ('server', 'client', 'demo', 'add', 'list', 'show', 'open', 'set-token', 'monitor')
-    pages = ''.join(run(command, '--help')[1] for command in commands)
+    pages = ''.join(run(command, '--help')[1] for command in ('server', 'client', 'demo'))
     for option in set(re.findall(r'--[a-z][a-z-]+', manual.read_text(encoding='utf-8'))):
         assert option in pages, option
 
@@ -392,8 +391,11 @@ def the_server_comes_back():
     assert lost['error']['code'] == 'failed', lost
     # Attempts that fail in the same way are said once.
     with socket.create_server(('127.0.0.1', server.port)) as listener:
-        for _ in range(6):
-            listener.accept()[0].close()
+        for _ in range(4):
+            with listener.accept()[0] as sock:
+                sock.recv(65536)
+                sock.sendall(b'HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n'
+                             b'Content-Length: 0\r\n\r\n')
     again = Tool.server('--port', str(server.port))
     client.wait_events('session-opened', 2)
     opened = client.wait_events('forward-opened', 2)
@@ -402,8 +404,7 @@ def the_server_comes_back():
         sock.sendall(b'hello')
         assert receive_exactly(sock, 5) == b'hello'
     assert len(error_lines(client, 'was lost')) == 1, client.errors
-    failures = error_lines(client, 'Cannot connect')
-    assert failures and all(a != b for a, b in zip(failures, failures[1:])), client.errors
+    assert len(error_lines(client, '503')) == 1, client.errors
     assert len(error_lines(client, 'again, in a new session')) == 1, client.errors
     client.stop()
     again.stop()

@@ -88,6 +88,7 @@ vt_client_become_closed (VtClient *self, const GError *error, const GError *open
   g_autoptr(GError) open_why = open_error != NULL ? g_error_copy (open_error) : NULL;
 
   self->closings = g_ptr_array_new_with_free_func (g_object_unref);
+  self->n_closings++;
   g_object_freeze_notify (G_OBJECT (self));
   g_clear_pointer (&self->attempt, vt_client_attempt_free);
   vt_client_retry_stop (self);
@@ -109,6 +110,37 @@ vt_client_become_closed (VtClient *self, const GError *error, const GError *open
 
 /* Between two links. */
 
+void
+vt_client_give_up_session (VtClient *self, const GError *error)
+{
+  g_object_freeze_notify (G_OBJECT (self));
+  g_clear_pointer (&self->attempt, vt_client_attempt_free);
+  vt_client_retry_stop (self);
+  if (error != NULL)
+    {
+      vt_client_tunnel_abandon (self->tunnel, error);
+    }
+  else
+    {
+      vt_client_tunnel_close (self->tunnel);
+      vt_client_set_state (self, VT_CLIENT_STATE_CLOSING);
+    }
+  g_object_thaw_notify (G_OBJECT (self));
+}
+
+/* It is no use to try again. From a dispatch that is not the tunnel's. */
+static void
+close_for_good (VtClient *self, const GError *error)
+{
+  unsigned int n_closings = self->n_closings;
+
+  if (self->tunnel != NULL)
+    vt_client_tunnel_abandon_now (retire_tunnel (self), error);
+  /* Unless whoever was told has closed it. */
+  if (self->n_closings == n_closings)
+    vt_client_become_closed (self, error, error);
+}
+
 static void
 lose_link (VtClient *self, const GError *error)
 {
@@ -125,7 +157,7 @@ tunnel_suspended_cb (const GError *error, void *user_data)
 
   if (!self->reconnect)
     {
-      vt_client_become_closed (self, error, NULL);
+      vt_client_give_up_session (self, error);
       return;
     }
   g_object_freeze_notify (G_OBJECT (self));
@@ -162,6 +194,9 @@ lose_session (VtClient *self, const GError *error)
   /* What is under way asks for a session that is no more. */
   else if (self->attempt != NULL)
     vt_client_start_attempt (self);
+  /* It was given up, but is not to be any more. */
+  else if (self->retry.next == 0)
+    vt_client_retry_wait (self, 0);
   vt_client_recall_listens (self);
   g_object_thaw_notify (G_OBJECT (self));
 }
@@ -337,7 +372,7 @@ fail_attempt (VtClient *self, const VtClientFailure *failure)
   g_clear_pointer (&self->attempt, vt_client_attempt_free);
   if (failure->hopeless || !may_try_again (self))
     {
-      vt_client_become_closed (self, failure->error, failure->error);
+      close_for_good (self, failure->error);
       return;
     }
   g_object_freeze_notify (G_OBJECT (self));
@@ -416,7 +451,7 @@ start_attempt (VtClient *self)
   vt_client_retry_stop (self);
   if (headers == NULL)
     {
-      vt_client_become_closed (self, error, error);
+      close_for_good (self, error);
       return;
     }
   if (resumes)

@@ -160,7 +160,7 @@ vt_client_close_async (VtClient *self,
   task = g_task_new (self, cancellable, callback, user_data);
   g_task_set_source_tag (task, vt_client_close_async);
   g_ptr_array_add (self->closings, g_object_ref (task));
-  if (self->state != VT_CLIENT_STATE_OPEN && self->state != VT_CLIENT_STATE_CLOSING)
+  if (self->tunnel == NULL)
     {
       close_at_once (self);
       return;
@@ -168,8 +168,7 @@ vt_client_close_async (VtClient *self,
   if (cancellable != NULL)
     g_task_set_task_data (task, vt_source_watch_cancellable (cancellable, close_cancelled_cb, task),
                           vt_source_destroy);
-  vt_client_tunnel_close (self->tunnel);
-  vt_client_set_state (self, VT_CLIENT_STATE_CLOSING);
+  vt_client_give_up_session (self, NULL);
 }
 
 /**

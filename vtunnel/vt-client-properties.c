@@ -13,11 +13,43 @@
 
 GParamSpec *vt_client_props[VT_CLIENT_PROP_STREAMS + 1];
 
+/* Those of reconnection. FALSE for any other. */
+static gboolean
+get_reconnection (VtClient *self, VtClientProp property, GValue *value)
+{
+  switch (property)
+    {
+    case VT_CLIENT_PROP_RECONNECT:
+      g_value_set_boolean (value, self->reconnect);
+      break;
+    case VT_CLIENT_PROP_RECONNECT_MIN:
+      g_value_set_double (value, self->reconnect_min);
+      break;
+    case VT_CLIENT_PROP_RECONNECT_MAX:
+      g_value_set_double (value, self->reconnect_max);
+      break;
+    case VT_CLIENT_PROP_RETRY_FIRST:
+      g_value_set_boolean (value, self->retry_first);
+      break;
+    case VT_CLIENT_PROP_NEXT_RETRY:
+      g_value_set_int64 (value, self->retry.next);
+      break;
+    case VT_CLIENT_PROP_N_RESUMED:
+      g_value_set_uint (value, self->n_resumed);
+      break;
+    default:
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static void
 vt_client_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtClient *self = VT_CLIENT (object);
 
+  if (get_reconnection (self, (VtClientProp) property_id, value))
+    return;
   switch ((VtClientProp) property_id)
     {
     case VT_CLIENT_PROP_URI:
@@ -40,24 +72,6 @@ vt_client_get_property (GObject *object, unsigned int property_id, GValue *value
       break;
     case VT_CLIENT_PROP_MAX_PROTOCOL:
       g_value_set_uint (value, self->max_protocol);
-      break;
-    case VT_CLIENT_PROP_RECONNECT:
-      g_value_set_boolean (value, self->reconnect);
-      break;
-    case VT_CLIENT_PROP_RECONNECT_MIN:
-      g_value_set_double (value, self->reconnect_min);
-      break;
-    case VT_CLIENT_PROP_RECONNECT_MAX:
-      g_value_set_double (value, self->reconnect_max);
-      break;
-    case VT_CLIENT_PROP_RETRY_FIRST:
-      g_value_set_boolean (value, self->retry_first);
-      break;
-    case VT_CLIENT_PROP_NEXT_RETRY:
-      g_value_set_int64 (value, self->retry.next);
-      break;
-    case VT_CLIENT_PROP_N_RESUMED:
-      g_value_set_uint (value, self->n_resumed);
       break;
     case VT_CLIENT_PROP_PROTOCOL:
       g_value_set_uint (value, vt_client_get_protocol (self));

@@ -242,8 +242,8 @@ vt_client_get_reconnect (VtClient *self)
  * @self: a client
  * @reconnect: whether to
  *
- * Sets whether the client tries to get a lost connection back. A client that is reconnecting, and is
- * not to any more, closes.
+ * Sets whether the client tries to get a lost connection back. A client that is reconnecting, and
+ * is not to any more, closes.
  *
  * Since: 1.0
  */
@@ -259,7 +259,12 @@ vt_client_set_reconnect (VtClient *self, gboolean reconnect)
   g_object_freeze_notify (G_OBJECT (self));
   g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_RECONNECT]);
   if (!self->reconnect && self->state == VT_CLIENT_STATE_RECONNECTING)
-    vt_client_become_closed (self, self->error, NULL);
+    {
+      if (self->tunnel != NULL)
+        vt_client_give_up_session (self, self->error);
+      else
+        vt_client_become_closed (self, self->error, NULL);
+    }
   g_object_thaw_notify (G_OBJECT (self));
 }
 

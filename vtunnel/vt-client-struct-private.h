@@ -74,6 +74,7 @@ struct _VtClient {
   GPtrArray       *closings;       /* owned, of owned GTask that wait for the state closed */
   VtClientRetry    retry;
   VtClientState    state;
+  unsigned int     n_closings;    /* how often it became closed */
   unsigned int     n_resumed;
   gint64           rtt;           /* microseconds, the last one, -1: unknown */
   unsigned int     ping_interval; /* seconds */
@@ -105,6 +106,9 @@ void vt_client_start_afresh (VtClient *self);
  * notifications have been. `error` is NULL if it was the application's wish, or the server's in
  * order; a call to open the client that is not answered yet fails with `open_error`. */
 void vt_client_become_closed (VtClient *self, const GError *error, const GError *open_error);
+/* Ends the session, and closes the client when the streams were told: with `error`, of a session
+ * that has no link, or in order, as the application wishes it, if that is NULL. */
+void vt_client_give_up_session (VtClient *self, const GError *error);
 
 /* vt-client-retry.c. */
 void vt_client_retry_init (VtClient *self);

@@ -45,9 +45,11 @@ void vt_client_tunnel_free (VtClientTunnel *self);
 
 /* In order; `closed` comes when it is over. */
 void vt_client_tunnel_close (VtClientTunnel *self);
-/* Ends the streams with this error in a dispatch that comes without delay, and the rest without a
- * word to the server; then comes `closed`. Nothing happens if it is closed. */
+/* Ends the streams with this error, and the rest without a word to the server; then comes `closed`.
+ * Nothing happens if it is closed. All that in a dispatch that comes without delay; or before it
+ * returns, which must not be from within an event of this tunnel or its streams. */
 void vt_client_tunnel_abandon (VtClientTunnel *self, const GError *error);
+void vt_client_tunnel_abandon_now (VtClientTunnel *self, const GError *error);
 
 /* v2, once it is suspended: what the server is to be told in one more attempt to resume. The
  * credentials are the tunnel's. */

@@ -350,6 +350,15 @@ vt_client_tunnel_abandon (VtClientTunnel *self, const GError *error)
 }
 
 void
+vt_client_tunnel_abandon_now (VtClientTunnel *self, const GError *error)
+{
+  g_autoptr(VtClientTunnel) held = g_rc_box_acquire (self);
+
+  if (self->trunk != NULL)
+    vt_trunk_abandon (self->trunk, error);
+}
+
+void
 vt_client_tunnel_begin_attempt (VtClientTunnel *self, VtResumption *resumption)
 {
   *resumption = (VtResumption){

@@ -46,8 +46,8 @@
  * ## Lifetime
  *
  * Whoever holds a reference keeps the client alive, and so does a call to open or to close it that
- * is under way. Reconnecting does not. When the client goes, all that it does ends at once: close it first to end in
- * order.
+ * is under way. Reconnecting does not. When the client goes, all that it does ends at once: close
+ * it first to end in order.
  *
  * A client owns the forwards that it was given, until it is closed or they are taken back. Streams
  * that a target serves live as long as they last; a stream that was handed to the application is

@@ -75,6 +75,8 @@ v2_suspend (VtMux *mux)
 static void
 v2_resume (VtMux *mux)
 {
+  /* The path may be another one now. */
+  vt_mux_v2_get (mux)->min_trip = -1;
   if (mux->config.role == VT_MUX_CLIENT)
     vt_mux_v2_client_resume (vt_mux_v2_get (mux));
 }
