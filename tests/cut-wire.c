@@ -15,7 +15,7 @@
 typedef struct {
   int fd; /* owned: its other end is a side's; -1 once it was closed */
   void *tag;
-  gboolean held;      /* nothing is carried to it */
+  gboolean held;       /* nothing is carried to it */
   uint8_t bytes[STEP]; /* on their way to it */
   size_t n_bytes;
 } Side;

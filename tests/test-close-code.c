@@ -122,8 +122,8 @@ test_for_error (void)
     int error;
     unsigned int code;
   } table[] = {
-    { VT_ERROR_PROTOCOL, 1002 },  { VT_ERROR_LIMIT, 1008 },         { VT_ERROR_TIMED_OUT, 1001 },
-    { VT_ERROR_FAILED, 1002 },    { VT_ERROR_SHUTTING_DOWN, 1001 },
+    { VT_ERROR_PROTOCOL, 1002 }, { VT_ERROR_LIMIT, 1008 },         { VT_ERROR_TIMED_OUT, 1001 },
+    { VT_ERROR_FAILED, 1002 },   { VT_ERROR_SHUTTING_DOWN, 1001 },
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (table); i++)

@@ -18,6 +18,8 @@ from harness import (DEADLINE, TOOL, Target, Tool, echo, main, pattern,  # noqa:
                      receive_exactly, send_pattern, swallow, test, user, wait_until)
 from websocket import Closed, WebSocket  # noqa: E402
 
+Tool.frail = True
+
 MIB = 1 << 20
 IMPATIENT = ('--ping-interval', '1', '--ping-timeout', '1')
 
@@ -114,7 +116,7 @@ def a_client_is_killed():
 def a_server_is_killed():
     target = Target(echo)
     server = Tool.server()
-    client = Tool.client(server.port, f'0={target.spec}')
+    client = Tool.client(server.port, f'0={target.spec}', arguments=('--no-reconnect',))
     traffic = Traffic(client.forward_port())
     server.process.kill()
     traffic.wait_broken()
@@ -129,7 +131,7 @@ def a_client_stops():
     target = Target(echo)
     server = Tool.server(*IMPATIENT)
     other = Tool.client(server.port, f'0={target.spec}')
-    client = Tool.client(server.port, f'0={target.spec}')
+    client = Tool.client(server.port, f'0={target.spec}', arguments=('--no-reconnect',))
     port = client.forward_port()
     traffic = Traffic(port)
     client.process.send_signal(signal.SIGSTOP)
@@ -148,7 +150,8 @@ def a_client_stops():
 def a_server_stops():
     target = Target(echo)
     server = Tool.server()
-    client = Tool.client(server.port, f'0={target.spec}', arguments=IMPATIENT)
+    client = Tool.client(server.port, f'0={target.spec}',
+                         arguments=(*IMPATIENT, '--no-reconnect'))
     client.forward_port()
     server.process.send_signal(signal.SIGSTOP)
     assert client.wait(10) == 1

@@ -192,9 +192,9 @@ test_hello (Fixture *self, const void *data)
 static void
 test_resumption (void)
 {
-  static const char welcome[] = "{\"type\":\"welcome\",\"session\":\"s\",\"secret\":\"t\","
-                                "\"resumed\":true,\"received\":7,\"resume_timeout\":60," PEER_LIMITS
-                                "}";
+  static const char welcome[] =
+      "{\"type\":\"welcome\",\"session\":\"s\",\"secret\":\"t\","
+      "\"resumed\":true,\"received\":7,\"resume_timeout\":60," PEER_LIMITS "}";
   g_auto(VtCredentials) credentials = { g_strdup ("name"), g_strdup ("proof") };
   const VtResumption resumption = { &credentials, 5, 3 };
   g_auto(VtControl) hello = { 0 };

@@ -185,8 +185,8 @@ test_read_wrong (void)
       g_auto(VtControl) control = { 0 };
       g_autoptr(GError) error = NULL;
 
-      g_assert_false (vt_greeting_read (wrong[i].message, wrong[i].text, wrong[i].expected,
-                                        &control, &error));
+      g_assert_false (
+          vt_greeting_read (wrong[i].message, wrong[i].text, wrong[i].expected, &control, &error));
       g_assert_error (error, VT_ERROR, VT_ERROR_PROTOCOL);
     }
 }

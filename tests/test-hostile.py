@@ -57,7 +57,8 @@ class HostileServer:
 
     def __init__(self, *forwards):
         listener = socket.create_server(('127.0.0.1', 0))
-        self.client = Tool.client(listener.getsockname()[1], *forwards)
+        self.client = Tool.client(listener.getsockname()[1], *forwards,
+                                  arguments=('--no-reconnect',))
         sock, _ = listener.accept()
         sock.settimeout(20)
         listener.close()

@@ -17,9 +17,8 @@
 static void
 expect_ping (Side *side)
 {
-  g_autofree char *ping =
-      g_strdup_printf ("{\"type\":\"ping\",\"t\":%" G_GINT64_FORMAT "}",
-                       vt_clock_get_time (side->clock));
+  g_autofree char *ping = g_strdup_printf ("{\"type\":\"ping\",\"t\":%" G_GINT64_FORMAT "}",
+                                           vt_clock_get_time (side->clock));
 
   side_expect_sent (side, ping);
 }

@@ -484,8 +484,8 @@ test_schedules (void)
   for (unsigned int i = 0; i < n; i++)
     run_schedule ();
   g_test_message ("In %u schedules, %u cuts, %u resets, %u half-closes, %u refused streams; looked"
-                  " %u times at a window that had grown, %u times at a full queue, %u times at a link that"
-                  " was behind",
+                  " %u times at a window that had grown, %u times at a full queue, %u times at a"
+                  " link that was behind",
                   n, world_tally.cuts, world_tally.resets, world_tally.halves, world_tally.refused,
                   world_tally.grown, world_tally.full, world_tally.behind);
   g_assert_cmpuint (world_tally.cuts, >, n);

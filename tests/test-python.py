@@ -257,6 +257,49 @@ def a_server_that_is_not_there():
 
 
 @test
+def a_server_that_comes_back():
+    target = Target(echo)
+    pair = Pair(reconnect_min=0.01, reconnect_max=0.1)
+    client = pair.client
+    assert client.props.reconnect and not client.props.retry_first
+    forward = pair.open(target.spec)
+    port = pair.server.get_ports()[0]
+    seen = []
+    client.connect('notify::next-retry', lambda c, _: seen.append(c.props.next_retry))
+    call(pair.server, 'close')
+    wait_for(lambda: client.props.state == Vt.ClientState.RECONNECTING, 'the loss')
+    assert client.props.error is not None
+    assert client.props.error.domain == 'vt-error-quark', client.props.error
+    wait_for(lambda: any(seen), 'a time to try again')
+    pair.server = Vt.Server()
+    pair.server.listen('127.0.0.1', port)
+    wait_for(lambda: client.props.state == Vt.ClientState.OPEN, 'the client')
+    wait_for(lambda: forward.props.state == Vt.ForwardState.LISTENING, 'the port')
+    assert client.props.error is None
+    assert client.props.next_retry == client.props.n_resumed == 0
+    assert in_thread(echo_once, forward.props.bound_port) == b'hello'
+    pair.close()
+
+
+@test
+def a_client_that_comes_first():
+    nobody = Target(echo)
+    nobody.close()
+    client = Vt.Client(uri=f'ws://127.0.0.1:{nobody.port}/', reconnect_min=0.01,
+                       reconnect_max=0.1, retry_first=True)
+    results = []
+    client.open_async(None, lambda _, result: results.append(result))
+    wait_for(lambda: client.props.error is not None, 'a failure')
+    assert client.props.state == Vt.ClientState.CONNECTING and not results
+    server = Vt.Server()
+    server.listen('127.0.0.1', nobody.port)
+    wait_for(lambda: results, 'the client')
+    assert client.open_finish(results[0]) is True
+    call(client, 'close')
+    call(server, 'close')
+
+
+@test
 def streams_without_a_port():
     """A forward without a target hands its streams to the application."""
     pair = Pair()

@@ -48,14 +48,14 @@ typedef struct {
   Link *link;       /* not owned: the world's; NULL if there is none */
   gboolean attached;
   gboolean may_repeat; /* the link has said that it has room, once */
-  gboolean dives;   /* its handler does things of its own */
-  GArray *sent;     /* owned, of GBytes, not owned: what was handed in, in order */
-  guint64 n_came;   /* of the other side's, how many arrived here */
-  guint64 n_known;  /* of its own, how many the other side has said that it has */
-  guint64 next;     /* the next to go out over this link */
-  guint64 n_out;    /* how many went out over any */
-  guint64 last_ack; /* on this link, by ACK or greeting */
-  size_t kept;      /* what it should keep */
+  gboolean dives;      /* its handler does things of its own */
+  GArray *sent;        /* owned, of GBytes, not owned: what was handed in, in order */
+  guint64 n_came;      /* of the other side's, how many arrived here */
+  guint64 n_known;     /* of its own, how many the other side has said that it has */
+  guint64 next;        /* the next to go out over this link */
+  guint64 n_out;       /* how many went out over any */
+  guint64 last_ack;    /* on this link, by ACK or greeting */
+  size_t kept;         /* what it should keep */
 } Side;
 
 struct _World {

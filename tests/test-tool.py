@@ -371,11 +371,63 @@ def a_refused_forward():
     listener.close()
 
 
+QUICK = ('--reconnect-min', '0.01', '--reconnect-max', '0.05')
+
+
+def error_lines(client, word):
+    return [line for line in client.errors if word in line]
+
+
+@test
+def the_server_comes_back():
+    """Another server at the same address: a new session, with the same forwards."""
+    target = Target(echo)
+    server = Tool.server()
+    client = Tool.client(server.port, f'0={target.spec}', arguments=QUICK)
+    port = client.forward_port()
+    server.process.kill()
+    server.wait()
+    lost = client.event('session-suspended')
+    assert lost['error']['code'] == 'failed', lost
+    # Attempts that fail in the same way are said once.
+    with socket.create_server(('127.0.0.1', server.port)) as listener:
+        for _ in range(6):
+            listener.accept()[0].close()
+    again = Tool.server('--port', str(server.port))
+    client.wait_events('session-opened', 2)
+    opened = client.wait_events('forward-opened', 2)
+    assert [e['port'] for e in opened] == [port, port], opened
+    with user(port) as sock:
+        sock.sendall(b'hello')
+        assert receive_exactly(sock, 5) == b'hello'
+    assert len(error_lines(client, 'was lost')) == 1, client.errors
+    failures = error_lines(client, 'Cannot connect')
+    assert failures and all(a != b for a, b in zip(failures, failures[1:])), client.errors
+    assert len(error_lines(client, 'again, in a new session')) == 1, client.errors
+    client.stop()
+    again.stop()
+
+
+@test
+def the_token_is_taken_no_more():
+    with socket.create_server(('127.0.0.1', 0)) as listener:
+        client = Tool.client(listener.getsockname()[1], FORWARD,
+                             arguments=(*QUICK, '--retry-first'))
+        for status in ('503 Service Unavailable', '401 Unauthorized'):
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(65536)
+                sock.sendall(f'HTTP/1.1 {status}\r\nConnection: close\r\n'
+                             'Content-Length: 0\r\n\r\n'.encode())
+        assert client.wait() == 4, client.errors
+        assert len(error_lines(client, '503')) == 1, client.errors
+
+
 @test
 def the_server_goes_away():
     for way in (signal.SIGTERM, signal.SIGKILL):
         server = Tool.server()
-        client = Tool.client(server.port, FORWARD)
+        client = Tool.client(server.port, FORWARD, arguments=('--no-reconnect',))
         client.forward_port()
         server.process.send_signal(way)
         assert client.wait() == 1, client.errors
@@ -511,7 +563,7 @@ def a_client_comes_back():
     old.abort()
     session = visit.server.event('session-suspended')['session']
     visit.client = v2peer.Client(visit.server.port, greets=False)
-    visit.client.streams = old.streams
+    visit.client.streams, visit.client.received = old.streams, old.received
     visit.client.send_control('hello', session=old.greeting['session'],
                               secret=old.greeting['secret'], received=old.received,
                               **old.limits())

@@ -13,10 +13,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 import v2peer  # noqa: E402
 from attack import Victim, World, expect_close, run_all  # noqa: E402
-from harness import main, swallow, test, user  # noqa: E402
+from harness import Tool, main, swallow, test, user  # noqa: E402
 from v2peer import (ACK, CREDIT, DATA, EOF, OPEN, OPENED, RESET, ack, credit, frame,  # noqa: E402
                     opening)
 from websocket import BINARY, TEXT, Closed  # noqa: E402
+
+Tool.frail = True
 
 MIB = 1 << 20
 MESSAGE = 1 << 18

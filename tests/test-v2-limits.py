@@ -13,9 +13,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 import v2peer  # noqa: E402
 from attack import Victim, World, run_all  # noqa: E402
-from harness import in_thread, main, receive_exactly, test, user, wait_until  # noqa: E402
+from harness import (Tool, in_thread, main, receive_exactly, test, user,  # noqa: E402
+                     wait_until)
 from v2peer import CREDIT, DATA, EOF, RESET, ack, credit, frame, opening, reset  # noqa: E402
 from websocket import BINARY, CONTINUATION, PING, PONG, TEXT, Closed  # noqa: E402
+
+Tool.frail = True
 
 MIB = 1 << 20
 MESSAGE = 1 << 18

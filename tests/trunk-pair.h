@@ -9,8 +9,8 @@
 #include "vt-greeting-private.h"
 
 /* The two trunks of one session of v2, and the links between them, each over a wire that can be
- * cut. What the faces do is done here in a few lines: the client greets with what it has, the server
- * lets the session go on. Streams have users, who write what can be foretold, and read. */
+ * cut. What the faces do is done here in a few lines: the client greets with what it has, the
+ * server lets the session go on. Streams have users, who write what can be foretold, and read. */
 typedef struct _TrunkPair TrunkPair;
 
 typedef struct {

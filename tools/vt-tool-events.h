@@ -11,8 +11,8 @@
  *
  *   listening          address, port, url
  *   session-opened     server: session, address, port, protocol; client: url, protocol
- *   session-suspended  server: session
- *   session-resumed    server: session, address, port
+ *   session-suspended  server: session; client: error
+ *   session-resumed    server: session, address, port; client: url
  *   forward-opened     session (server only), address (where known), port, target (client only)
  *   stream-opened      session (server only), stream, port, user_address, user_port (where known)
  *   stream-closed      as stream-opened, and bytes_sent, bytes_received, error (if it failed)

@@ -394,8 +394,8 @@ attempt_done_cb (VtLink *link, const VtControl *welcome, void *user_data)
     begin_session (self, link, welcome);
 }
 
-void
-vt_client_start_attempt (VtClient *self)
+static void
+start_attempt (VtClient *self)
 {
   const VtClientAttemptHandlers handlers = {
     .done = attempt_done_cb,
@@ -422,6 +422,14 @@ vt_client_start_attempt (VtClient *self)
   if (resumes)
     vt_client_tunnel_begin_attempt (self->tunnel, &resumption);
   self->attempt = vt_client_attempt_new (&dial, resumes ? &resumption : NULL, &handlers, self);
+}
+
+void
+vt_client_start_attempt (VtClient *self)
+{
+  g_object_freeze_notify (G_OBJECT (self));
+  start_attempt (self);
+  g_object_thaw_notify (G_OBJECT (self));
 }
 
 void

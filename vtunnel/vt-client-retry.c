@@ -54,8 +54,9 @@ draw_wait (VtClient *self)
 void
 vt_client_retry_wait (VtClient *self, unsigned int at_least)
 {
-  gint64 wait = MAX (draw_wait (self), (gint64) at_least * G_TIME_SPAN_SECOND);
+  gint64 wait = draw_wait (self);
 
+  wait = MAX (wait, (gint64) at_least * G_TIME_SPAN_SECOND);
   self->retry.last_wait = wait;
   if (self->retry.no_wait)
     wait = 0;

@@ -8,8 +8,6 @@
 #include "vt-clock-private.h"
 #include "vt-sleep-watch-private.h"
 
-struct ifaddrs;
-
 /* Tells when it is worth trying again at once: the network has changed and is available, or the
  * machine has slept. What comes within 100 ms is told once, at their end, and not at all if the
  * network is gone again by then. That it is gone is never told: whoever tries finds out.
@@ -25,9 +23,9 @@ typedef void (*VtNetworkWatchFunc) (void *user_data);
  *
  * `monitor` is nullable: the default one, which is made the first time that anybody in the process
  * asks for it, and then stays. Making it blocks, as GLib (2.74) reads the routes from the kernel,
- * and then waits for the system bus to say whether there is a NetworkManager; in a sandbox, for the
- * session bus and the portal instead. These are milliseconds, or up to 25 s a question where a bus
- * takes questions and does not answer them. From then on nothing blocks. Its signals come from the
+ * and then waits for the system bus to say whether there is a NetworkManager; in a sandbox, first
+ * for the session bus and the portal. These are milliseconds, or up to 25 s a question where a bus
+ * takes questions and does not answer them. From then on nothing blocks. Its signals come in the
  * context that was thread-default when it was made; where nobody runs that any more, only sleep is
  * told of. */
 VtNetworkWatch *vt_network_watch_new (GNetworkMonitor    *monitor,
@@ -43,11 +41,3 @@ VtNetworkWatch *vt_network_watch_new_full (GNetworkMonitor        *monitor,
 void vt_network_watch_free (VtNetworkWatch *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtNetworkWatch, vt_network_watch_free)
-
-/* Whether the machine still has this address, on any interface: a connection from one that it has
- * lost is dead. The scope of IPv6 is ignored, and IPv4 is found in IPv6 that wraps it. TRUE for what
- * cannot be found out: NULL, no IP address, that of no interface (0.0.0.0), or when the kernel does
- * not say; and for loopback. */
-gboolean vt_network_has_address (GSocketAddress *local);
-/* The same, when these are the interfaces (nullable: there are none). */
-gboolean vt_network_has_address_among (const struct ifaddrs *interfaces, GSocketAddress *local);

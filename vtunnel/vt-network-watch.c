@@ -3,11 +3,6 @@
 
 #include "vt-network-watch-private.h"
 
-#include <ifaddrs.h>
-#include <netinet/in.h>
-#include <stdint.h>
-#include <string.h>
-
 #include "vt-source-private.h"
 
 /* A change of networks makes many signals. */
@@ -24,10 +19,10 @@ typedef struct {
 struct _VtNetworkWatch {
   GNetworkMonitor *monitor; /* owned */
   unsigned long changed_id;
-  Bell *bell;               /* owned, shared with the handler of the signal */
-  VtSleepWatch *sleep;      /* owned */
-  VtTimer *settling;        /* owned, runs while there is something to tell */
-  gboolean slept;           /* that is what there is to tell, whatever the network does */
+  Bell *bell;          /* owned, shared with the handler of the signal */
+  VtSleepWatch *sleep; /* owned */
+  VtTimer *settling;   /* owned, runs while there is something to tell */
+  gboolean slept;      /* that is what there is to tell, whatever the network does */
   VtSleepWatchOffsetFunc get_offset;
   VtNetworkWatchFunc func;
   void *user_data; /* the caller's */
@@ -177,9 +172,9 @@ vt_network_watch_new_full (GNetworkMonitor *monitor,
   else
     self->sleep = vt_sleep_watch_new (clock, slept_cb, self);
   self->bell = bell_new (self);
-  self->changed_id = g_signal_connect_data (
-      self->monitor, "network-changed", G_CALLBACK (network_changed_cb),
-      g_atomic_rc_box_acquire (self->bell), bell_release, G_CONNECT_DEFAULT);
+  self->changed_id =
+      g_signal_connect_data (self->monitor, "network-changed", G_CALLBACK (network_changed_cb),
+                             g_atomic_rc_box_acquire (self->bell), bell_release, G_CONNECT_DEFAULT);
   return self;
 }
 
@@ -193,65 +188,4 @@ vt_network_watch_free (VtNetworkWatch *self)
   vt_timer_free (self->settling);
   g_object_unref (self->monitor);
   g_free (self);
-}
-
-/* The bytes of an address, which are those of IPv4 where IPv6 only wraps it. */
-static const uint8_t *
-get_bytes (GInetAddress *address, size_t *length)
-{
-  static const uint8_t wrapping[12] = { [10] = 0xff, [11] = 0xff };
-  const uint8_t *bytes = g_inet_address_to_bytes (address);
-
-  *length = g_inet_address_get_native_size (address);
-  if (*length != 16 || memcmp (bytes, wrapping, sizeof wrapping) != 0)
-    return bytes;
-  *length = 4;
-  return bytes + sizeof wrapping;
-}
-
-static gboolean
-is_interface_address (const struct sockaddr *address, const uint8_t *bytes, size_t length)
-{
-  const void *native = address;
-
-  if (address == NULL)
-    return FALSE;
-  if (address->sa_family == AF_INET && length == 4)
-    return memcmp (&((const struct sockaddr_in *) native)->sin_addr, bytes, length) == 0;
-  if (address->sa_family == AF_INET6 && length == 16)
-    return memcmp (&((const struct sockaddr_in6 *) native)->sin6_addr, bytes, length) == 0;
-  return FALSE;
-}
-
-gboolean
-vt_network_has_address_among (const struct ifaddrs *interfaces, GSocketAddress *local)
-{
-  GInetAddress *address;
-  const uint8_t *bytes;
-  size_t length;
-
-  if (local == NULL || !G_IS_INET_SOCKET_ADDRESS (local))
-    return TRUE;
-  address = g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (local));
-  bytes = get_bytes (address, &length);
-  if (g_inet_address_get_is_loopback (address) || g_inet_address_get_is_any (address)
-      || (length == 4 && bytes[0] == 127))
-    return TRUE;
-  for (const struct ifaddrs *at = interfaces; at != NULL; at = at->ifa_next)
-    if (is_interface_address (at->ifa_addr, bytes, length))
-      return TRUE;
-  return FALSE;
-}
-
-gboolean
-vt_network_has_address (GSocketAddress *local)
-{
-  struct ifaddrs *interfaces = NULL;
-  gboolean found;
-
-  if (getifaddrs (&interfaces) != 0)
-    return TRUE;
-  found = vt_network_has_address_among (interfaces, local);
-  freeifaddrs (interfaces);
-  return found;
 }

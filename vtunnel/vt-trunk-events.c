@@ -11,11 +11,7 @@ is_live (VtTrunk *self)
 }
 
 static void
-listen_ok_cb (guint32 id,
-                  const char *address,
-                  guint16 port,
-                  gboolean confirmed,
-                  void *user_data)
+listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
 {
   VtTrunk *self = user_data;
 

@@ -3,13 +3,14 @@
 
 #include "config.h"
 
-#include "vt-trunk-struct-private.h"
+#include "vt-trunk-private.h"
 
 #include <glib/gi18n-lib.h>
 
 #include "vt-close-code-private.h"
 #include "vt-codec-binary-private.h"
 #include "vt-error.h"
+#include "vt-trunk-struct-private.h"
 
 /* How many links may still say goodbye at a time. */
 #define MAX_OLD_LINKS 4
@@ -374,7 +375,7 @@ silent_cb (void *user_data)
 {
   VtTrunk *self = user_data;
   g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT,
-                                                 _ ("Nothing was heard from the other side"));
+                                                  _ ("Nothing was heard from the other side"));
 
   if (self->freed || self->closing || self->mux == NULL)
     return;

@@ -49,7 +49,7 @@ class Victim:
         self.target = Target(serve)
         with socket.create_server(('127.0.0.1', 0)) as listener:
             self.client = Tool.client(listener.getsockname()[1], f'0={self.target.spec}',
-                                      arguments=arguments)
+                                      arguments=('--no-reconnect', *arguments))
             self.peer = v2peer.Server(listener, **options)
         if options.get('greets', True):
             self.peer.grant_listen()

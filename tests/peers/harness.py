@@ -98,6 +98,10 @@ class Tool:
 
     running = []
 
+    # What breaks stays broken, for tests of how things end: clients do not come back, and servers
+    # do not wait for them.
+    frail = False
+
     def __init__(self, *arguments, environment=None, prefix=()):
         env = dict(os.environ, **(environment or {}))
         self.process = subprocess.Popen([*prefix, TOOL, *arguments], stdout=subprocess.PIPE,
@@ -114,13 +118,14 @@ class Tool:
 
     @classmethod
     def server(cls, *arguments, **options):
-        self = cls('server', '--json', '--port', '0', *arguments, **options)
+        words = ('--resume-timeout', '0') if cls.frail else ()
+        self = cls('server', '--json', '--port', '0', *words, *arguments, **options)
         self.port = self.event('listening')['port']
         return self
 
     @classmethod
     def client(cls, port, *forwards, arguments=(), **options):
-        words = []
+        words = ['--no-reconnect'] if cls.frail else []
         for forward in forwards:
             words += ['--forward', forward]
         return cls('client', '--json', '--server', f'ws://127.0.0.1:{port}/', *words, *arguments,
