@@ -275,7 +275,7 @@ def somebody_else_has_the_port():
 
 @test
 def a_port_is_held_for_who_may_come_back():
-    """Another client is told when to try again; then it may have it."""
+    """Another client is told when it may have it."""
     with Crossing(echo, server=('--resume-timeout', '30')) as way:
         way.way.do('refuse')
         way.client.process.kill()
