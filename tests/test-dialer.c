@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "descriptors.h"
 #include "dialer-fixture.h"
 
 static void
@@ -401,6 +402,26 @@ test_descriptors (void)
   g_assert_cmpuint (raw_count_descriptors (), ==, before);
 }
 
+/* A link that is lost when the process has none left: GLib would abort. */
+static void
+test_descriptors_none (DialFixture *self, const void *data)
+{
+  struct rlimit limit;
+  VtGate *gate;
+
+  test_upgrade_tail (self, GSIZE_TO_POINTER (10));
+  gate = g_steal_pointer (&self->gate);
+  g_clear_pointer (&self->link, vt_link_free);
+  g_clear_object (&self->connection);
+  raw_settle ();
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  set_limit (0);
+  g_object_add_weak_pointer (G_OBJECT (gate), (void **) &gate);
+  g_object_unref (gate);
+  set_limit (limit.rlim_cur);
+  g_assert_null (gate);
+}
+
 #define ADD(path, data, func)                                                                      \
   g_test_add (path, DialFixture, data, dial_fixture_set_up, func, dial_fixture_tear_down)
 
@@ -444,5 +465,6 @@ main (int argc, char *argv[])
   ADD ("/dialer/address/token-to-name", "http://localhost.example.org/", test_address_secret);
   ADD ("/dialer/address/http", NULL, test_address_http);
   g_test_add_func ("/dialer/descriptors", test_descriptors);
+  ADD ("/dialer/descriptors/none", NULL, test_descriptors_none);
   return g_test_run ();
 }
