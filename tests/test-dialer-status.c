@@ -126,8 +126,8 @@ static const struct {
   { "tls-certificate", g_tls_error_quark, G_TLS_ERROR_BAD_CERTIFICATE, TRUE },
   { "tls-unavailable", g_tls_error_quark, G_TLS_ERROR_UNAVAILABLE, TRUE },
   { "tls-asks-for-one", g_tls_error_quark, G_TLS_ERROR_CERTIFICATE_REQUIRED, TRUE },
-  { "no-http", soup_session_error_quark, SOUP_SESSION_ERROR_PARSING, TRUE },
-  { "no-websocket", soup_websocket_error_quark, SOUP_WEBSOCKET_ERROR_BAD_HANDSHAKE, TRUE },
+  { "no-http", soup_session_error_quark, SOUP_SESSION_ERROR_PARSING, FALSE },
+  { "no-websocket", soup_websocket_error_quark, SOUP_WEBSOCKET_ERROR_BAD_HANDSHAKE, FALSE },
 };
 
 static void

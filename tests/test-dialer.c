@@ -1,6 +1,7 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "descriptors.h"
 #include "dialer-fixture.h"
 
 static void
@@ -163,37 +164,39 @@ static const struct {
   const char *answer;
   int code;
   const char *part;
+  gboolean hopeless;
 } answers[] = {
   { "ok", "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", VT_ERROR_NOT_A_TUNNEL,
-    "/: the server answered 200 OK: no WebSocket there" },
+    "/: the server answered 200 OK: no WebSocket there", TRUE },
   { "ok-without-end", "HTTP/1.1 200 OK\r\n\r\ndata: for ever", VT_ERROR_NOT_A_TUNNEL,
-    "the server answered 200 OK" },
+    "the server answered 200 OK", TRUE },
   { "bad-request", "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n", VT_ERROR_NOT_A_TUNNEL,
-    "400 Bad Request" },
+    "400 Bad Request", TRUE },
   { "unauthorised", "HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n",
-    VT_ERROR_NOT_AUTHORISED, "401 Unauthorized" },
+    VT_ERROR_NOT_AUTHORISED, "401 Unauthorized", TRUE },
   { "challenge",
     "HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic realm=\"x\"\r\nContent-Length: 0\r\n\r\n",
-    VT_ERROR_NOT_AUTHORISED, "401 Unauthorized" },
+    VT_ERROR_NOT_AUTHORISED, "401 Unauthorized", TRUE },
   { "forbidden", "HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n", VT_ERROR_NOT_AUTHORISED,
-    "403 Forbidden" },
+    "403 Forbidden", TRUE },
   { "not-found", "HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", VT_ERROR_NOT_A_TUNNEL,
-    "404 Not Found: no WebSocket there" },
+    "404 Not Found: no WebSocket there", TRUE },
   { "redirect",
     "HTTP/1.1 302 Found\r\nLocation: http://other.example/\"x\r\nContent-Length: 0\r\n\r\n",
-    VT_ERROR_NOT_A_TUNNEL, "points to http://other.example/\\\"x, which is not followed" },
+    VT_ERROR_NOT_A_TUNNEL, "points to http://other.example/\\\"x, which is not followed", TRUE },
   { "proxy", "HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n",
-    VT_ERROR_NOT_AUTHORISED, "proxy" },
-  { "phrase", "HTTP/1.1 500 \x1b[31mred\r\nContent-Length: 0\r\n\r\n", VT_ERROR_FAILED, "500 \\" },
+    VT_ERROR_NOT_AUTHORISED, "proxy", TRUE },
+  { "phrase", "HTTP/1.1 500 \x1b[31mred\r\nContent-Length: 0\r\n\r\n", VT_ERROR_FAILED, "500 \\",
+    FALSE },
   { "wrong-key",
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Accept: AAAA\r\n\r\n",
-    VT_ERROR_NOT_A_TUNNEL, "no WebSocket there" },
+    VT_ERROR_NOT_A_TUNNEL, "no WebSocket there", FALSE },
   { "extension-not-offered",
     "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
     "Sec-WebSocket-Extensions: permessage-deflate\r\nSec-WebSocket-Accept: AAAA\r\n\r\n",
-    VT_ERROR_NOT_A_TUNNEL, "no WebSocket there" },
-  { "not-http", "SSH-2.0-OpenSSH_9.2\r\n\r\n", VT_ERROR_NOT_A_TUNNEL, "no WebSocket there" },
+    VT_ERROR_NOT_A_TUNNEL, "no WebSocket there", FALSE },
+  { "not-http", "SSH-2.0-OpenSSH_9.2\r\n\r\n", VT_ERROR_NOT_A_TUNNEL, "no WebSocket there", FALSE },
 };
 
 static void
@@ -208,7 +211,7 @@ test_answer (DialFixture *self, const void *data)
   head = raw_link_read_head (link);
   raw_link_send (link, answers[i].answer, strlen (answers[i].answer));
   dial_fixture_expect_error (self, answers[i].code, answers[i].part);
-  dial_fixture_expect_outcome (self, answers[i].code != VT_ERROR_FAILED, 0);
+  dial_fixture_expect_outcome (self, answers[i].hopeless, 0);
   /* libsoup may keep a connection that was answered in full for the next request. */
   soup_session_abort (self->session);
   RAW_WAIT (raw_link_is_ended (link));
@@ -226,6 +229,54 @@ test_answer_none (DialFixture *self, const void *data)
   raw_link_free (link);
   dial_fixture_expect_error (self, VT_ERROR_FAILED, host);
   dial_fixture_expect_outcome (self, FALSE, 0);
+}
+
+static char *
+complete (const char *request)
+{
+  const char *key = strstr (request, "Sec-WebSocket-Key: ") + strlen ("Sec-WebSocket-Key: ");
+  g_autofree char *salted = g_strdup_printf ("%.24s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
+  g_autoptr(GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA1);
+  uint8_t digest[20];
+  gsize length = sizeof digest;
+  g_autofree char *accept = NULL;
+
+  g_checksum_update (checksum, (const guchar *) salted, -1);
+  g_checksum_get_digest (checksum, digest, &length);
+  accept = g_base64_encode (digest, length);
+  return g_strdup_printf ("HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                          "Connection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n"
+                          "Sec-WebSocket-Protocol: new\r\n\r\n",
+                          accept);
+}
+
+/* A connection that ends within the answer is no tunnel to anybody, nor does it tell that there is
+ * none: waiting may mend it. */
+static void
+test_answer_cut (void)
+{
+  size_t length = 1;
+
+  for (size_t i = 0; i < length; i++)
+    {
+      DialFixture fixture = { .subprotocols = subprotocols };
+      g_autofree char *head = NULL;
+      g_autofree char *answer = NULL;
+      RawLink *link;
+
+      dial_fixture_set_up (&fixture, NULL);
+      dial_fixture_start (&fixture);
+      link = raw_server_wait_link (fixture.server);
+      head = raw_link_read_head (link);
+      answer = complete (head);
+      length = strlen (answer);
+      raw_link_send (link, answer, i);
+      raw_link_free (link);
+      RAW_WAIT (fixture.done);
+      g_assert_nonnull (fixture.error);
+      dial_fixture_expect_outcome (&fixture, FALSE, 0);
+      dial_fixture_tear_down (&fixture, NULL);
+    }
 }
 
 static void
@@ -351,6 +402,26 @@ test_descriptors (void)
   g_assert_cmpuint (raw_count_descriptors (), ==, before);
 }
 
+/* A link that is lost when the process has none left: GLib would abort. */
+static void
+test_descriptors_none (DialFixture *self, const void *data)
+{
+  struct rlimit limit;
+  VtGate *gate;
+
+  test_upgrade_tail (self, GSIZE_TO_POINTER (10));
+  gate = g_steal_pointer (&self->gate);
+  g_clear_pointer (&self->link, vt_link_free);
+  g_clear_object (&self->connection);
+  raw_settle ();
+  g_assert_cmpint (getrlimit (RLIMIT_NOFILE, &limit), ==, 0);
+  set_limit (0);
+  g_object_add_weak_pointer (G_OBJECT (gate), (void **) &gate);
+  g_object_unref (gate);
+  set_limit (limit.rlim_cur);
+  g_assert_null (gate);
+}
+
 #define ADD(path, data, func)                                                                      \
   g_test_add (path, DialFixture, data, dial_fixture_set_up, func, dial_fixture_tear_down)
 
@@ -377,6 +448,7 @@ main (int argc, char *argv[])
       ADD (path, GSIZE_TO_POINTER (i), test_answer);
     }
   ADD ("/dialer/answer/none", NULL, test_answer_none);
+  g_test_add_func ("/dialer/answer/cut", test_answer_cut);
   ADD ("/dialer/refused", NULL, test_refused);
   ADD ("/dialer/cancel/before", NULL, test_cancel_before);
   ADD ("/dialer/cancel/connecting", NULL, test_cancel_connecting);
@@ -393,5 +465,6 @@ main (int argc, char *argv[])
   ADD ("/dialer/address/token-to-name", "http://localhost.example.org/", test_address_secret);
   ADD ("/dialer/address/http", NULL, test_address_http);
   g_test_add_func ("/dialer/descriptors", test_descriptors);
+  ADD ("/dialer/descriptors/none", NULL, test_descriptors_none);
   return g_test_run ();
 }

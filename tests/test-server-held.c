@@ -94,7 +94,10 @@ expect_refusal (V2Peer *client, guint16 port, const char *rest)
     g_error ("Expected “%s” in %s", rest, answer);
 }
 
-#define HELD "is held for a client that has lost its connection\",\"retry_after\":"
+/* For people, and for programs. */
+#define HELD(seconds)                                                                              \
+  "is held for a client that has lost its connection; it may be free in " seconds                  \
+  " s\",\"retry_after\":" seconds "}"
 
 static void
 test_retry_after (Held *self, const void *data)
@@ -107,11 +110,11 @@ test_retry_after (Held *self, const void *data)
   second = enter_as (self, NULL);
   expect_refusal (second, port, "is already in use\"}");
   lose (self, first);
-  expect_refusal (second, port, HELD "60}");
+  expect_refusal (second, port, HELD ("60"));
   time_skip (50 * G_TIME_SPAN_SECOND);
-  expect_refusal (second, port, HELD "10}");
+  expect_refusal (second, port, HELD ("10"));
   time_skip (9500 * G_TIME_SPAN_MILLISECOND);
-  expect_refusal (second, port, HELD "1}");
+  expect_refusal (second, port, HELD ("1"));
   time_skip (G_TIME_SPAN_SECOND);
   raw_settle ();
   server_fixture_expect (&self->fixture, "-session!11 ");
@@ -172,7 +175,7 @@ test_no_takeover (Held *self, const void *data)
   guint16 port = v2_peer_listen (first, 1, 0);
 
   lose (self, first);
-  expect_refusal (second, port, HELD "60}");
+  expect_refusal (second, port, HELD ("60"));
   server_fixture_expect_silence (&self->fixture);
   g_assert_true (server_fixture_is_open (port));
 }
@@ -205,7 +208,7 @@ test_no_half_takeover (Held *self, const void *data)
     }
   lose (self, own);
   lose (self, foreign);
-  expect_refusal (second, port, HELD "60}");
+  expect_refusal (second, port, HELD ("60"));
   server_fixture_expect_silence (&self->fixture);
 }
 

@@ -69,8 +69,9 @@ is_passing (unsigned int status)
          || status == STATUS_TOO_EARLY || status == STATUS_TOO_MANY_REQUESTS;
 }
 
-/* An upgrade that is none of ours, or no HTTP at all. A connection that is cut within the head of
- * an answer is not told apart from that: libsoup takes what came for all of it. */
+/* An upgrade that is none of ours, or no HTTP at all; or a connection that was cut within the head
+ * of an answer, since libsoup takes what came for all of it. So it can be mended by waiting: whoever
+ * has not been there before does not wait. */
 static gboolean
 is_foreign (const GError *error)
 {
@@ -204,6 +205,6 @@ vt_dialer_error_judge (const VtDialerFailure *failure, const GError *error)
       outcome.retry_after = get_retry_after (failure->message, status);
     }
   else if (!failure->timed_out)
-    outcome.hopeless = is_foreign (error) || is_proxy_refusal (error) || is_distrust (error);
+    outcome.hopeless = is_proxy_refusal (error) || is_distrust (error);
   return outcome;
 }

@@ -5,7 +5,9 @@
 
 #include "vt-dialer-private.h"
 
+#include <fcntl.h>
 #include <glib/gi18n-lib.h>
+#include <unistd.h>
 
 #include "vt-clock-private.h"
 #include "vt-dialer-error-private.h"
@@ -24,6 +26,10 @@
  * Frames that came in one segment with the answer stand in the buffer of libsoup's stream. They
  * are read from there and put before everything else; from then on the gate works on the bare
  * socket. Over TLS it goes through libsoup's stream, which adds nothing once its buffer is empty.
+ *
+ * Of an answer that is cut within its head, libsoup takes what came for all of it: even for an
+ * upgrade, and one without a subprotocol if that is what is missing. So a connection that has
+ * nothing behind its upgrade but the end is none.
  */
 typedef struct {
   SoupMessage *message;           /* owned */
@@ -43,14 +49,32 @@ typedef struct {
 #define DRAIN_SIZE (64 * 1024)
 #define FIRST_CONNECTION_KEY "vtunnel-first-connection"
 
+/* GLib aborts when it makes a context and there is no descriptor to wake it up with. */
+static gboolean
+can_make_context (void)
+{
+  int fd = open ("/", O_RDONLY | O_CLOEXEC);
+
+  if (fd < 0)
+    return FALSE;
+  close (fd);
+  return TRUE;
+}
+
 /* Lets go of libsoup's own connection, whose stream is closed by now. It closes it once more, in
  * its way: asynchronously, keeping itself alive meanwhile. A context of its own sees to it that
  * this does not depend on the owner's main loop, which may never run again. */
 static void
 drop_first_connection (void *connection)
 {
-  g_autoptr(GMainContext) context = g_main_context_new ();
+  g_autoptr(GMainContext) context = NULL;
 
+  if (!can_make_context ())
+    {
+      g_object_unref (connection);
+      return;
+    }
+  context = g_main_context_new ();
   g_main_context_push_thread_default (context);
   g_object_unref (connection);
   while (g_main_context_iteration (context, FALSE))
@@ -75,29 +99,21 @@ find_bare_socket (GIOStream *stream)
   return G_IS_SOCKET_CONNECTION (base) ? g_steal_pointer (&base) : NULL;
 }
 
+/* `over` becomes TRUE if there is nothing behind the answer, and never will be. */
 static VtGate *
-lay_gate (SoupWebsocketConnection *first)
+lay_gate (SoupWebsocketConnection *first, gboolean *over)
 {
   GIOStream *stream = soup_websocket_connection_get_io_stream (first);
   GPollableInputStream *input = G_POLLABLE_INPUT_STREAM (g_io_stream_get_input_stream (stream));
   g_autoptr(GIOStream) bare = find_bare_socket (stream);
-  g_autofree uint8_t *buffer = NULL;
-  VtGate *gate;
-  gssize length;
+  g_autofree uint8_t *buffer = g_malloc (DRAIN_SIZE);
+  VtGate *gate = vt_gate_new (bare != NULL ? bare : stream);
+  gssize length = g_pollable_input_stream_read_nonblocking (input, buffer, DRAIN_SIZE, NULL, NULL);
 
-  if (bare == NULL)
-    {
-      gate = vt_gate_new (stream);
-    }
-  else
-    {
-      gate = vt_gate_new (bare);
-      buffer = g_malloc (DRAIN_SIZE);
-      /* An end or an error is met again by the gate. */
-      length = g_pollable_input_stream_read_nonblocking (input, buffer, DRAIN_SIZE, NULL, NULL);
-      if (length > 0)
-        vt_gate_unread (gate, buffer, length);
-    }
+  /* An error is met again by the gate. */
+  *over = length == 0;
+  if (length > 0)
+    vt_gate_unread (gate, buffer, length);
   g_object_set_data_full (G_OBJECT (gate), FIRST_CONNECTION_KEY, g_object_ref (first),
                           drop_first_connection);
   return gate;
@@ -107,7 +123,8 @@ lay_gate (SoupWebsocketConnection *first)
 static void
 discard_first_connection (SoupWebsocketConnection *first)
 {
-  g_autoptr(VtGate) gate = lay_gate (first);
+  gboolean over;
+  g_autoptr(VtGate) gate = lay_gate (first, &over);
 
   g_object_unref (first);
   vt_gate_abort (gate, FALSE);
@@ -340,6 +357,7 @@ vt_dialer_dial_finish (GAsyncResult *result,
 {
   GTask *task = G_TASK (result);
   Dial *self = g_task_get_task_data (task);
+  gboolean over;
 
   g_return_val_if_fail (g_task_is_valid (result, NULL), FALSE);
 
@@ -351,7 +369,15 @@ vt_dialer_dial_finish (GAsyncResult *result,
 
   /* Made here, and not earlier, so that no dispatch comes between the connection that reads and
    * whoever listens to it. */
-  *gate = lay_gate (self->first);
+  *gate = lay_gate (self->first, &over);
+  if (over)
+    {
+      g_clear_object (&self->first);
+      vt_gate_abort (*gate, FALSE);
+      g_clear_object (gate);
+      g_set_error_literal (error, VT_ERROR, VT_ERROR_FAILED, _ ("The connection was lost"));
+      return FALSE;
+    }
   *connection =
       soup_websocket_connection_new (G_IO_STREAM (*gate),
                                      soup_websocket_connection_get_uri (self->first),

@@ -73,8 +73,9 @@ occupy (VtServerSession *self, Port *port, unsigned int *retry_after, GError **e
     return TRUE;
   if (*retry_after > 0)
     g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE,
-                 _ ("Port %u is held for a client that has lost its connection"),
-                 vt_forward_get_listen_port (port->forward));
+                 _ ("Port %u is held for a client that has lost its connection; it may be free in "
+                    "%u s"),
+                 vt_forward_get_listen_port (port->forward), *retry_after);
   else
     g_propagate_error (error, g_steal_pointer (&reason));
   return FALSE;
