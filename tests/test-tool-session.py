@@ -3,80 +3,23 @@
 # SPDX-License-Identifier: MIT
 """The commands for the tunnels of the session service, against one that does as it is told."""
 
-import contextlib
 import json
 import os
 import pathlib
 import re
-import shlex
 import signal
-import subprocess
 import sys
 
 PEERS = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers')
 sys.path.insert(0, PEERS)
 
 import mockservice  # noqa: E402
-from harness import DEADLINE, TOOL, main, test, wait_until  # noqa: E402
+from asking import NAMED, SERVER, fails, finish, run, session, start, succeeds  # noqa: E402
+from harness import main, test, wait_until  # noqa: E402
 from mockservice import BUS_NAME  # noqa: E402
 
-SERVER = 'wss://tunnel.example.org/'
-NAMED = ('show', 'open', 'close', 'remove', 'set-token')
+
 COMMANDS = ('add', 'list', *NAMED, 'monitor')
-DBUS_ERROR = 'org.freedesktop.DBus.Error.'
-
-
-@contextlib.contextmanager
-def session(start=None):
-    """A bus, and a service on it unless the bus is to start one."""
-    bus = mockservice.Bus(start)
-    service = None if start else mockservice.Service(bus.address)
-    try:
-        if service:
-            service.environment = bus.environment
-            service.bus_process = bus.process
-        yield service or bus
-    finally:
-        if service:
-            service.close()
-        bus.close()
-
-
-def run(world, *arguments, stdin='', **environment):
-    """Runs the tool to its end: (status, standard output, standard error)."""
-    env = dict(os.environ, **world.environment)
-    done = subprocess.run([TOOL, *arguments], capture_output=True, text=True, timeout=DEADLINE,
-                          env=dict(env, **environment), input=stdin)
-    return done.returncode, done.stdout, done.stderr
-
-
-def succeeds(world, *arguments, **options):
-    status, output, errors = run(world, *arguments, **options)
-    assert status == 0, (arguments, status, errors)
-    return output, errors
-
-
-def fails(world, status, culprit, *arguments, **options):
-    """With this status, and one line that names the culprit and no error of the bus."""
-    got, output, errors = run(world, *arguments, **options)
-    lines = [line for line in errors.splitlines() if line.startswith('vtunnel-tool: ')]
-    assert got == status, (arguments, got, errors)
-    assert output == '', output
-    assert len(lines) == 1 and culprit in lines[0], (culprit, errors)
-    assert 'GDBus' not in errors and 'org.freedesktop' not in errors, errors
-    return errors
-
-
-def start(world, *arguments):
-    return subprocess.Popen([TOOL, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                            stdin=subprocess.DEVNULL, text=True,
-                            env=dict(os.environ, **world.environment))
-
-
-def finish(process, status):
-    output, errors = process.communicate(timeout=DEADLINE)
-    assert process.returncode == status, (process.returncode, output, errors)
-    return output, errors
 
 
 @test
@@ -273,117 +216,6 @@ def close_and_remove():
 
 
 @test
-def no_such_tunnel():
-    with session() as service:
-        for command in NAMED:
-            fails(service, 5, 'There is no tunnel “web”', command, 'web', stdin='secret\n')
-        fails(service, 5, 'There is no tunnel “web”', 'monitor', 'web')
-        service.add('web')
-        service.add('web')
-        for command in NAMED:
-            fails(service, 5, 'Several tunnels are called “web”', command, 'web', stdin='secret\n')
-        # Removed between being found and being used.
-        service.failures['Open'] = (DBUS_ERROR + 'UnknownObject', 'no such object')
-        fails(service, 5, 'There is no tunnel “id-1”', 'open', 'id-1')
-
-
-@test
-def errors_by_name():
-    """Whatever a call fails with: the text of the service, or a word about the bus."""
-    own = BUS_NAME + '.Error.'
-    cases = [
-        (own + 'NotAuthorised', 4, 'as the service says'),
-        (own + 'PermissionDenied', 1, 'as the service says'),
-        (own + 'ConnectionFailed', 1, 'as the service says'),
-        (own + 'Tls', 1, 'as the service says'),
-        (own + 'AddressInUse', 1, 'as the service says'),
-        (own + 'Protocol', 1, 'as the service says'),
-        (own + 'SecretsUnavailable', 1, 'as the service says'),
-        (own + 'Limit', 1, 'as the service says'),
-        (own + 'InvalidArgument', 2, 'as the service says'),
-        (own + 'OfALaterVersion', 1, 'as the service says'),
-        ('com.example.Whatever', 1, 'as the service says'),
-        (DBUS_ERROR + 'InvalidArgs', 2, 'as the service says'),
-        (DBUS_ERROR + 'UnknownMethod', 1, 'version'),
-        (DBUS_ERROR + 'AccessDenied', 1, 'permit'),
-        (DBUS_ERROR + 'NoReply', 1, 'ended before it answered'),
-        (DBUS_ERROR + 'Timeout', 1, 'does not answer'),
-    ]
-    with session() as service:
-        service.add('web')
-        for name, status, text in cases:
-            service.failures = {'Close': (name, 'as the service says')}
-            fails(service, status, text, 'close', 'web')
-        service.failures = {m: (own + 'Limit', 'too\nmany\x1b[2J') for m in
-                            ('CreateTunnel', 'Open', 'Delete', 'SetSecrets', 'GetStatistics')}
-        escaped = 'too\\u000amany\\u001b[2J'
-        fails(service, 1, escaped, 'add', 'x', '--server', SERVER, '--forward', '0=80')
-        fails(service, 1, escaped, 'open', 'web')
-        fails(service, 1, escaped, 'remove', 'web')
-        fails(service, 1, escaped, 'show', 'web')
-        fails(service, 1, escaped, 'set-token', 'web', stdin='x')
-
-
-class Nowhere:
-    environment = {'DBUS_SESSION_BUS_ADDRESS': 'unix:path=/nonexistent/bus'}
-
-
-def each_command():
-    yield 'add', 'web', '--server', SERVER, '--forward', '0=80'
-    yield ('list',)
-    for command in NAMED:
-        yield command, 'web'
-
-
-@test
-def no_bus():
-    for command in each_command():
-        fails(Nowhere, 1, 'There is no session bus', *command, stdin='x')
-    fails(Nowhere, 1, 'There is no session bus', 'monitor')
-
-
-@test
-def no_service():
-    with session() as service:
-        service.disown()
-        for command in each_command():
-            fails(service, 1, 'not installed', *command, stdin='x')
-    with session('/bin/false') as bus:
-        for command in each_command():
-            fails(bus, 1, 'cannot be started', *command, stdin='x')
-
-
-@test
-def the_bus_starts_the_service():
-    mock = shlex.join([sys.executable, os.path.join(PEERS, 'mockservice.py'), 'web', 'db'])
-    with session(mock) as bus:
-        output, _ = succeeds(bus, 'list', '--json')
-        assert [json.loads(line)['name'] for line in output.splitlines()] == ['db', 'web']
-
-
-@test
-def a_service_that_never_answers():
-    with session() as service:
-        service.add('web')
-        service.hanging = {'all'}
-        for command in each_command():
-            fails(service, 1, 'does not answer', *command, '--timeout', '1', stdin='x')
-        service.hanging = {'GetStatistics', 'Open', 'Delete', 'Close', 'SetSecrets'}
-        for command in NAMED:
-            fails(service, 1, 'does not answer', command, 'web', '--timeout', '1', stdin='x')
-
-
-@test
-def the_service_ends_while_it_is_asked():
-    with session() as service:
-        service.hanging = {'FindTunnel'}
-        process = start(service, 'close', 'web')
-        wait_until(lambda: service.unanswered)
-        service.do(lambda: service.bus.close_sync(None))
-        assert 'ended before it answered' in finish(process, 1)[1]
-
-
-@test
 def the_list():
     with session() as service:
         assert succeeds(service, 'list') == (
@@ -453,40 +285,6 @@ def show():
 
 
 @test
-def hostile_names():
-    """Nothing that the service says gets to a terminal as it is."""
-    with session() as service:
-        name = 'a\x1b]0;x\x07\x9b2J\u202e\nb'
-        tunnel = service.add(name, Uri='wss://\x1b[31m/')
-        tunnel.error('Limit', '\x1b[2J')
-        for arguments in (('list',), ('show', name), ('show', 'id-1'), ('close', name)):
-            output, errors = succeeds(service, *arguments)
-            text = (output + errors).replace('\n', '')
-            assert text.isprintable(), (arguments, text)
-            assert 'a\\u001b]0;x\\u0007\\u009b2J\\u202e\\u000ab' in text, text
-        fails(service, 5, 'b\\u001bc', 'show', 'b\x1bc')
-        raw = subprocess.run([TOOL, 'show', b'\xff'], env=dict(os.environ, **service.environment),
-                             capture_output=True, check=False)
-        assert raw.returncode == 2 and raw.stderr.startswith(b'vtunnel-tool: '), raw
-
-
-@test
-def output_that_nobody_takes():
-    with session() as service:
-        service.add('web')
-        env = dict(os.environ, **service.environment)
-        with open('/dev/full', 'w', encoding='ascii') as full:
-            done = subprocess.run([TOOL, 'list'], stdout=full, stderr=subprocess.PIPE, text=True,
-                                  env=env, timeout=DEADLINE, check=False)
-        assert done.returncode == 1 and 'standard output' in done.stderr, done
-        for command in (('list',), ('monitor',)):
-            process = start(service, *command)
-            process.stdout.close()
-            process.stdout = None
-            finish(process, 0)
-
-
-@test
 def a_token_from_standard_input():
     with session() as service:
         tunnel = service.add('web')
@@ -503,65 +301,6 @@ def a_token_from_standard_input():
         assert tunnel.secrets is None
         service.failures['SetSecrets'] = (BUS_NAME + '.Error.SecretsUnavailable', 'Locked')
         fails(service, 1, 'Locked; --storage', 'set-token', 'web', stdin='x')
-
-
-@test
-def monitor_in_a_pipe():
-    """A line for each change, at once."""
-    with session() as service:
-        tunnel = service.add('web')
-        process = start(service, 'monitor')
-
-        def line():
-            text = process.stdout.readline()
-            assert re.match(r'20\d\d-\d\d-\d\d \d\d:\d\d:\d\d ', text), text
-            return text[20:].rstrip('\n')
-        assert line() == 'web: inactive'
-        tunnel.set(State='connecting')
-        assert line() == 'web: connecting: wss://tunnel.example.org/'
-        tunnel.connect()
-        assert line() == 'web: connected: wss://tunnel.example.org/'
-        assert line() == 'web: 41000 → localhost:3000: listening'
-        tunnel.set(ActiveStreams=3)
-        assert line() == 'web: 3 streams'
-        other = service.add('\x1b[31mdb')
-        assert line() == '\\u001b[31mdb: inactive'
-        other.remove()
-        assert line() == '\\u001b[31mdb: removed'
-        service.disown()
-        assert 'is not running' in line()
-        service.do(service.own)
-        assert line() == 'web: connected: wss://tunnel.example.org/'
-        process.send_signal(signal.SIGTERM)
-        finish(process, 0)
-
-
-@test
-def monitor_of_one():
-    with session() as service:
-        tunnel, other = service.add('web'), service.add('db')
-        process = start(service, 'monitor', 'web')
-        assert 'web: inactive' in process.stdout.readline()
-        other.connect()
-        tunnel.set(State='connecting')
-        assert 'web: connecting' in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        assert 'db' not in finish(process, 0)[0]
-
-
-@test
-def monitor_without_a_service():
-    """It waits for one."""
-    with session() as service:
-        service.disown()
-        process = start(service, 'monitor')
-        assert 'not installed' in process.stdout.readline()
-        service.add('web')
-        service.do(service.own)
-        assert 'web: inactive' in process.stdout.readline()
-        service.bus_process.terminate()
-        _, errors = finish(process, 1)
-        assert 'The session bus has ended' in errors, errors
 
 
 @test
