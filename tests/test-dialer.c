@@ -238,7 +238,7 @@ complete (const char *request)
   g_autofree char *salted = g_strdup_printf ("%.24s258EAFA5-E914-47DA-95CA-C5AB0DC85B11", key);
   g_autoptr(GChecksum) checksum = g_checksum_new (G_CHECKSUM_SHA1);
   uint8_t digest[20];
-  gsize length = sizeof digest;
+  size_t length = sizeof digest;
   g_autofree char *accept = NULL;
 
   g_checksum_update (checksum, (const guchar *) salted, -1);

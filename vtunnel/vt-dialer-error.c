@@ -70,8 +70,8 @@ is_passing (unsigned int status)
 }
 
 /* An upgrade that is none of ours, or no HTTP at all; or a connection that was cut within the head
- * of an answer, since libsoup takes what came for all of it. So it can be mended by waiting: whoever
- * has not been there before does not wait. */
+ * of an answer, since libsoup takes what came for all of it. So it can be mended by waiting:
+ * whoever has not been there before does not wait. */
 static gboolean
 is_foreign (const GError *error)
 {
