@@ -1,8 +1,6 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "config.h"
-
 #include "ws-pair.h"
 
 #include <fcntl.h>
@@ -274,40 +272,6 @@ test_pause (void)
   close (fd);
 }
 
-#ifdef HAVE_EPOLL
-/* The turn of the main loop that finds the socket readable is the one in which it is read. */
-static void
-test_same_turn (void)
-{
-  Heard heard = { 0 };
-  int fd = -1;
-  g_autoptr(GIOStream) base = ws_stream_to_fd (&fd);
-  g_autoptr(GByteArray) frame = g_byte_array_new ();
-  VtGate *gate = vt_gate_new (base);
-  SoupWebsocketConnection *server = websocket_over (gate, TRUE, &heard);
-
-  ws_add_frame (frame, 0x81, "hello", 5);
-  while (g_main_context_iteration (NULL, FALSE))
-    continue;
-  for (unsigned int i = 1; i <= 3; i++)
-    {
-      g_assert_cmpint (send (fd, frame->data, frame->len, MSG_NOSIGNAL), ==, frame->len);
-      g_assert_true (g_main_context_iteration (NULL, FALSE));
-      g_assert_cmpuint (heard.n_messages, ==, i);
-      g_assert_false (g_main_context_pending (NULL));
-    }
-
-  /* It is not handed on early to somebody who must not have it. */
-  vt_gate_set_paused (gate, TRUE);
-  g_assert_cmpint (send (fd, frame->data, frame->len, MSG_NOSIGNAL), ==, frame->len);
-  while (g_main_context_iteration (NULL, FALSE))
-    continue;
-  g_assert_cmpuint (heard.n_messages, ==, 3);
-  finish (&server, &gate);
-  close (fd);
-}
-#endif
-
 static void
 slow_message_cb (SoupWebsocketConnection *connection, int type, GBytes *message, void *user_data)
 {
@@ -528,9 +492,6 @@ main (int argc, char **argv)
   g_test_add_func ("/gate/exchange/pipes", test_exchange_pipes);
   g_test_add_func ("/gate/output/gather", test_gather);
   g_test_add_func ("/gate/input/pause", test_pause);
-#ifdef HAVE_EPOLL
-  g_test_add_func ("/gate/input/same-turn", test_same_turn);
-#endif
   g_test_add_func ("/gate/input/turn", test_turn);
   g_test_add_func ("/gate/input/budget", test_budget);
   g_test_add_func ("/gate/guard/pings", test_pings);

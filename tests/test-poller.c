@@ -28,7 +28,6 @@ struct _Pair {
   GIOCondition seen;
   void (*react) (Pair *self);
   Pair *other;
-  int n_hints;
 };
 
 static int n_total;
@@ -539,40 +538,6 @@ test_drawing (void)
   pair_clear (&pair);
 }
 
-#ifdef HAVE_EPOLL
-static void
-hint_cb (void *user_data)
-{
-  Pair *self = user_data;
-
-  /* Before anything is dispatched. */
-  g_assert_cmpint (n_total, ==, 0);
-  self->n_hints++;
-}
-
-/* The hint comes first, and only to those that wait to read. */
-static void
-test_hint (void)
-{
-  Pair pairs[3];
-  const GIOCondition conditions[] = { G_IO_IN, G_IO_OUT, 0 };
-
-  n_total = 0;
-  for (int i = 0; i < 3; i++)
-    {
-      pair_init (&pairs[i], conditions[i]);
-      vt_watch_set_hint (pairs[i].watch, hint_cb);
-      shutdown (pairs[i].far, SHUT_RDWR);
-    }
-  g_main_context_iteration (NULL, FALSE);
-  g_assert_cmpint (pairs[0].n_hints, ==, 1);
-  g_assert_cmpint (pairs[1].n_hints + pairs[2].n_hints, ==, 0);
-  g_assert_cmpint (n_total, ==, 2);
-  for (int i = 0; i < 3; i++)
-    pair_clear (&pairs[i]);
-}
-#endif
-
 int
 main (int argc, char *argv[])
 {
@@ -592,8 +557,5 @@ main (int argc, char *argv[])
   g_test_add_func ("/poller/many/paused", test_many_paused);
   g_test_add_func ("/poller/fairness", test_fairness);
   g_test_add_func ("/poller/drawing", test_drawing);
-#ifdef HAVE_EPOLL
-  g_test_add_func ("/poller/hint", test_hint);
-#endif
   return g_test_run ();
 }

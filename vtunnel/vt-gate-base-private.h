@@ -12,13 +12,8 @@ typedef struct _VtGateBase VtGateBase;
 /* `condition` is of G_IO_IN and G_IO_OUT. A socket goes on telling until no more is wanted; other
  * streams tell once for each vt_gate_base_want (). */
 typedef void (*VtGateBaseFunc) (GIOCondition condition, void *user_data);
-/* A socket: `func` follows with G_IO_IN in this turn of the main loop. It must only take note. */
-typedef void (*VtGateBaseHintFunc) (void *user_data);
 
-VtGateBase *vt_gate_base_new (GIOStream         *stream,
-                              VtGateBaseFunc     func,
-                              VtGateBaseHintFunc hint,
-                              void              *user_data);
+VtGateBase *vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data);
 /* Closes it too. */
 void vt_gate_base_free (VtGateBase *self);
 

@@ -27,7 +27,6 @@ struct _VtGateBase {
 
   gboolean closed;
   VtGateBaseFunc func;
-  VtGateBaseHintFunc hint;
   void *user_data;
 };
 
@@ -42,16 +41,8 @@ watch_cb (GIOCondition condition, void *user_data)
   self->func (condition & (G_IO_IN | G_IO_OUT), self->user_data);
 }
 
-static void
-hint_cb (void *user_data)
-{
-  VtGateBase *self = user_data;
-
-  self->hint (self->user_data);
-}
-
 VtGateBase *
-vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, VtGateBaseHintFunc hint, void *user_data)
+vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data)
 {
   VtGateBase *self = g_new0 (VtGateBase, 1);
   g_autoptr(VtPoller) poller = vt_poller_get (NULL);
@@ -63,7 +54,6 @@ vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, VtGateBaseHintFunc hin
   self->socket = vt_socket_find (stream);
   self->context = g_main_context_ref_thread_default ();
   self->func = func;
-  self->hint = hint;
   self->user_data = user_data;
   self->fd = -1;
 
@@ -73,8 +63,6 @@ vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, VtGateBaseHintFunc hin
       self->watch = vt_watch_new (poller, self->fd, 0, watch_cb, self, &error);
       if (self->watch == NULL)
         g_debug ("A socket cannot be watched, and has its own sources: %s", error->message);
-      else
-        vt_watch_set_hint (self->watch, hint_cb);
     }
   return self;
 }

@@ -19,7 +19,7 @@
 #define LOOK_BYTES (8 * 1024)
 
 /* So often a socket may say that it is readable to somebody who has not read it since, before it
- * is no longer listened to. Once is the rule, or twice: the reader's turn comes later. */
+ * is no longer listened to. Twice is the rule: the reader has its turn one round later. */
 #define MAX_UNHEARD 3
 
 /* What libsoup's code reads from, 1 KiB at a time. */
@@ -387,14 +387,6 @@ vt_gate_input_tell_readable (VtGateInput *self)
   vt_ready_set_wake (&self->ready);
   if (self->unheard >= MAX_UNHEARD)
     vt_gate_update_interest (self->gate);
-}
-
-void
-vt_gate_input_hint_readable (VtGateInput *self)
-{
-  self->readable = TRUE;
-  self->emptied = FALSE;
-  vt_ready_set_wake (&self->ready);
 }
 
 void

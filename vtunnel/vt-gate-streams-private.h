@@ -20,8 +20,6 @@ void         vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits 
 void         vt_gate_input_set_paused (VtGateInput *self, gboolean paused);
 /* The base has something to read, or an end. */
 void vt_gate_input_tell_readable (VtGateInput *self);
-/* It will be told in this turn of the main loop, and whoever waits for it is to have that turn. */
-void vt_gate_input_hint_readable (VtGateInput *self);
 /* Bytes left towards the peer: a request was answered, or a ping. */
 void     vt_gate_input_tell_answered (VtGateInput *self);
 gboolean vt_gate_input_wants (VtGateInput *self);

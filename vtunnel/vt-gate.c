@@ -149,14 +149,6 @@ base_cb (GIOCondition condition, void *user_data)
     vt_gate_input_tell_readable (self->input);
 }
 
-static void
-base_hint_cb (void *user_data)
-{
-  VtGate *self = user_data;
-
-  vt_gate_input_hint_readable (self->input);
-}
-
 /* libsoup has the head only in part, and has written nothing. The few bytes fit the socket; if
  * not, so be it. */
 static void
@@ -205,7 +197,7 @@ vt_gate_new (GIOStream *base)
   VtGate *self = g_object_new (VT_TYPE_GATE, NULL);
 
   self->clock = vt_clock_get (NULL);
-  self->base = vt_gate_base_new (base, base_cb, base_hint_cb, self);
+  self->base = vt_gate_base_new (base, base_cb, self);
   self->input = vt_gate_input_new (self, self->base, self->clock);
   self->output = vt_gate_output_new (self, self->base, self->clock);
   self->refusal_timer = vt_timer_new (self->clock, "gate refusal", refusal_cb, self);

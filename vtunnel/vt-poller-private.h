@@ -12,7 +12,6 @@ typedef struct _VtPoller VtPoller;
 typedef struct _VtWatch  VtWatch;
 
 typedef void (*VtWatchFunc) (GIOCondition condition, void *user_data);
-typedef void (*VtWatchHintFunc) (void *user_data);
 
 /* The poller of a main context (NULL: the thread-default one): one per context, a new reference. */
 VtPoller *vt_poller_get (GMainContext *context);
@@ -35,10 +34,6 @@ VtWatch *vt_watch_new (VtPoller    *poller,
                        void        *user_data,
                        GError     **error);
 void vt_watch_set_condition (VtWatch *self, GIOCondition condition);
-/* A function to be called as well, while the main loop still looks for what is ready, as soon as it
- * is known that there may be something to read: for a source of the same context that waits for
- * this and is asked later. It must only take note. Not every system has it. */
-void vt_watch_set_hint (VtWatch *self, VtWatchHintFunc hint);
 void vt_watch_free (VtWatch *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtPoller, vt_poller_unref)

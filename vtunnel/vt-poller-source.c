@@ -116,11 +116,6 @@ vt_watch_set_condition (VtWatch *self, GIOCondition condition)
 }
 
 void
-vt_watch_set_hint (VtWatch *self, VtWatchHintFunc hint)
-{
-}
-
-void
 vt_watch_free (VtWatch *self)
 {
   vt_source_destroy (self->source);

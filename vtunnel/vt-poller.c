@@ -38,14 +38,12 @@ struct _VtWatch {
   GList changed;          /* its data is NULL while it is in no list */
   gboolean busy;          /* its function runs */
   VtWatchFunc func;
-  VtWatchHintFunc hint; /* NULL if nobody waits for it */
-  void *user_data;      /* the caller's */
+  void *user_data; /* the caller's */
 };
 
 typedef struct {
   GSource source;
   VtPoller *poller; /* not owned: the poller owns the source */
-  gpointer tag;     /* of the descriptor in the source; NULL until there is one */
 } PollerSource;
 
 /* A watch with nothing to wait for stays in the set, edge-triggered: the kernel always reports
@@ -197,34 +195,6 @@ poller_source_prepare (GSource *source, int *timeout)
   return FALSE;
 }
 
-static void
-give_hint (VtPoller *self, const struct epoll_event *event)
-{
-  VtWatch *watch = find_watch (self, event->data.u64);
-
-  if (watch != NULL && watch->hint != NULL && (watch->condition & G_IO_IN)
-      && (event->events & (EPOLLIN | EPOLLERR | EPOLLHUP)))
-    watch->hint (watch->user_data);
-}
-
-/* The kernel is asked here, and not in the dispatch, for those that are given a hint: their sources
- * are dispatched in this turn of the main loop. */
-static gboolean
-poller_source_check (GSource *source)
-{
-  PollerSource *poller_source = (PollerSource *) source;
-  VtPoller *self = poller_source->poller;
-
-  if (self->next_event < self->n_events)
-    return TRUE;
-  if (poller_source->tag == NULL || g_source_query_unix_fd (source, poller_source->tag) == 0
-      || !next_batch (self))
-    return FALSE;
-  for (int i = 0; i < self->n_events; i++)
-    give_hint (self, &self->events[i]);
-  return TRUE;
-}
-
 /* FALSE if the time was not enough. */
 static gboolean
 handle_batch (VtPoller *self, gint64 end)
@@ -257,7 +227,6 @@ poller_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_dat
 
 static GSourceFuncs poller_source_funcs = {
   .prepare = poller_source_prepare,
-  .check = poller_source_check,
   .dispatch = poller_source_dispatch,
 };
 
@@ -320,8 +289,7 @@ ensure_epoll (VtPoller *self)
   if (self->epoll_fd < 0)
     return FALSE;
   self->clock = vt_clock_get (self->base.context);
-  ((PollerSource *) self->source)->tag =
-      g_source_add_unix_fd (self->source, self->epoll_fd, G_IO_IN);
+  g_source_add_unix_fd (self->source, self->epoll_fd, G_IO_IN);
   return TRUE;
 }
 
@@ -363,12 +331,6 @@ vt_watch_set_condition (VtWatch *self, GIOCondition condition)
 {
   self->condition = condition;
   mark (self);
-}
-
-void
-vt_watch_set_hint (VtWatch *self, VtWatchHintFunc hint)
-{
-  self->hint = hint;
 }
 
 void
