@@ -226,6 +226,27 @@ test_stops (void)
     }
 }
 
+/* What a fast path brings is learnt from how fast its busy streams drain. */
+static void
+test_pace (void)
+{
+  Side *client = new_reader (NULL, 512, 1);
+  const guint64 pace = 1000;
+
+  for (unsigned int i = 0; i < 100; i++)
+    for (unsigned int left = 512 * pace; left > 0;)
+      {
+        unsigned int piece = MIN (left, 16 * KIB);
+
+        left -= piece;
+        vt_clock_advance (client->clock, left == 0 ? 512 : 0);
+        take (client, 1, piece);
+      }
+  g_assert_cmpuint (get_stream (client, 1)->window, >, 512 * pace * 7 / 10);
+  g_assert_cmpuint (get_stream (client, 1)->window, <=, 512 * pace * 3 / 4);
+  side_free (client);
+}
+
 /* All windows together grow into one half of what there is, and new streams have the other. */
 static void
 test_budget (void)
@@ -569,6 +590,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/credit/tiny", test_tiny);
   g_test_add_func ("/mux-v2/window/grows", test_grows);
   g_test_add_func ("/mux-v2/window/stops", test_stops);
+  g_test_add_func ("/mux-v2/window/pace", test_pace);
   g_test_add_func ("/mux-v2/window/budget", test_budget);
   g_test_add_func ("/mux-v2/window/budget-owed", test_budget_owed);
   g_test_add_func ("/mux-v2/window/budget-unread", test_budget_unread);
