@@ -73,8 +73,8 @@ test_forms (void)
       if (verdict.close_code == 0)
         {
           g_assert_cmpuint (passed, ==, cut);
-          passed += vt_frame_guard_inspect (guard, bytes->data + cut, bytes->len - cut, 0,
-                                            &verdict);
+          passed +=
+              vt_frame_guard_inspect (guard, bytes->data + cut, bytes->len - cut, 0, &verdict);
         }
       g_assert_cmpuint (verdict.close_code, ==, 1009);
       /* Of the bad frame only what had gone before its header was whole. */

@@ -105,11 +105,11 @@ can_be_carried (VtFrameGuard *self)
 {
   const uint8_t *header = self->walk.header;
   unsigned int form = header[1] & 0x7f;
+  guint64 least = form == 127 ? G_MAXUINT16 + 1 : form == 126 ? 126 : 0;
 
   return self->limits.carry_from > 0 && header[0] == (FIN | VT_FRAME_BINARY)
          && ((header[1] & MASKED) != 0) == self->limits.masked
-         && self->walk.left >= self->limits.carry_from
-         && self->walk.left > (form == 127 ? G_MAXUINT16 : 125);
+         && self->walk.left >= MAX (self->limits.carry_from, least);
 }
 
 static void

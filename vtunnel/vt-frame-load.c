@@ -82,8 +82,8 @@ vt_frame_load_get_vectors (const VtFrameLoad *self, GOutputVector *vectors)
     return 0;
   data = g_bytes_get_data (self->payload, &length);
   if (of_header < self->header_size)
-    vectors[n_vectors++]
-        = (GOutputVector){ self->header + of_header, self->header_size - of_header };
+    vectors[n_vectors++] =
+        (GOutputVector){ self->header + of_header, self->header_size - of_header };
   vectors[n_vectors++] = (GOutputVector){ data + of_payload, length - of_payload };
   return n_vectors;
 }

@@ -111,8 +111,9 @@ write_pollable (VtGateBase *self, const uint8_t *data, size_t length, GError **e
 
   do
     {
-      n_bytes = g_pollable_output_stream_write_nonblocking (
-          self->output, data + done, length - done, NULL, done > 0 ? NULL : error);
+      n_bytes =
+          g_pollable_output_stream_write_nonblocking (self->output, data + done, length - done,
+                                                      NULL, done > 0 ? NULL : error);
       if (n_bytes > 0)
         done += n_bytes;
     }
@@ -136,8 +137,8 @@ vt_gate_base_write (VtGateBase *self,
 
   for (size_t i = 0; i < n_vectors; i++)
     {
-      gssize n_bytes = write_pollable (self, vectors[i].buffer, vectors[i].size,
-                                       done > 0 ? NULL : error);
+      gssize n_bytes =
+          write_pollable (self, vectors[i].buffer, vectors[i].size, done > 0 ? NULL : error);
 
       if (n_bytes > 0)
         done += n_bytes;

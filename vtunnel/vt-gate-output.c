@@ -172,8 +172,7 @@ flush (VtGateOutput *self, GError **error)
   if (!has_pending (self))
     return TRUE;
   if (self->begin < self->end)
-    vectors[n_vectors++]
-        = (GOutputVector){ self->gathered + self->begin, self->end - self->begin };
+    vectors[n_vectors++] = (GOutputVector){ self->gathered + self->begin, self->end - self->begin };
   n_vectors += vt_frame_load_get_vectors (&self->load, vectors + n_vectors);
   n_bytes = write_base (self, vectors, n_vectors, error);
   if (n_bytes < 0)

@@ -17,10 +17,12 @@
  * What a fast path brings in a round trip is the most that a window needs. More would only pile up
  * in the receiver's kernel, where small requests wait behind it, and the caches are too small for
  * it. How much that is hangs on the machine: three quarters of the pace at which busy streams have
- * drained, so that what piles up is drained in a fraction of a millisecond. On the shortest path this is about what the queues hold, and so much every busy stream may
- * have: among many, or beside one whose window was wide before, its round trips take far longer
- * than the smallest one. So up to there, and before a window shrinks, a round trip may take as long
- * as full queues make it.
+ * drained, so that what piles up is gone again in less than a shortest round trip.
+ *
+ * On a short path, what a slow machine brings is about what the queues hold, and so much every busy
+ * stream may have: among many, or beside one whose window was wide before, its round trips take far
+ * longer than the smallest one. So up to there, and before a window shrinks, a round trip may take
+ * as long as full queues make it.
  *
  * A stream that drains a fraction of its window only, since its reader is slow or stood still,
  * loses the rest of it. A limit never goes back, so what was granted remains granted until it was
