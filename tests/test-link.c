@@ -23,6 +23,31 @@ pair_setup (Pair *self, const void *data)
   end_init (&self->server, self->server_base, TRUE, gated);
 }
 
+/* Both have agreed to compress. */
+static GList *
+deflate (SoupWebsocketConnectionType type)
+{
+  SoupWebsocketExtension *extension = g_object_new (SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE, NULL);
+  g_autoptr(GError) error = NULL;
+
+  soup_websocket_extension_configure (extension, type, NULL, &error);
+  g_assert_no_error (error);
+  return g_list_append (NULL, extension);
+}
+
+static void
+pair_setup_compressed (Pair *self, const void *data)
+{
+  int fd = -1;
+
+  self->client_base = ws_stream_to_fd (&fd);
+  self->server_base = ws_stream_for_fd (fd);
+  end_init_extended (&self->client, self->client_base, FALSE, TRUE,
+                     deflate (SOUP_WEBSOCKET_CONNECTION_CLIENT));
+  end_init_extended (&self->server, self->server_base, TRUE, TRUE,
+                     deflate (SOUP_WEBSOCKET_CONNECTION_SERVER));
+}
+
 static void
 pair_teardown (Pair *self, const void *data)
 {
@@ -183,6 +208,26 @@ pair_setup_gated (Pair *self, const void *data)
   pair_setup (self, NULL);
 }
 
+/* An extension sees all that it is to compress, and so does libsoup. */
+static void
+whole_cb (SoupWebsocketConnection *connection, int type, GBytes *message, void *user_data)
+{
+  g_assert_cmpuint (g_bytes_get_size (message), >, 0);
+}
+
+static void
+test_compressed (Pair *self, const void *data)
+{
+  g_signal_connect (self->server.connection, "message", G_CALLBACK (whole_cb), NULL);
+  g_signal_connect (self->client.connection, "message", G_CALLBACK (whole_cb), NULL);
+  send_size (&self->client, 'a', 100000, FALSE);
+  send_size (&self->server, 'b', 5000, FALSE);
+  send_size (&self->server, 'c', 100000, TRUE);
+  ws_wait (self->server.n_messages == 1 && self->client.n_messages == 2);
+  g_assert_cmpstr (self->server.messages->str, ==, "b100000a ");
+  g_assert_cmpstr (self->client.messages->str, ==, "b5000b t100000c ");
+}
+
 /* What was sent before the goodbye comes before it, however large. */
 static void
 test_close_behind (Pair *self, const void *data)
@@ -246,6 +291,7 @@ main (int argc, char **argv)
   ADD ("/link/messages/no-gate", "", pair_setup, test_messages);
   ADD ("/link/messages/order", NULL, pair_setup, test_order);
   ADD ("/link/messages/carried", NULL, pair_setup, test_carried);
+  ADD ("/link/messages/compressed", NULL, pair_setup_compressed, test_compressed);
   ADD ("/link/queue/depth", NULL, pair_setup, test_queue);
   ADD ("/link/close/by-client", GINT_TO_POINTER (1), pair_setup_gated, test_close);
   ADD ("/link/close/by-server", GINT_TO_POINTER (2), pair_setup_gated, test_close);
