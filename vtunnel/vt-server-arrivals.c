@@ -166,7 +166,7 @@ greeted_cb (VtGreeter *greeter, const VtControl *hello, void *user_data)
 }
 
 static void
-failed_cb (VtGreeter *greeter, const GError *error, void *user_data)
+failed_cb (VtGreeter *greeter, unsigned int code, const GError *error, void *user_data)
 {
   Arrival *arrival = user_data;
 
