@@ -230,7 +230,8 @@ def nothing_gets_through():
                    'both sides giving up')
         lost = way.client.event('session-suspended')
         assert lost['error']['code'] == 'timed-out', lost
-        assert any('Nothing was heard' in line for line in way.client.errors), way.client.errors
+        wait_until(lambda: any('Nothing was heard' in line for line in way.client.errors),
+                   what='a word of it')
         rests(way.client.process, way.server.process)
         way.way.do('go')
         # An attempt that was made meanwhile has a deadline of its own.
