@@ -49,7 +49,7 @@ def verify(path):
 @test
 def the_unit_is_right():
     """As it is, but for the program, which is not installed yet."""
-    text = re.sub('(?m)^ExecStart=.*$', f'ExecStart={SERVICE}', unit.read_text())
+    text = re.sub('(?m)^ExecStart=.*$', f'ExecStart={SERVICE} --managed', unit.read_text())
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, 'vtunnel-session.service')
         path.write_text(text)
@@ -65,7 +65,7 @@ def the_files_agree():
     assert f'Name={NAME}\n' in activation and f'SystemdService={unit.name}\n' in activation
     assert f'BusName={NAME}\n' in unit.read_text()
     program = re.search('(?m)^Exec=(.*)$', activation)[1]
-    assert f'ExecStart={program}\n' in unit.read_text()
+    assert f'ExecStart={program} --managed\n' in unit.read_text()
 
 
 @test
