@@ -1,6 +1,6 @@
 # SPDX-FileCopyrightText: The libvtunnel authors
 # SPDX-License-Identifier: MIT
-"""What GIO asks for the state of the network in a sandbox: the desktop's portal, on a test's bus."""
+"""What GIO asks for the state of the network in a sandbox: the desktop's portal, on a test bus."""
 
 import threading
 
