@@ -156,7 +156,7 @@ def the_monitor_at(width, height):
             terminal.wait(lambda text: re.search(r'○ lost +retry in \d+ s', text), 'the wait')
             moved = in_thread(keep_moving, port, sent, end)
             text = terminal.wait(lambda text: re.search(
-                rf'{port} → .* [▂▃▄▅▆▇█]{{2,}}  ↑ +[0-9.]+ MB/s  ↓ +[0-9.]+ MB/s$', text, re.M),
+                rf'{port} → .*[▂▃▄▅▆▇█]{{2}}  ↑ +[0-9.]+ MB/s  ↓ +[0-9.]+ MB/s$', text, re.M),
                 'a graph')
             lines = text.split('\n')
             assert re.match(r'vtunnel  2 tunnels, 1 connected, 1 stream +↑ +[0-9.]+ MB/s  '
@@ -164,7 +164,7 @@ def the_monitor_at(width, height):
             assert len(lines[0]) == width and lines[height - 1] == 'q: quit', text
             assert max(map(len, lines)) == width, text
             assert re.search(r'^  ! .*Connection refused', text, re.M), text
-            assert re.search(r'^    127\.0\.0\.1:\d+ +\d+ s  ↑ +[0-9.]+ MB  ↓ +[0-9.]+ MB$', text,
+            assert re.search(r'^    127\.0\.0\.1:\d+ +\d+ s  ↑ +[0-9.]+ [MG]B  ↓ +[0-9.]+ [MG]B$', text,
                              re.M), text
             end.set()
             moved()
