@@ -122,6 +122,15 @@ set_forward (VtForward *forward, guint16 bound_port, VtForwardState state, const
   g_object_thaw_notify (G_OBJECT (forward));
 }
 
+/* What the forward asks for: 0 where the server chooses, and where there is to be no port. */
+static guint16
+get_port (Listen *self)
+{
+  if (vt_forward_get_listen_kind (self->forward) != VT_LISTEN_KIND_PORT)
+    return 0;
+  return vt_forward_get_listen_port (self->forward);
+}
+
 static void
 ask (Listen *self, guint16 port)
 {
@@ -134,7 +143,7 @@ ask (Listen *self, guint16 port)
 static void
 ask_first (Listen *self)
 {
-  guint16 port = vt_forward_get_listen_port (self->forward);
+  guint16 port = get_port (self);
 
   ask (self, port != 0 ? port : self->bound_port);
 }
@@ -182,7 +191,7 @@ retry_cb (void *user_data)
   Listen *self = user_data;
 
   if (self->client->tunnel != NULL)
-    ask (self, vt_forward_get_listen_port (self->forward));
+    ask (self, get_port (self));
 }
 
 static void
@@ -214,7 +223,7 @@ is_worth_waiting (const GError *error)
 static gboolean
 bear_refusal (Listen *self, const GError *error, unsigned int retry_after)
 {
-  guint16 port = vt_forward_get_listen_port (self->forward);
+  guint16 port = get_port (self);
 
   if (!self->once_bound || !self->client->reconnect)
     return FALSE;
@@ -234,6 +243,8 @@ static void
 accept_port (Listen *self, guint16 port)
 {
   self->bound_port = port != 0 ? port : self->asked_port;
+  if (vt_forward_get_listen_kind (self->forward) != VT_LISTEN_KIND_PORT)
+    self->bound_port = 0;
   g_clear_pointer (&self->retry, vt_timer_free);
   vt_backoff_reset (&self->backoff);
   answer (self, NULL);
@@ -298,7 +309,8 @@ find_obstacle (VtClient *self, VtForward *forward)
  * @callback: (scope async): called when the server has answered
  * @user_data: data for @callback
  *
- * Asks the server to open the port of a forward.
+ * Asks the server to open the port of a forward; or, if it is of the kind
+ * %VT_LISTEN_KIND_NONE, to let the application there open streams to it.
  *
  * This may come before the client is opened: the forward waits in the state
  * %VT_FORWARD_STATE_PENDING, and the server is asked once there is a tunnel. Listening does not
