@@ -122,15 +122,6 @@ set_forward (VtForward *forward, guint16 bound_port, VtForwardState state, const
   g_object_thaw_notify (G_OBJECT (forward));
 }
 
-/* What the forward asks for: 0 where the server chooses, and where there is to be no port. */
-static guint16
-get_port (Listen *self)
-{
-  if (vt_forward_get_listen_kind (self->forward) != VT_LISTEN_KIND_PORT)
-    return 0;
-  return vt_forward_get_listen_port (self->forward);
-}
-
 static void
 ask (Listen *self, guint16 port)
 {
@@ -143,7 +134,7 @@ ask (Listen *self, guint16 port)
 static void
 ask_first (Listen *self)
 {
-  guint16 port = get_port (self);
+  guint16 port = vt_forward_get_listen_port (self->forward);
 
   ask (self, port != 0 ? port : self->bound_port);
 }
@@ -191,7 +182,7 @@ retry_cb (void *user_data)
   Listen *self = user_data;
 
   if (self->client->tunnel != NULL)
-    ask (self, get_port (self));
+    ask (self, vt_forward_get_listen_port (self->forward));
 }
 
 static void
@@ -223,7 +214,7 @@ is_worth_waiting (const GError *error)
 static gboolean
 bear_refusal (Listen *self, const GError *error, unsigned int retry_after)
 {
-  guint16 port = get_port (self);
+  guint16 port = vt_forward_get_listen_port (self->forward);
 
   if (!self->once_bound || !self->client->reconnect)
     return FALSE;

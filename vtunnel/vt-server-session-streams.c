@@ -50,7 +50,7 @@ answer_failed (GTask *task, const GError *error)
 {
   g_autoptr(GTask) owned = task;
 
-  if (task == NULL || g_task_return_error_if_cancelled (task))
+  if (task == NULL)
     return;
   if (error != NULL)
     g_task_return_error (task, g_error_copy (error));
@@ -137,18 +137,15 @@ static VtMuxStream *
 open_in_mux (VtServerSession *self, VtForward *forward, GSocketAddress *address, GError **error)
 {
   VtMux *mux = vt_server_session_get_mux (self);
-  guint32 id = vt_server_session_find_port (self, forward);
 
   if (mux == NULL)
     g_set_error_literal (error, VT_ERROR, VT_ERROR_CANCELLED, _ ("The session has ended"));
   else if (self->draining)
     g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN,
                          _ ("The server is shutting down"));
-  else if (id == 0)
-    g_set_error_literal (error, VT_ERROR, VT_ERROR_CANCELLED,
-                         _ ("The client does not listen for this forward"));
   else
-    return vt_mux_open_stream (mux, id, address, NULL, error);
+    return vt_mux_open_stream (mux, vt_server_session_find_port (self, forward), address, NULL,
+                               error);
   return NULL;
 }
 
@@ -185,19 +182,4 @@ vt_server_session_abort_streams (VtServerSession *self, const GError *error)
 {
   while (!g_queue_is_empty (&self->streams))
     abort_stream (g_queue_peek_head (&self->streams), error);
-}
-
-/* The mux has ended them, and each hears of it by itself; only it is no news of the session's. */
-void
-vt_server_session_leave_streams (VtServerSession *self, const GError *error)
-{
-  while (!g_queue_is_empty (&self->streams))
-    {
-      Outgoing *outgoing = g_queue_peek_head (&self->streams);
-      g_autoptr(VtStream) stream = g_object_ref (outgoing->stream);
-      GTask *task = forget (outgoing);
-
-      self->handlers.stream_closed (self, stream, NULL, self->user_data);
-      answer_failed (task, error);
-    }
 }

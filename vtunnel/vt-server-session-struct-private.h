@@ -52,7 +52,7 @@ void vt_server_session_listen_requested_cb (guint32            id,
                                             const VtMuxListen *listen,
                                             void              *user_data);
 void vt_server_session_unlistened_cb (guint32 id, void *user_data);
-/* The id of its listen, 0 if the client does not listen for it. */
+/* The id of its listen, or 0, which no listen has. */
 guint32 vt_server_session_find_port (VtServerSession *self, VtForward *forward);
 
 /* Closes a session that drains once it has no streams any more. */
@@ -64,8 +64,7 @@ void vt_server_session_open_stream_cb (VtSession      *session,
                                        GSocketAddress *address,
                                        GTask          *task,
                                        void           *user_data);
+/* What the mux has ended needs nothing more. `error` is nullable after the end of the trunk. */
 void vt_server_session_abort_streams (VtServerSession *self, const GError *error);
-/* After the end of the trunk. */
-void vt_server_session_leave_streams (VtServerSession *self, const GError *error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtServerSession, vt_server_session_unref)

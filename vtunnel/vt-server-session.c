@@ -204,7 +204,7 @@ trunk_closed_cb (unsigned int code, const GError *error, void *user_data)
 
   g_hash_table_remove_all (self->ports);
   leave_users (self);
-  vt_server_session_leave_streams (self, error);
+  vt_server_session_abort_streams (self, error);
   if (self->trunk != NULL)
     self->handlers.closed (self, error, self->user_data);
 }
