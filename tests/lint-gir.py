@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: MIT
 """What bindings ask of an interface, checked in the GIR: lint-gir.py Vt-1.gir SOURCES
 
-What the GIR does not tell (whether an annotation was written or is the scanner's guess) is read in the
-comments that it names, below SOURCES. test-lint-gir.py sees that each of the checks can fail.
+What the GIR does not tell (whether an annotation was written or is the scanner's guess) is read in
+the comments that it names, below SOURCES. test-lint-gir.py sees that each of the checks can fail.
 """
 
 import pathlib
