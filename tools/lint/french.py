@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-FileCopyrightText: The libvtunnel authors
 # SPDX-License-Identifier: MIT
-"""po/fr.po has the apostrophes and the spaces of French typography, as Debian's translators have."""
+"""po/fr.po has the apostrophes and the spaces of French typography."""
 
 import pathlib
 import re
