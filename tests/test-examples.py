@@ -60,15 +60,18 @@ class Example:
         return rest
 
 
+def create_server():
+    """It does not wait for the streams of an example that is gone."""
+    return Tool.server('--grace', '0')
+
+
 def forwards(name):
     target = Target(echo)
-    server = Tool.server()
+    server = create_server()
     example = Example(name, f'ws://127.0.0.1:{server.port}', f'127.0.0.1:{target.port}')
     with user(example.port()) as sock:
         sock.sendall(b'hello')
         assert receive_exactly(sock, 5) == b'hello'
-    # Otherwise the server would let it finish, when the example is gone.
-    server.event('stream-closed')
     example.end()
     server.stop()
 
@@ -86,6 +89,23 @@ def forward_in_python():
 @test
 def forward_in_javascript():
     forwards('forward.js')
+
+
+@test
+def the_development_environment():
+    """What the README says of `meson devenv`: all three languages find the library."""
+    code = 'import gi; gi.require_version("Vt", "1"); from gi.repository import Vt; Vt.Server()'
+    script = (f"cc -Werror -c -o /dev/null {examples / 'forward.c'} "
+              "$(pkg-config --cflags vtunnel-1) && pkg-config --libs vtunnel-1 && "
+              f"{sys.executable} -c '{code}' && "
+              "gjs -c 'imports.gi.versions.Vt = \"1\"; new imports.gi.Vt.Server()'")
+    # As a developer calls it, not as this test is called.
+    env = {name: value for name, value in os.environ.items()
+           if name not in ('GI_TYPELIB_PATH', 'LD_LIBRARY_PATH')}
+    build = pathlib.Path(os.environ['G_TEST_BUILDDIR']).parent
+    result = subprocess.run(['meson', 'devenv', '-C', str(build), 'sh', '-c', script], env=env,
+                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    assert result.returncode == 0 and '-lvtunnel-1' in result.stdout, result.stdout
 
 
 def ask(port, method, path, body=None, **headers):
@@ -116,7 +136,7 @@ def fill(folder):
 
 @test
 def share_folder():
-    server = Tool.server()
+    server = create_server()
     with tempfile.TemporaryDirectory() as folder:
         root = fill(pathlib.Path(folder))
         example = Example('share-folder.py', f'ws://127.0.0.1:{server.port}', str(root))
@@ -146,7 +166,7 @@ def share_folder():
 
 @test
 def share_folder_by_parts():
-    server = Tool.server()
+    server = create_server()
     with tempfile.TemporaryDirectory() as folder:
         root = fill(pathlib.Path(folder))
         example = Example('share-folder.py', f'ws://127.0.0.1:{server.port}', str(root))
@@ -170,7 +190,7 @@ def share_folder_by_parts():
 
 @test
 def share_folder_keeps_to_the_folder():
-    server = Tool.server()
+    server = create_server()
     with tempfile.TemporaryDirectory() as folder:
         root = fill(pathlib.Path(folder))
         example = Example('share-folder.py', f'ws://127.0.0.1:{server.port}', str(root))
@@ -200,7 +220,7 @@ def share_folder_keeps_to_the_folder():
 
 @test
 def webhook_receiver():
-    server = Tool.server()
+    server = create_server()
     example = Example('webhook-receiver.py', f'ws://127.0.0.1:{server.port}')
     port = example.port()
     assert example.listening() == 0
@@ -232,7 +252,7 @@ def webhook_receiver():
 @test
 def live_streams():
     target = Target(echo)
-    server = Tool.server()
+    server = create_server()
     example = Example('live-streams.js', f'ws://127.0.0.1:{server.port}', f'0={target.spec}')
     port = example.port()
     for number in (1, 2):
@@ -304,8 +324,8 @@ def the_readme_shows_them():
 
 @test
 def the_pages_show_nothing_else():
-    """Code in the pages is part of an example; the other blocks say what they are by indenting."""
-    endings = {'c': '.c', 'python': '.py', 'js': '.js'}
+    """Code in the pages is part of an example."""
+    endings = {'c': '.c', 'python': '.py', 'js': '.js', 'nginx': '.conf'}
     bodies = [(path.suffix, body(path)) for path in examples.iterdir()]
     shown = 0
     for page in (tests.parent / 'README.md', *sorted(docs.glob('*.md'))):
@@ -319,9 +339,8 @@ def the_pages_show_nothing_else():
 
 @test
 def every_example_is_tested():
-    words = pathlib.Path(__file__).read_text() + ''.join(
-        (tests / name).read_text() for name in (
-            'meson.build', 'test-session-packaging.py', 'test-tunnel-app.py'))
+    words = ''.join(path.read_text(encoding='utf-8') for path in (
+        tests / 'meson.build', *tests.glob('test-*.py')))
     for path in examples.iterdir():
         assert path.name in words, f'{path.name} is in no test'
 

@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: MIT
 """Makes a manual page of a page of Markdown: man.py FILE.md NAME VERSION SUMMARY
 
-It knows what our pages use: sections, paragraphs, lists, tables of two columns, and indented
-blocks. The first paragraphs are the description, and the first indented block is the synopsis.
+It knows what our pages use: sections, paragraphs, lists, tables, and indented blocks. The first
+paragraphs are the description, and the first indented block is the synopsis.
 """
 
 import pathlib
@@ -42,12 +42,15 @@ def block(lines):
 
 
 def table(lines):
-    """The first row is the head, the second a rule."""
-    for row in lines[2:]:
-        name, what = re.fullmatch(r'\| (.*?) \| (.*) \|', row).groups()
+    """The first row is the head, the second a rule. A third column is told with its head."""
+    heads, _, *rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in lines]
+    for name, what, *further in rows:
         yield '.TP'
         yield inline(name)
         yield from lines_of(inline(what))
+        for head, cell in zip(heads[2:], further):
+            yield '.br'
+            yield from lines_of(inline(f'({head}: {cell})'))
 
 
 def items(lines):
