@@ -64,9 +64,7 @@ class Body:
             piece = GLib.Bytes.new(b'')
         self.left -= piece.get_size()
         if piece.get_size() == 0:
-            # The file has become shorter than was promised. This ends the connection, for what
-            # would follow on it would be taken for the rest of the file.
-            message.get_response_headers().replace('Connection', 'close')
+            # The file has become shorter than was promised: Soup ends the connection then.
             message.get_response_body().complete()
         else:
             message.get_response_body().append_bytes(piece)
