@@ -4,7 +4,7 @@
 #
 # A library exports what its public headers declare, and nothing else; and that is what stands in
 # the list of symbols, so that a change of it is seen by whoever looks at a change.
-# Usage: test-symbols.sh LIBRARY LIST PREFIX MARK HEADER…, where MARK stands before each declaration.
+# Usage: test-symbols.sh LIBRARY LIST PREFIX MARK HEADER…, where MARK stands before declarations.
 set -eu
 library=$1
 list=$2
