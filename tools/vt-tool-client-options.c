@@ -8,6 +8,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "vt-tool-client-token.h"
 #include "vt-tool-tunnel-options.h"
 
 static const VtToolHelp help = {
@@ -32,8 +33,9 @@ static const VtToolHelp help = {
           "      --token-file ~/.config/vtunnel-token --json\n"
           "      A port that the server chooses and an event names, and a token.\n"
           "\n"
-          "The token is read from --token-file, or else from $VTUNNEL_TOKEN. Whoever may\n"
-          "list this machine's processes can read a --header: do not put a token there.\n"
+          "The token is read from --token-file, or else from $VTUNNEL_TOKEN, or else from\n"
+          "systemd's credential vtunnel-token. Whoever may list this machine's processes can\n"
+          "read a --header: do not put a token there.\n"
           "Ctrl+C ends the client in order; a second Ctrl+C ends it at once."),
 };
 
@@ -160,45 +162,15 @@ set_headers (VtToolClientOptions *self, VtClient *client)
 }
 
 static gboolean
-read_token (VtToolClientOptions *self, char **token, GError **error)
-{
-  const char *variable = g_getenv ("VTUNNEL_TOKEN");
-  g_autofree char *name = NULL;
-  g_autofree char *text = NULL;
-
-  if (self->token_file != NULL)
-    {
-      if (!vt_tool_options_check_file ("--token-file", self->token_file, error)
-          || !g_file_get_contents (self->token_file, &text, NULL, error))
-        return FALSE;
-      name = g_filename_display_name (self->token_file);
-    }
-  else if (variable != NULL && variable[0] != '\0')
-    text = g_strdup (variable);
-  else
-    return TRUE;
-
-  g_strstrip (text);
-  if (vt_tool_options_is_token (text))
-    {
-      *token = g_steal_pointer (&text);
-      return TRUE;
-    }
-  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("There is no token in %s: one line of letters, digits and signs is needed"),
-               name != NULL ? name : "$VTUNNEL_TOKEN");
-  return FALSE;
-}
-
-static gboolean
 set_token (VtToolClientOptions *self, VtClient *client, GError **error)
 {
-  g_autofree char *token = NULL;
+  char *token = NULL;
 
-  if (!read_token (self, &token, error))
+  if (!vt_tool_client_token_read (self->token_file, &token, error))
     return FALSE;
   if (token != NULL)
     vt_client_set_token (client, token);
+  vt_tool_client_token_wipe (token);
   return TRUE;
 }
 

@@ -17,14 +17,15 @@ static const VtToolHelp help = {
       N_ ("Examples:\n"
           "  vtunnel-tool server\n"
           "      A server for clients on this machine, or behind ssh or the like.\n"
-          "  vtunnel-tool server --listen 0.0.0.0 --no-auth \\\n"
-          "      --tls-certificate cert.pem --tls-key key.pem --bind-address 0.0.0.0\n"
-          "      A server for everybody: who reaches it may open ports on it.\n"
+          "  vtunnel-tool server --listen 0.0.0.0 --access /etc/vtunnel/access \\\n"
+          "      --tls-certificate cert.pem --tls-key key.pem\n"
+          "      A server for those whose tokens “vtunnel-tool token” has made.\n"
           "  vtunnel-tool server --port 0 --json\n"
           "      A free port, which the first line on standard output names.\n"
           "\n"
-          "Port 0 takes a free one. The path “/” accepts any path. Without --no-auth the\n"
-          "server listens on loopback only, and refuses what comes through a proxy.\n"
+          "Port 0 takes a free one. The path “/” accepts any path. Without --access and\n"
+          "--no-auth the server listens on loopback only, and refuses what comes through a\n"
+          "proxy. What is changed in the access file counts at once, or at SIGHUP.\n"
           "Ctrl+C ends it when the open connections have, at the latest after --grace; a\n"
           "second Ctrl+C ends it at once."),
 };
@@ -41,8 +42,12 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Use TLS, with this certificate (PEM)"), N_ ("FILE") },
     { "tls-key", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_key, N_ ("… and this private key (PEM)"),
       N_ ("FILE") },
+    { "access", 'a', 0, G_OPTION_ARG_FILENAME, &self->access,
+      N_ ("Let in those whose tokens are in this file"), N_ ("FILE") },
     { "no-auth", 0, 0, G_OPTION_ARG_NONE, &self->no_auth, N_ ("Let in whoever reaches the server"),
       NULL },
+    { "trusted-proxy", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->trusted_proxies,
+      N_ ("Believe this proxy or network (repeatable)"), N_ ("ADDRESS") },
     { "allowed-origin", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->allowed_origins,
       N_ ("Let in this website's pages (repeatable)"), N_ ("ORIGIN") },
     { "bind-address", 'b', 0, G_OPTION_ARG_STRING, &self->bind_address,
@@ -133,6 +138,26 @@ fill_defaults (VtToolServerOptions *self)
 }
 
 static gboolean
+check_openness (VtToolServerOptions *self, GError **error)
+{
+  if (self->access != NULL && self->no_auth)
+    {
+      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                           _ ("--access and --no-auth exclude each other: give one of them"));
+      return FALSE;
+    }
+  if (self->access == NULL && !self->no_auth && !is_loopback (self->listen))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("--listen “%s”: others than this machine would reach the server; add "
+                      "--access to say who may open ports on it, or --no-auth if anybody may"),
+                   self->listen);
+      return FALSE;
+    }
+  return TRUE;
+}
+
+static gboolean
 check_options (VtToolServerOptions *self, GError **error)
 {
   fill_defaults (self);
@@ -154,15 +179,7 @@ check_options (VtToolServerOptions *self, GError **error)
                    _ ("--path “%s”: a path begins with “/”"), self->path);
       return FALSE;
     }
-  if (!self->no_auth && !is_loopback (self->listen))
-    {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--listen “%s”: others than this machine would reach the server; "
-                      "add --no-auth if anybody may open ports on it"),
-                   self->listen);
-      return FALSE;
-    }
-  return TRUE;
+  return check_openness (self, error);
 }
 
 gboolean
@@ -182,6 +199,34 @@ set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--allowed-ports: %s",
                reason->message);
   return FALSE;
+}
+
+static gboolean
+set_trusted_proxies (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  if (self->trusted_proxies == NULL
+      || vt_server_set_trusted_proxies (server, (const char *const *) self->trusted_proxies,
+                                        &reason))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--trusted-proxy: %s",
+               reason->message);
+  return FALSE;
+}
+
+static gboolean
+set_access (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(VtAccess) access = NULL;
+
+  if (self->access == NULL)
+    return TRUE;
+  access = vt_access_new_for_file (self->access, error);
+  if (access == NULL)
+    return FALSE;
+  vt_server_set_access (server, access);
+  return TRUE;
 }
 
 static gboolean
@@ -237,7 +282,8 @@ vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
   g_autoptr(VtServer) server = vt_server_new ();
 
   if (!set_numbers (self, server, error) || !set_allowed_ports (self, server, error)
-      || !set_certificate (self, server, error))
+      || !set_trusted_proxies (self, server, error) || !set_certificate (self, server, error)
+      || !set_access (self, server, error))
     return NULL;
   vt_server_set_path (server, self->path);
   vt_server_set_allow_anonymous (server, self->no_auth);
@@ -257,6 +303,8 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->bind_address);
   g_free (self->allowed_ports);
   g_strfreev (self->allowed_origins);
+  g_free (self->access);
+  g_strfreev (self->trusted_proxies);
   g_free (self->tls_certificate);
   g_free (self->tls_key);
   g_free (self->ping_interval);
