@@ -65,14 +65,14 @@ class Access:
                            environment={'VTUNNEL_TOKEN': self.tokens[name]})
 
 
-def ask(port, *lines, address='127.0.0.1'):
+def ask(port, *lines, address='127.0.0.1', path='/'):
     """The head of the answer to an upgrade with these header lines."""
     with socket.socket() as sock:
         sock.settimeout(DEADLINE)
         sock.bind((address, 0))
         sock.connect(('127.0.0.1', port))
         sock.sendall('\r\n'.join([
-            'GET / HTTP/1.1', 'Host: tunnel.example.org', 'Upgrade: websocket',
+            f'GET {path} HTTP/1.1', 'Host: tunnel.example.org', 'Upgrade: websocket',
             'Connection: Upgrade', 'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
             'Sec-WebSocket-Version: 13', *lines, '', '']).encode())
         head = b''
@@ -328,6 +328,68 @@ def behind_a_proxy():
         head = ask(server.port, f'Authorization: Bearer {WRONG}', 'X-Forwarded-For: 192.0.2.7')
     assert ' 429 ' in head and 'Retry-After: ' in head, head
     assert ' 101 ' in ask(server.port, bearer, 'X-Forwarded-For: 192.0.2.8')
+    server.stop()
+
+
+def nginx(port, target_port):
+    """A server of nginx with what docs/examples/nginx.conf has."""
+    example = pathlib.Path(__file__).parent.parent / 'docs' / 'examples' / 'nginx.conf'
+    text = example.read_text()
+    page = (example.parent.parent / 'security.md').read_text()
+    assert text[text.index('location'):] in page, 'nginx.conf differs from docs/security.md'
+    location = text.replace(':3001', f':{target_port}')
+    temporary = '\n'.join(f'  {name}_temp_path {folder}/tmp-{name};' for name in
+                          ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
+    configuration = folder / 'nginx.conf'
+    configuration.write_text(f'''
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ }}
+http {{
+{temporary}
+  access_log off;
+  server {{
+    listen 127.0.0.1:{port};
+{location}
+  }}
+}}
+''')
+    program = subprocess.Popen(['/usr/sbin/nginx', '-p', str(folder), '-c', str(configuration)],
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    with socket.socket() as probe:
+        wait_until(lambda: probe.connect_ex(('127.0.0.1', port)) == 0, what='nginx')
+    return program
+
+
+@test
+def behind_nginx():
+    target = Target(echo)
+    access = Access(alice='')
+    server = access.server('--trusted-proxy', '127.0.0.1', '--path', '/tunnel')
+    port = free_port()
+    program = nginx(port, server.port)
+    try:
+        client = Tool('client', '--json', '--server', f'ws://127.0.0.1:{port}/tunnel', '--forward',
+                      f'0=127.0.0.1:{target.port}',
+                      environment={'VTUNNEL_TOKEN': access.tokens['alice']})
+        assert works(client.forward_port())
+        bearer = f'Authorization: Bearer {access.tokens["alice"]}'
+        # What the client says of itself is not believed.
+        head = ask(port, bearer, 'X-Forwarded-For: 192.0.2.1', 'Forwarded: for=192.0.2.1',
+                   address='127.0.0.9', path='/tunnel')
+        assert ' 101 ' in head, head
+        server.event('session-opened', address='127.0.0.9')
+        for _ in range(6):
+            head = ask(port, f'Authorization: Bearer {WRONG}', address='127.0.0.8',
+                       path='/tunnel')
+        assert ' 429 ' in head and 'Retry-After: ' in head, head
+        assert ' 101 ' in ask(port, bearer, path='/tunnel')
+        client.stop()
+    finally:
+        program.terminate()
+        program.wait()
     server.stop()
 
 
