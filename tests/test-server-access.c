@@ -355,10 +355,12 @@ test_policy (Access *self, const void *data)
       g_strdup_printf (GRANTED "\"address\":\"0.0.0.0\",\"port\":%u", free_port);
   g_autoptr(V2Peer) alice = NULL;
   g_autoptr(V2Peer) bob = NULL;
+  g_autoptr(V2Peer) two = NULL;
 
   vt_server_set_bind_address (self->fixture.server, "*");
   vt_server_set_allowed_ports (self->fixture.server, "80,7000-65535", NULL);
-  set_clients (self, ports, "", NULL);
+  set_clients (self, ports, "", "addresses=127.0.0.1;127.0.0.2\n");
+  two = enter (self, LATE);
   alice = enter (self, ALICE);
   bob = enter (self, BOB);
   expect_listen (alice, own, bound);
@@ -366,6 +368,8 @@ test_policy (Access *self, const void *data)
   expect_listen (alice, far, DENIED);
   expect_listen (alice, "\"address\":\"*\",\"port\":0", DENIED);
   expect_listen (alice, "\"port\":0", DENIED);
+  expect_listen (two, "\"address\":\"127.0.0.2\",\"port\":0", GRANTED);
+  expect_listen (two, "\"address\":\"127.0.0.3\",\"port\":0", DENIED);
   expect_listen (bob, "\"port\":0", GRANTED "\"address\":\"127.0.0.1\"");
   expect_listen (bob, "\"port\":80", DENIED);
   expect_listen (bob, "\"port\":6999", DENIED);
@@ -415,6 +419,23 @@ test_limits (Access *self, const void *data)
   v2_peer_greet (third);
   server_fixture_expect (&self->fixture, "-session!11 +session ");
   g_assert_cmpuint (v2_peer_listen (third, 1, port), ==, port);
+}
+
+/* Whoever has a token can keep nobody else from greeting. */
+static void
+test_arrivals (Access *self, const void *data)
+{
+  g_autoptr(GPtrArray) arrivals = g_ptr_array_new_with_free_func ((GDestroyNotify) v2_peer_free);
+  g_autofree char *lines = bearer (self->tokens[ALICE]);
+  g_autoptr(V2Peer) bob = NULL;
+
+  for (unsigned int i = 0; i < 16; i++)
+    g_ptr_array_add (arrivals, v2_peer_arrive_with (self->fixture.port, "/", lines));
+  expect_status (self, lines, "503");
+  bob = enter (self, BOB);
+  g_ptr_array_set_size (arrivals, 0);
+  raw_settle ();
+  v2_peer_free (enter (self, ALICE));
 }
 
 static void
@@ -536,6 +557,7 @@ main (int argc, char **argv)
   ADD ("/server/access/policy", test_policy);
   ADD ("/server/access/policy/changed", test_policy_changed);
   ADD ("/server/access/limits", test_limits);
+  ADD ("/server/access/arrivals", test_arrivals);
   ADD ("/server/access/entry-goes", test_entry_goes);
   ADD ("/server/access/token-goes", test_token_goes);
   ADD ("/server/access/entry-goes/suspended", test_entry_goes_suspended);
