@@ -55,6 +55,8 @@ read_options (VtToolClientOptions *self, char **argv, GError **error)
       N_ ("Send this header, too (repeatable)"), N_ ("'NAME: VALUE'") },
     { "tls-ca", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_ca, N_ ("Trust these authorities (PEM)"),
       N_ ("FILE") },
+    { "pin", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->pins,
+      N_ ("Take this certificate and no other (repeatable)"), N_ ("sha256:HEX") },
     { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
       N_ ("Ask a silent server for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
@@ -175,6 +177,17 @@ set_token (VtToolClientOptions *self, VtClient *client, GError **error)
 }
 
 static gboolean
+set_pins (VtToolClientOptions *self, VtClient *client, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  if (vt_client_set_pins (client, (const char *const *) self->pins, &reason))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--pin: %s", reason->message);
+  return FALSE;
+}
+
+static gboolean
 set_authorities (VtToolClientOptions *self, VtClient *client, GError **error)
 {
   g_autoptr(GTlsDatabase) database = NULL;
@@ -228,8 +241,8 @@ vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error)
                                       "ping-timeout", error)
       || !vt_tool_options_set_number ("--max-protocol", self->max_protocol, G_OBJECT (client),
                                       "max-protocol", error)
-      || !set_reconnection (self, client, error) || !set_token (self, client, error)
-      || !set_authorities (self, client, error))
+      || !set_reconnection (self, client, error) || !set_pins (self, client, error)
+      || !set_token (self, client, error) || !set_authorities (self, client, error))
     return NULL;
   set_headers (self, client);
   return g_steal_pointer (&client);
@@ -241,6 +254,7 @@ vt_tool_client_options_clear (VtToolClientOptions *self)
   g_free (self->server);
   g_strfreev (self->forwards);
   g_strfreev (self->headers);
+  g_strfreev (self->pins);
   g_free (self->token_file);
   g_free (self->tls_ca);
   g_free (self->ping_interval);

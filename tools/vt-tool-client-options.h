@@ -13,6 +13,7 @@ typedef struct {
   char        *server;        /* owned, as all below; never NULL after parsing */
   char       **forwards;      /* NULL-terminated */
   char       **headers;       /* NULL-terminated */
+  char       **pins;          /* NULL-terminated */
   char        *token_file;
   char        *tls_ca;
   char        *ping_interval;

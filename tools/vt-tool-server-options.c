@@ -8,6 +8,8 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "vt-tool-server-tls.h"
+
 static const VtToolHelp help = {
   .name = "vtunnel-tool server",
   .summary =
@@ -226,6 +228,9 @@ set_access (VtToolServerOptions *self, VtServer *server, GError **error)
   if (access == NULL)
     return FALSE;
   vt_server_set_access (server, access);
+  if (self->tls_certificate == NULL && self->trusted_proxies == NULL && !is_loopback (self->listen))
+    g_message (_ ("Without TLS, whoever is on the way can read the tokens: use --tls-certificate, "
+                  "or a proxy that speaks TLS"));
   return TRUE;
 }
 
@@ -262,16 +267,9 @@ set_certificate (VtToolServerOptions *self, VtServer *server, GError **error)
 
   if (self->tls_certificate == NULL)
     return TRUE;
-  if (!vt_tool_options_check_file ("--tls-certificate", self->tls_certificate, error)
-      || !vt_tool_options_check_file ("--tls-key", self->tls_key, error))
-    return FALSE;
-  certificate = g_tls_certificate_new_from_files (self->tls_certificate, self->tls_key, error);
+  certificate = vt_tool_tls_load (self->tls_certificate, self->tls_key, error);
   if (certificate == NULL)
-    {
-      g_prefix_error (error, _ ("No certificate and key in %s and %s: "), self->tls_certificate,
-                      self->tls_key);
-      return FALSE;
-    }
+    return FALSE;
   vt_server_set_tls_certificate (server, certificate);
   return TRUE;
 }

@@ -8,13 +8,15 @@
 #include "vt-tool-run.h"
 #include "vt-tool-server-access.h"
 #include "vt-tool-server-options.h"
+#include "vt-tool-server-tls.h"
 #include "vt-tool-sessions.h"
 
 typedef struct {
   VtServer *server;         /* owned */
   VtToolRun *run;           /* owned */
   VtToolSessions *sessions; /* owned */
-  VtToolAccess *access;     /* owned */
+  VtToolAccess *access;     /* owned, nullable */
+  VtToolTls *tls;           /* owned, nullable */
   unsigned int grace;       /* seconds */
 } Server;
 
@@ -116,6 +118,7 @@ run_server (Server *self, const VtToolServerOptions *options)
   self->run = vt_tool_run_new (options->common.json, end_cb, self);
   self->sessions = vt_tool_sessions_new (self->server, vt_tool_run_get_events (self->run));
   self->access = vt_tool_access_new (vt_server_get_access (self->server));
+  self->tls = vt_tool_tls_new (self->server, options->tls_certificate, options->tls_key);
   if (listen_somewhere (self, options, &error))
     tell_listening (self, options);
   else
@@ -141,6 +144,7 @@ vt_tool_server (char **argv)
 
   status = run_server (&self, &options);
   vt_tool_access_free (self.access);
+  vt_tool_tls_free (self.tls);
   vt_tool_sessions_free (self.sessions);
   vt_tool_run_free (self.run);
   g_object_unref (self.server);

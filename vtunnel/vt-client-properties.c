@@ -70,6 +70,9 @@ vt_client_get_property (GObject *object, unsigned int property_id, GValue *value
     case VT_CLIENT_PROP_SOUP_SESSION:
       g_value_set_object (value, self->session);
       break;
+    case VT_CLIENT_PROP_PINS:
+      g_value_set_boxed (value, self->pins);
+      break;
     case VT_CLIENT_PROP_MAX_PROTOCOL:
       g_value_set_uint (value, self->max_protocol);
       break;
@@ -208,6 +211,17 @@ install_connection (void)
    */
   vt_client_props[VT_CLIENT_PROP_TOKEN] =
       g_param_spec_string ("token", NULL, NULL, NULL, flags | G_PARAM_WRITABLE);
+  /**
+   * VtClient:pins: (getter get_pins)
+   *
+   * The certificates of which the server has to show one, and that are taken whatever else is to be
+   * said of them; %NULL where any will do that is trusted otherwise. Set by
+   * [method@Vt.Client.set_pins].
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_PINS] =
+      g_param_spec_boxed ("pins", NULL, NULL, G_TYPE_STRV, flags | G_PARAM_READABLE);
   /**
    * VtClient:max-protocol: (getter get_max_protocol) (setter set_max_protocol)
    *

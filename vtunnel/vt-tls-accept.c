@@ -79,6 +79,17 @@ fail_late (GTask *task)
 
 static void run_next (VtTlsAcceptor *self);
 
+/* GnuTLS knows older ones, and GLib has no way to keep it from them. */
+static gboolean
+check_version (GTlsConnection *connection, GError **error)
+{
+  if (g_tls_connection_get_protocol_version (connection) >= G_TLS_PROTOCOL_VERSION_TLS_1_2)
+    return TRUE;
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_TLS,
+                       _ ("The client speaks no TLS of version 1.2 or later"));
+  return FALSE;
+}
+
 static void
 handshake_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -89,7 +100,8 @@ handshake_cb (GObject *source, GAsyncResult *result, void *user_data)
   settle (handshake);
   g_queue_remove (handshake->acceptor->running, handshake);
   run_next (handshake->acceptor);
-  if (g_tls_connection_handshake_finish (G_TLS_CONNECTION (source), result, &error))
+  if (g_tls_connection_handshake_finish (G_TLS_CONNECTION (source), result, &error)
+      && check_version (G_TLS_CONNECTION (source), &error))
     g_task_return_pointer (task, g_steal_pointer (&handshake->tls), g_object_unref);
   else if (handshake->late)
     {
