@@ -80,6 +80,17 @@ test_several_tokens (void)
 }
 
 static void
+test_certificate (void)
+{
+  g_autoptr(VtAccessEntry) alone = parse_one ("[client a]\ncertificate=true\n");
+  g_autoptr(VtAccessEntry) without = parse_one (CLIENT);
+
+  g_assert_true (alone->certificate);
+  g_assert_null (vt_access_entry_find_hash (alone, "vt_a_" DIGEST));
+  g_assert_false (without->certificate);
+}
+
+static void
 test_nobody (void)
 {
   static const char *const texts[] = { "", "\n", "# Nobody\n", "\n\n#\n", " " };
@@ -129,6 +140,8 @@ static const Bad bad[] = {
   { "token/five", "[client a]\ntoken=" HASH ";" HASH ";" HASH ";" HASH ";" HASH "\n", "1 to 4" },
   { "token/bare", "[client a]\ntoken=vt_a_" DIGEST "\n", "a hash is needed" },
   { "token/backslash", "[client a]\ntoken=\\x\n", "backslash" },
+  { "certificate/word", CLIENT "certificate=yes\n", "[client a] certificate: “true” or" },
+  { "certificate/false", "[client a]\ncertificate=false\n", "[client a] token: it is missing" },
   { "addresses/name", CLIENT "addresses=example.org\n", "“example.org” is no IP address" },
   { "addresses/none", CLIENT "addresses=;\n", "an address is needed" },
   { "addresses/network", CLIENT "addresses=10.0.0.0/8\n", "no IP address" },
@@ -243,6 +256,7 @@ main (int argc, char **argv)
   g_test_add_func ("/access-file/least", test_least);
   g_test_add_func ("/access-file/all", test_all);
   g_test_add_func ("/access-file/several-tokens", test_several_tokens);
+  g_test_add_func ("/access-file/certificate", test_certificate);
   g_test_add_func ("/access-file/nobody", test_nobody);
   g_test_add_func ("/access-file/day", test_day);
   for (size_t i = 0; i < G_N_ELEMENTS (bad); i++)

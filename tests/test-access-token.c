@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "vt-access-certificate-private.h"
 #include "vt-access-entry-private.h"
 #include "vt-authorization-private.h"
 
@@ -204,6 +205,44 @@ test_authorization (void)
   g_assert_false (vt_authorization_parse (endless, &name, &token));
 }
 
+static const struct {
+  const char *subject;
+  const char *name; /* NULL: it stands for nobody */
+} subjects[] = {
+  { "CN=alice", "alice" },
+  { "cn=alice", "alice" },
+  { "CN=a-1,O=Example,C=DE", "a-1" },
+  { "O=Example,CN=alice", "alice" },
+  { "O=Example+CN=alice,C=DE", "alice" },
+  { "O=Ex\\,ample,CN=alice", "alice" },
+  { "O=Ex\\,CN=alice", NULL },
+  { "O=Ex\\+CN=alice", NULL },
+  { "O=Ex\\\\,CN=alice", "alice" },
+  { "CN=alice,CN=bob", NULL },
+  { "CN=alice+CN=alice", NULL },
+  { "CN=Alice", NULL },
+  { "CN=alice smith", NULL },
+  { "CN=al\\,ice", NULL },
+  { "CN=", NULL },
+  { "CN", NULL },
+  { "XCN=alice", NULL },
+  { "O=alice", NULL },
+  { "O=a\\", NULL },
+  { "", NULL },
+  { ",;+", NULL },
+};
+
+static void
+test_subjects (void)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (subjects); i++)
+    {
+      g_autofree char *name = vt_access_certificate_read_subject (subjects[i].subject);
+
+      g_assert_cmpstr (name, ==, subjects[i].name);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -215,5 +254,6 @@ main (int argc, char **argv)
   g_test_add_func ("/access-token/bad-hashes", test_bad_hashes);
   g_test_add_func ("/access-token/find", test_find);
   g_test_add_func ("/access-token/authorization", test_authorization);
+  g_test_add_func ("/access-token/subjects", test_subjects);
   return g_test_run ();
 }

@@ -92,6 +92,16 @@ def a_certificate_that_is_renewed():
 
 
 @test
+def authorities_in_a_relative_path():
+    files = Files()
+    server = files.server()
+    tool = client(server.port, '--tls-ca', os.path.relpath(files.certificate))
+    tool.forward_port()
+    tool.stop()
+    server.stop()
+
+
+@test
 def a_certificate_that_is_read_when_asked():
     files = Files()
     server = files.server()
@@ -193,6 +203,67 @@ def a_pinned_certificate():
         watcher.close()
     for wrong in 'sha256:', 'sha256:00', f'sha256:{"g" * 64}', 'md5:00', files.fingerprint():
         assert client(1, '--pin', wrong).wait() == 2, wrong
+
+
+class Authority:
+    """Signs certificates of clients."""
+
+    def __init__(self, name):
+        self.folder = folder / name
+        self.folder.mkdir()
+        self.file = self.folder / 'ca.pem'
+        self.openssl('req', '-x509', *self.key('ca'), '-out', 'ca.pem', '-days', '30', '-subj',
+                     f'/CN={name}')
+
+    def openssl(self, *arguments):
+        subprocess.run(['openssl', *arguments], check=True, cwd=self.folder, capture_output=True)
+
+    @staticmethod
+    def key(stem):
+        return ('-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-keyout',
+                f'{stem}.key')
+
+    def sign(self, subject, stem):
+        """The options with which a client shows such a certificate."""
+        self.openssl('req', *self.key(stem), '-out', f'{stem}.csr', '-subj', subject)
+        self.openssl('x509', '-req', '-in', f'{stem}.csr', '-CA', 'ca.pem', '-CAkey', 'ca.key',
+                     '-CAcreateserial', '-days', '30', '-out', f'{stem}.pem')
+        return ('--tls-certificate', str(self.folder / f'{stem}.pem'), '--tls-key',
+                str(self.folder / f'{stem}.key'))
+
+
+@test
+def clients_with_certificates():
+    files, authority, stranger = Files(), Authority('ours'), Authority('theirs')
+    access = folder / 'access'
+    access.touch(0o600)
+    digest = f'sha256:{"A" * 22}:{"A" * 43}'
+    access.write_text(f'[client alice]\ncertificate=true\n[client bob]\ntoken={digest}\n')
+    server = files.server('--access', str(access), '--client-ca', str(authority.file))
+
+    def come(*arguments):
+        return Tool('client', '--json', '--no-reconnect', '--server',
+                    f'wss://localhost:{server.port}/', '--forward', '0=1', '--tls-ca',
+                    str(files.certificate), *arguments)
+
+    alice = come(*authority.sign('/O=Example/CN=alice', 'alice'))
+    alice.forward_port()
+    assert server.event('session-opened')['user'] == 'alice'
+    for arguments, status in [((), 4), (authority.sign('/CN=bob', 'bob'), 4),
+                              (authority.sign('/CN=carol', 'carol'), 4),
+                              (authority.sign('/CN=alice/CN=bob', 'both'), 4),
+                              (authority.sign('/CN=ALICE', 'other'), 4),
+                              (stranger.sign('/CN=alice', 'alice'), 1)]:
+        tool = come(*arguments)
+        assert tool.wait() == status, (arguments, tool.errors)
+    assert len([e for e in server.events if e['event'] == 'session-opened']) == 1
+    access.write_text(f'[client alice]\ntoken={digest}\n')
+    assert alice.wait() == 1 and 'taken back' in alice.errors[-1], alice.errors
+    server.stop()
+    for arguments in ['--client-ca', str(authority.file)], \
+                     ['--client-ca', str(authority.file), '--access', str(access)]:
+        assert Tool('server', *arguments).wait() == 2, arguments
+    assert come('--tls-key', 'x.pem').wait() == 2
 
 
 main()

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vt-tool-client-token.h"
+#include "vt-tool-server-tls.h"
 #include "vt-tool-tunnel-options.h"
 
 static const VtToolHelp help = {
@@ -54,6 +55,10 @@ read_options (VtToolClientOptions *self, char **argv, GError **error)
     { "header", 'H', 0, G_OPTION_ARG_STRING_ARRAY, &self->headers,
       N_ ("Send this header, too (repeatable)"), N_ ("'NAME: VALUE'") },
     { "tls-ca", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_ca, N_ ("Trust these authorities (PEM)"),
+      N_ ("FILE") },
+    { "tls-certificate", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_certificate,
+      N_ ("Show this certificate (PEM)"), N_ ("FILE") },
+    { "tls-key", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_key, N_ ("… and this private key (PEM)"),
       N_ ("FILE") },
     { "pin", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->pins,
       N_ ("Take this certificate and no other (repeatable)"), N_ ("sha256:HEX") },
@@ -177,6 +182,31 @@ set_token (VtToolClientOptions *self, VtClient *client, GError **error)
 }
 
 static gboolean
+set_certificate (VtToolClientOptions *self, VtClient *client, GError **error)
+{
+  g_autoptr(GTlsCertificate) certificate = NULL;
+
+  if (self->tls_certificate == NULL)
+    return TRUE;
+  certificate = vt_tool_tls_load (self->tls_certificate, self->tls_key, error);
+  if (certificate == NULL)
+    return FALSE;
+  vt_client_set_tls_certificate (client, certificate);
+  return TRUE;
+}
+
+static gboolean
+check_certificate (VtToolClientOptions *self, GError **error)
+{
+  if ((self->tls_certificate == NULL) == (self->tls_key == NULL))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
+               self->tls_key == NULL ? "--tls-certificate" : "--tls-key",
+               self->tls_key == NULL ? "--tls-key" : "--tls-certificate");
+  return FALSE;
+}
+
+static gboolean
 set_pins (VtToolClientOptions *self, VtClient *client, GError **error)
 {
   g_autoptr(GError) reason = NULL;
@@ -191,13 +221,16 @@ static gboolean
 set_authorities (VtToolClientOptions *self, VtClient *client, GError **error)
 {
   g_autoptr(GTlsDatabase) database = NULL;
+  g_autofree char *path = NULL;
   g_autoptr(SoupSession) session = NULL;
 
   if (self->tls_ca == NULL)
     return TRUE;
   if (!vt_tool_options_check_file ("--tls-ca", self->tls_ca, error))
     return FALSE;
-  database = g_tls_file_database_new (self->tls_ca, error);
+  /* GLib takes no relative one. */
+  path = g_canonicalize_filename (self->tls_ca, NULL);
+  database = g_tls_file_database_new (path, error);
   if (database == NULL)
     {
       g_prefix_error (error, _ ("No certificates in --tls-ca %s: "), self->tls_ca);
@@ -216,7 +249,7 @@ vt_tool_client_options_parse (VtToolClientOptions *self, char **argv, GError **e
          && (self->common.help
              || (vt_tool_options_check_server (self->server, error)
                  && vt_tool_options_parse_forwards (self->forwards, &self->parsed, error)
-                 && check_headers (self, error)));
+                 && check_headers (self, error) && check_certificate (self, error)));
 }
 
 static gboolean
@@ -242,7 +275,8 @@ vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error)
       || !vt_tool_options_set_number ("--max-protocol", self->max_protocol, G_OBJECT (client),
                                       "max-protocol", error)
       || !set_reconnection (self, client, error) || !set_pins (self, client, error)
-      || !set_token (self, client, error) || !set_authorities (self, client, error))
+      || !set_certificate (self, client, error) || !set_token (self, client, error)
+      || !set_authorities (self, client, error))
     return NULL;
   set_headers (self, client);
   return g_steal_pointer (&client);
@@ -255,6 +289,8 @@ vt_tool_client_options_clear (VtToolClientOptions *self)
   g_strfreev (self->forwards);
   g_strfreev (self->headers);
   g_strfreev (self->pins);
+  g_free (self->tls_certificate);
+  g_free (self->tls_key);
   g_free (self->token_file);
   g_free (self->tls_ca);
   g_free (self->ping_interval);

@@ -14,6 +14,8 @@ typedef struct {
   char       **forwards;      /* NULL-terminated */
   char       **headers;       /* NULL-terminated */
   char       **pins;          /* NULL-terminated */
+  char        *tls_certificate;
+  char        *tls_key;
   char        *token_file;
   char        *tls_ca;
   char        *ping_interval;

@@ -46,6 +46,8 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("FILE") },
     { "access", 'a', 0, G_OPTION_ARG_FILENAME, &self->access,
       N_ ("Let in those whose tokens are in this file"), N_ ("FILE") },
+    { "client-ca", 0, 0, G_OPTION_ARG_FILENAME, &self->client_ca,
+      N_ ("… or who has a certificate of these authorities"), N_ ("FILE") },
     { "no-auth", 0, 0, G_OPTION_ARG_NONE, &self->no_auth, N_ ("Let in whoever reaches the server"),
       NULL },
     { "trusted-proxy", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->trusted_proxies,
@@ -122,6 +124,12 @@ check_origin (const char *text, GError **error)
 static gboolean
 check_tls (VtToolServerOptions *self, GError **error)
 {
+  if (self->client_ca != NULL && (self->access == NULL || self->tls_certificate == NULL))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
+                   "--client-ca", self->access == NULL ? "--access" : "--tls-certificate");
+      return FALSE;
+    }
   if ((self->tls_certificate == NULL) == (self->tls_key == NULL))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
@@ -218,6 +226,28 @@ set_trusted_proxies (VtToolServerOptions *self, VtServer *server, GError **error
 }
 
 static gboolean
+set_client_authorities (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GTlsDatabase) database = NULL;
+  g_autofree char *path = NULL;
+
+  if (self->client_ca == NULL)
+    return TRUE;
+  if (!vt_tool_options_check_file ("--client-ca", self->client_ca, error))
+    return FALSE;
+  /* GLib takes no relative one. */
+  path = g_canonicalize_filename (self->client_ca, NULL);
+  database = g_tls_file_database_new (path, error);
+  if (database == NULL)
+    {
+      g_prefix_error (error, _ ("No certificates in --client-ca %s: "), self->client_ca);
+      return FALSE;
+    }
+  vt_server_set_client_authorities (server, database);
+  return TRUE;
+}
+
+static gboolean
 set_access (VtToolServerOptions *self, VtServer *server, GError **error)
 {
   g_autoptr(VtAccess) access = NULL;
@@ -281,7 +311,7 @@ vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
 
   if (!set_numbers (self, server, error) || !set_allowed_ports (self, server, error)
       || !set_trusted_proxies (self, server, error) || !set_certificate (self, server, error)
-      || !set_access (self, server, error))
+      || !set_client_authorities (self, server, error) || !set_access (self, server, error))
     return NULL;
   vt_server_set_path (server, self->path);
   vt_server_set_allow_anonymous (server, self->no_auth);
@@ -302,6 +332,7 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->allowed_ports);
   g_strfreev (self->allowed_origins);
   g_free (self->access);
+  g_free (self->client_ca);
   g_strfreev (self->trusted_proxies);
   g_free (self->tls_certificate);
   g_free (self->tls_key);

@@ -17,6 +17,7 @@ typedef struct {
   char        *allowed_ports;
   char       **allowed_origins; /* NULL-terminated */
   char        *access;
+  char        *client_ca;
   char       **trusted_proxies; /* NULL-terminated */
   char        *tls_certificate;
   char        *tls_key;

@@ -58,6 +58,16 @@ read_token (VtAccessEntry *entry, const char *text, char **problem)
 }
 
 static gboolean
+read_certificate (VtAccessEntry *entry, const char *text, char **problem)
+{
+  entry->certificate = g_str_equal (text, "true");
+  if (entry->certificate || g_str_equal (text, "false"))
+    return TRUE;
+  *problem = g_strdup (_ ("“true” or “false” is needed"));
+  return FALSE;
+}
+
+static gboolean
 read_addresses (VtAccessEntry *entry, const char *text, char **problem)
 {
   entry->addresses = split (text);
@@ -185,6 +195,7 @@ static const struct {
   Reader read;
 } keys[] = {
   { "token", read_token },
+  { "certificate", read_certificate },
   { "addresses", read_addresses },
   { "ports", read_ports },
   { "host-names", read_host_names },
@@ -229,7 +240,7 @@ vt_access_file_read_entry (GKeyFile *file, const char *group, VtAccessEntry *ent
   for (size_t i = 0; i < G_N_ELEMENTS (keys); i++)
     if (!read_key (file, group, i, entry, error))
       return FALSE;
-  if (entry->hashes->len > 0)
+  if (entry->hashes->len > 0 || entry->certificate)
     return TRUE;
   g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, "[%s] token: %s", group,
                _ ("it is missing"));

@@ -10,6 +10,7 @@
 #include <glib/gi18n-lib.h>
 #include "vt-error.h"
 
+#include "vt-access-certificate-private.h"
 #include "vt-access-file-private.h"
 #include "vt-access-reader-private.h"
 #include "vt-clock-private.h"
@@ -32,7 +33,9 @@
  * ```
  *
  * - `token`: the hashes of 1 to 4 tokens, with `;` between them, as
- *   [func@Vt.Access.create_token] makes them; the only key that has to be there.
+ *   [func@Vt.Access.create_token] makes them.
+ * - `certificate`: `true` if the client may show a certificate for its name instead, that one of
+ *   [property@Vt.Server:client-authorities] has signed. There has to be this or a token.
  * - `ports`: what the client may ask for, written as in
  *   [method@Vt.Server.set_allowed_ports]. A client with ports of its own has to ask for one of
  *   them, port 0 is not granted. Without this key, it may have those of
@@ -111,13 +114,16 @@ vt_access_grant_unref (VtAccessGrant *self)
   g_rc_box_release_full (self, grant_clear);
 }
 
+/* Without a hash it is by a certificate. */
 static VtAccessGrant *
 grant_new (VtAccessEntry *entry, const VtAccessHash *hash)
 {
   VtAccessGrant *self = g_rc_box_new0 (VtAccessGrant);
 
   self->entry = vt_access_entry_ref (entry);
-  self->hash = *hash;
+  self->by_certificate = hash == NULL;
+  if (hash != NULL)
+    self->hash = *hash;
   return self;
 }
 
@@ -524,10 +530,21 @@ vt_access_check (VtAccess *self, const char *name, const char *token)
 }
 
 VtAccessGrant *
+vt_access_check_certificate (VtAccess *self, GTlsCertificate *certificate)
+{
+  g_autofree char *name = vt_access_certificate_get_name (certificate);
+  VtAccessEntry *entry = name != NULL ? g_hash_table_lookup (self->entries, name) : NULL;
+
+  return is_in_time (entry) && entry->certificate ? grant_new (entry, NULL) : NULL;
+}
+
+VtAccessGrant *
 vt_access_renew (VtAccess *self, VtAccessGrant *grant)
 {
   VtAccessEntry *entry = g_hash_table_lookup (self->entries, grant->entry->name);
 
+  if (grant->by_certificate)
+    return is_in_time (entry) && entry->certificate ? grant_new (entry, NULL) : NULL;
   if (!is_in_time (entry) || !vt_access_entry_has_hash (entry, &grant->hash))
     return NULL;
   return grant_new (entry, &grant->hash);

@@ -443,6 +443,7 @@ start_attempt (VtClient *self)
     .uri = self->uri,
     .headers = headers,
     .pins = (const char *const *) self->pins,
+    .certificate = self->certificate,
     .subprotocols = vt_negotiation_get_subprotocols (vt_negotiation_limit (self->max_protocol)),
   };
   VtResumption resumption;

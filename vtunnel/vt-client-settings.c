@@ -447,6 +447,44 @@ vt_client_set_pins (VtClient *self, const char *const *pins, GError **error)
 }
 
 /**
+ * vt_client_get_tls_certificate: (get-property tls-certificate)
+ * @self: a client
+ *
+ * Gets the client's own certificate.
+ *
+ * Returns: (transfer none) (nullable): the certificate, or %NULL if it has none
+ *
+ * Since: 1.0
+ */
+GTlsCertificate *
+vt_client_get_tls_certificate (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
+
+  return self->certificate;
+}
+
+/**
+ * vt_client_set_tls_certificate: (set-property tls-certificate)
+ * @self: a client
+ * @certificate: (nullable): a certificate with its key, or %NULL for none
+ *
+ * Sets the client's own certificate, for a server that asks for one. It takes effect when the
+ * client next connects.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_tls_certificate (VtClient *self, GTlsCertificate *certificate)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (certificate == NULL || G_IS_TLS_CERTIFICATE (certificate));
+
+  if (g_set_object (&self->certificate, certificate))
+    g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_TLS_CERTIFICATE]);
+}
+
+/**
  * vt_client_set_header:
  * @self: a client
  * @name: the name of a header

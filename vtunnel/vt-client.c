@@ -109,6 +109,7 @@ vt_client_dispose (GObject *object)
   vt_client_end (self);
   g_clear_object (&self->session);
   g_clear_object (&self->own_session);
+  g_clear_object (&self->certificate);
   G_OBJECT_CLASS (vt_client_parent_class)->dispose (object);
 }
 

@@ -14,6 +14,7 @@ typedef struct {
   const char      *uri;     /* not owned */
   const GPtrArray *headers; /* not owned, of name and value in turn */
   const char *const *subprotocols; /* not owned, to offer; nullable */
+  GTlsCertificate *certificate; /* not owned, nullable: the client's own */
   const char *const *pins; /* not owned, nullable: of these certificates one has to be shown */
 } VtDialRequest;
 

@@ -345,6 +345,8 @@ new_message (const VtDialRequest *request, GError **error)
    * application's, stay as they are. */
   soup_message_disable_feature (message, SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
   headers = soup_message_get_request_headers (message);
+  if (request->certificate != NULL)
+    soup_message_set_tls_client_certificate (message, request->certificate);
   for (unsigned int i = 0; request->headers != NULL && i + 1 < request->headers->len; i += 2)
     soup_message_headers_replace (headers, request->headers->pdata[i],
                                   request->headers->pdata[i + 1]);

@@ -18,6 +18,7 @@ typedef struct {
   gboolean           allow_anonymous; /* FALSE: only loopback Host, nothing forwarded by a proxy */
   gboolean           asks_who;        /* TRUE: neither of these counts, clients are recognised */
   GTlsCertificate   *tls_certificate; /* NULL: no TLS */
+  GTlsDatabase      *client_authorities; /* NULL: no client is asked for a certificate */
   unsigned int       max_protocol;    /* of what clients offer, what is selected at most */
 } VtFrontPolicy;
 
@@ -31,6 +32,7 @@ typedef struct {
 /* Who asks for a WebSocket. */
 typedef struct {
   GSocketAddress *address; /* owned: where the client is, as far as that is known */
+  GTlsCertificate *certificate; /* owned, nullable: that it has shown, signed by who may */
   VtAccessGrant  *grant;   /* owned, nullable: as whom it was recognised */
 } VtFrontGuest;
 

@@ -65,6 +65,7 @@ struct _VtFront {
  * carries the gate along. */
 #define GATE_KEY "vtunnel-gate"
 #define GUEST_KEY "vtunnel-guest"
+#define CERTIFICATE_KEY "vtunnel-certificate"
 
 typedef VtFrontGuest Guest;
 
@@ -74,6 +75,7 @@ guest_free (void *data)
   Guest *guest = data;
 
   g_clear_object (&guest->address);
+  g_clear_object (&guest->certificate);
   g_clear_pointer (&guest->grant, vt_access_grant_unref);
   g_free (guest);
 }
@@ -216,6 +218,9 @@ look_at_guest (VtFront *self, SoupServerMessage *message, VtUpgradeVerdict *verd
   const char *refusal;
 
   g_set_object (&guest->address, soup_server_message_get_remote_address (message));
+  if (guest->address != NULL)
+    g_set_object (&guest->certificate,
+                  g_object_get_data (G_OBJECT (guest->address), CERTIFICATE_KEY));
   if (!self->handlers.recognise (message, guest, verdict, self->user_data))
     return;
   refusal = self->handlers.get_refusal (guest, self->user_data);
@@ -300,6 +305,16 @@ arrival_free (Arrival *arrival)
 }
 
 static void
+keep_certificate (GSocketAddress *remote, GTlsConnection *tls)
+{
+  GTlsCertificate *certificate = g_tls_connection_get_peer_certificate (tls);
+
+  if (certificate != NULL && g_tls_connection_get_peer_certificate_errors (tls) == 0)
+    g_object_set_data_full (G_OBJECT (remote), CERTIFICATE_KEY, g_object_ref (certificate),
+                            g_object_unref);
+}
+
+static void
 tls_accepted_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
   Arrival *arrival = user_data;
@@ -307,7 +322,10 @@ tls_accepted_cb (GObject *source, GAsyncResult *result, void *user_data)
   g_autoptr(GIOStream) tls = vt_tls_accept_finish (result, &error);
 
   if (tls != NULL)
-    serve (arrival->front, tls, arrival->local, arrival->remote);
+    {
+      keep_certificate (arrival->remote, G_TLS_CONNECTION (tls));
+      serve (arrival->front, tls, arrival->local, arrival->remote);
+    }
   else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_debug ("A TLS handshake failed: %s", error->message);
   arrival_free (arrival);
@@ -345,6 +363,7 @@ accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_d
   arrival->front = self;
   arrival->local = g_object_ref (local);
   arrival->remote = g_object_ref (remote);
+  vt_tls_acceptor_set_authorities (self->acceptor, policy.client_authorities);
   vt_tls_accept_async (self->acceptor, G_IO_STREAM (connection), policy.tls_certificate,
                        TLS_DEADLINE, self->handshakes, tls_accepted_cb, arrival);
 }

@@ -123,6 +123,8 @@ authenticate (VtServer *self,
       return FALSE;
     }
   guest->grant = check_credentials (self, message, &shown);
+  if (!shown && guest->certificate != NULL)
+    guest->grant = vt_access_check_certificate (self->access, guest->certificate);
   if (guest->grant != NULL)
     return TRUE;
   if (shown && address != NULL)
@@ -426,4 +428,44 @@ vt_server_set_trusted_proxies (VtServer *self, const char *const *proxies, GErro
   self->proxy_texts = g_strdupv ((char **) proxies);
   g_object_notify_by_pspec (G_OBJECT (self), vt_server_props[VT_SERVER_PROP_TRUSTED_PROXIES]);
   return TRUE;
+}
+
+/**
+ * vt_server_get_client_authorities: (get-property client-authorities)
+ * @self: a server
+ *
+ * Gets who may have signed the certificates that clients show.
+ *
+ * Returns: (transfer none) (nullable): the authorities, or %NULL if no client is asked for a
+ *   certificate
+ *
+ * Since: 1.0
+ */
+GTlsDatabase *
+vt_server_get_client_authorities (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), NULL);
+
+  return self->client_authorities;
+}
+
+/**
+ * vt_server_set_client_authorities: (set-property client-authorities)
+ * @self: a server
+ * @authorities: (nullable): a database with their certificates, such as a
+ *   [iface@Gio.TlsFileDatabase], or %NULL to ask no client for a certificate
+ *
+ * Sets who may have signed the certificates that clients show, for connections that come from now
+ * on. See [property@Vt.Server:client-authorities].
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_client_authorities (VtServer *self, GTlsDatabase *authorities)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+  g_return_if_fail (authorities == NULL || G_IS_TLS_DATABASE (authorities));
+
+  if (g_set_object (&self->client_authorities, authorities))
+    g_object_notify_by_pspec (G_OBJECT (self), vt_server_props[VT_SERVER_PROP_CLIENT_AUTHORITIES]);
 }

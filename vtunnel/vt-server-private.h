@@ -32,6 +32,7 @@ struct _VtServer {
   VtPortRanges *allowed_ports;      /* owned */
   char **allowed_origins;           /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
+  GTlsDatabase *client_authorities; /* owned, nullable */
   gboolean allow_anonymous;
   unsigned int ping_interval; /* seconds */
   unsigned int ping_timeout;  /* seconds */
@@ -71,6 +72,7 @@ typedef enum {
   VT_SERVER_PROP_ACCESS,
   VT_SERVER_PROP_TRUSTED_PROXIES,
   VT_SERVER_PROP_TLS_CERTIFICATE,
+  VT_SERVER_PROP_CLIENT_AUTHORITIES,
   VT_SERVER_PROP_PING_INTERVAL,
   VT_SERVER_PROP_PING_TIMEOUT,
   VT_SERVER_PROP_RESUME_TIMEOUT,

@@ -7,11 +7,34 @@
 
 GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
 
+/* As whom clients may come. */
+static gboolean
+get_access (VtServer *self, VtServerProperty property, GValue *value)
+{
+  switch (property)
+    {
+    case VT_SERVER_PROP_ACCESS:
+      g_value_set_object (value, self->access);
+      break;
+    case VT_SERVER_PROP_TRUSTED_PROXIES:
+      g_value_set_boxed (value, self->proxy_texts);
+      break;
+    case VT_SERVER_PROP_CLIENT_AUTHORITIES:
+      g_value_set_object (value, self->client_authorities);
+      break;
+    default:
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static void
 vt_server_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtServer *self = VT_SERVER (object);
 
+  if (get_access (self, (VtServerProperty) property_id, value))
+    return;
   switch ((VtServerProperty) property_id)
     {
     case VT_SERVER_PROP_PATH:
@@ -28,12 +51,6 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
       break;
     case VT_SERVER_PROP_ALLOW_ANONYMOUS:
       g_value_set_boolean (value, self->allow_anonymous);
-      break;
-    case VT_SERVER_PROP_ACCESS:
-      g_value_set_object (value, self->access);
-      break;
-    case VT_SERVER_PROP_TRUSTED_PROXIES:
-      g_value_set_boxed (value, self->proxy_texts);
       break;
     case VT_SERVER_PROP_TLS_CERTIFICATE:
       g_value_set_object (value, self->tls_certificate);
@@ -97,6 +114,9 @@ vt_server_set_property (GObject *object,
       break;
     case VT_SERVER_PROP_TLS_CERTIFICATE:
       vt_server_set_tls_certificate (self, g_value_get_object (value));
+      break;
+    case VT_SERVER_PROP_CLIENT_AUTHORITIES:
+      vt_server_set_client_authorities (self, g_value_get_object (value));
       break;
     case VT_SERVER_PROP_PING_INTERVAL:
       vt_server_set_ping_interval (self, g_value_get_uint (value));
@@ -266,6 +286,26 @@ define_admission (void)
 }
 
 static void
+define_client_authorities (void)
+{
+  /**
+   * VtServer:client-authorities: (getter get_client_authorities) (setter set_client_authorities)
+   *
+   * Who may have signed the certificates that clients show on the server's own ports, over `wss:`;
+   * %NULL asks no client for one.
+   *
+   * A client with such a certificate, whose one common name (CN) is that of an entry of
+   * [property@Vt.Server:access] which has `certificate=true`, needs no token. A client without a
+   * certificate may show a token as ever. One with a certificate that nobody of these has signed
+   * gets no connection. It counts for connections that come from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_CLIENT_AUTHORITIES] =
+      g_param_spec_object ("client-authorities", NULL, NULL, G_TYPE_TLS_DATABASE, WRITABLE);
+}
+
+static void
 define_keepalive (void)
 {
   /**
@@ -409,6 +449,7 @@ vt_server_install_properties (GObjectClass *klass)
   define_places ();
   define_access ();
   define_admission ();
+  define_client_authorities ();
   define_keepalive ();
   define_limits ();
   define_sessions ();

@@ -62,6 +62,7 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
   policy->allow_anonymous = self->allow_anonymous;
   policy->asks_who = self->access != NULL;
   policy->tls_certificate = self->tls_certificate;
+  policy->client_authorities = self->client_authorities;
   policy->max_protocol = vt_negotiation_limit (self->max_protocol);
 }
 

@@ -64,6 +64,10 @@ GTlsCertificate *vt_server_get_tls_certificate (VtServer *self);
 VT_EXTERN
 void vt_server_set_tls_certificate (VtServer *self, GTlsCertificate *certificate);
 VT_EXTERN
+GTlsDatabase *vt_server_get_client_authorities (VtServer *self);
+VT_EXTERN
+void vt_server_set_client_authorities (VtServer *self, GTlsDatabase *authorities);
+VT_EXTERN
 unsigned int vt_server_get_ping_interval (VtServer *self);
 VT_EXTERN
 void vt_server_set_ping_interval (VtServer *self, unsigned int seconds);
