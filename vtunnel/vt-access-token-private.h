@@ -24,13 +24,13 @@ typedef struct {
 /* 1 to 32 characters of a-z, 0-9 and "-". */
 gboolean vt_access_name_is_valid (const char *name);
 
-/* NULL with VT_ERROR_FAILED if the kernel has no random numbers. Whoever has a token wipes it. */
-char *vt_access_token_new (const char *name, GError **error);
+/* Whoever has a token wipes it. */
+char *vt_access_token_new (const char *name);
 /* Newly allocated; NULL if that is not how a token is written. */
 char *vt_access_token_get_name (const char *token);
 
-/* With a new salt; FALSE like vt_access_token_new (). */
-gboolean vt_access_hash_init (VtAccessHash *self, const char *token, GError **error);
+/* With a new salt. */
+void vt_access_hash_init (VtAccessHash *self, const char *token);
 /* FALSE for what is not written exactly so. */
 gboolean vt_access_hash_parse (VtAccessHash *self, const char *text);
 char    *vt_access_hash_format (const VtAccessHash *self);

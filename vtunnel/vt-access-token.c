@@ -1,36 +1,17 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "config.h"
-
 #include "vt-access-token-private.h"
 
-#include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include <glib/gi18n-lib.h>
-#include "vt-error.h"
+#include "vt-random-private.h"
 
 #define TOKEN_PREFIX "vt_"
 #define HASH_PREFIX "sha256:"
 #define SECRET_SIZE 32
 /* Characters of base64url, without padding. */
 #define TEXT_LENGTH(bytes) (((bytes) *4 + 2) / 3)
-
-static gboolean
-fill_random (uint8_t *bytes, size_t size, GError **error)
-{
-  ssize_t n;
-
-  do
-    n = getrandom (bytes, size, 0);
-  while (n < 0 && errno == EINTR);
-  if (n == (ssize_t) size)
-    return TRUE;
-  g_set_error (error, VT_ERROR, VT_ERROR_FAILED, _ ("No random numbers: %s"), g_strerror (errno));
-  return FALSE;
-}
 
 void
 vt_access_wipe (char *text)
@@ -88,14 +69,13 @@ vt_access_name_is_valid (const char *name)
 }
 
 char *
-vt_access_token_new (const char *name, GError **error)
+vt_access_token_new (const char *name)
 {
   uint8_t bytes[SECRET_SIZE];
   char *secret;
   char *token;
 
-  if (!fill_random (bytes, sizeof bytes, error))
-    return NULL;
+  vt_random_fill (bytes, sizeof bytes);
   secret = encode (bytes, sizeof bytes);
   token = g_strconcat (TOKEN_PREFIX, name, "_", secret, NULL);
   explicit_bzero (bytes, sizeof bytes);
@@ -134,13 +114,11 @@ compute (const uint8_t *salt, const char *token, uint8_t *digest)
   g_hmac_unref (hmac);
 }
 
-gboolean
-vt_access_hash_init (VtAccessHash *self, const char *token, GError **error)
+void
+vt_access_hash_init (VtAccessHash *self, const char *token)
 {
-  if (!fill_random (self->salt, sizeof self->salt, error))
-    return FALSE;
+  vt_random_fill (self->salt, sizeof self->salt);
   compute (self->salt, token, self->digest);
-  return TRUE;
 }
 
 gboolean

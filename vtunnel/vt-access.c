@@ -475,8 +475,7 @@ vt_access_replace (VtAccess *self, const char *text, gssize length, GError **err
  * Makes a new token, for [method@Vt.Client.set_token], and the value of `token` in the client's
  * group. The token is known to nobody else, and cannot be made out from the hash.
  *
- * Returns: (transfer full): the token, or %NULL with %VT_ERROR_INVALID_ARGUMENT for another @name,
- *   or %VT_ERROR_FAILED if the kernel has no random numbers
+ * Returns: (transfer full): the token, or %NULL with %VT_ERROR_INVALID_ARGUMENT for another @name
  *
  * Since: 1.0
  */
@@ -499,14 +498,8 @@ vt_access_create_token (const char *name, char **hash, GError **error)
                    escaped);
       return NULL;
     }
-  token = vt_access_token_new (name, error);
-  if (token == NULL)
-    return NULL;
-  if (!vt_access_hash_init (&made, token, error))
-    {
-      vt_access_wipe (token);
-      return NULL;
-    }
+  token = vt_access_token_new (name);
+  vt_access_hash_init (&made, token);
   *hash = vt_access_hash_format (&made);
   return token;
 }
