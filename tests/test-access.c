@@ -195,6 +195,8 @@ test_watched (Fixture *self, const void *data)
 
   write_file (self, "[client carol]\n");
   expect (self, "failed ");
+  write_file (self, "");
+  expect (self, "failed ");
   g_assert_true (is_granted (self->access, NULL, second));
   g_assert_cmpint (g_remove (self->path), ==, 0);
   expect (self, "failed ");
@@ -202,6 +204,9 @@ test_watched (Fixture *self, const void *data)
   write_file (self, text);
   expect (self, "changed ");
   g_assert_true (is_granted (self->access, NULL, first));
+  write_file (self, "# Nobody\n");
+  expect (self, "changed ");
+  g_assert_false (is_granted (self->access, NULL, first));
 }
 
 /* At once, without waiting for the watch. */

@@ -127,6 +127,17 @@ grant_new (VtAccessEntry *entry, const VtAccessHash *hash)
   return self;
 }
 
+/* Who writes a file anew may begin with an empty one, and everybody would be sent away. */
+static GHashTable *
+parse (VtAccess *self, const char *data, size_t length, GError **error)
+{
+  if (length > 0 || g_hash_table_size (self->entries) == 0)
+    return vt_access_file_parse (data, length, error);
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                       _ ("it is empty; to let nobody in, leave a comment in it"));
+  return NULL;
+}
+
 static gboolean
 read_file (VtAccess *self, GError **error)
 {
@@ -139,7 +150,7 @@ read_file (VtAccess *self, GError **error)
 
   if (!vt_access_reader_read (self->path, VT_ACCESS_FILE_MAX, &data, &length, error))
     return FALSE;
-  entries = vt_access_file_parse (data, length, &reason);
+  entries = parse (self, data, length, &reason);
   if (entries != NULL)
     {
       g_hash_table_unref (self->entries);
