@@ -195,6 +195,27 @@ const tests = {
         check(client.protocol === 0, 'protocol of a closed client');
     },
 
+    async 'a server that asks who it is'() {
+        const server = Vt.Server.new();
+        server.listen('127.0.0.1', 0);
+        const [token, hash] = Vt.Access.create_token('alice');
+        const access = Vt.Access.new_from_data(`[client alice]\ntoken=${hash}\n`, -1);
+        check(access.list_names().join() === 'alice', 'names');
+        server.access = access;
+        const client = new Vt.Client({uri: `ws://127.0.0.1:${server.get_ports()[0]}/`});
+        await fails(client.open_async(null), Vt.Error.NOT_AUTHORISED);
+        client.set_token(token);
+        const opened = event(server, 'session-opened');
+        await client.open_async(null);
+        const [session] = await opened;
+        check(session.user === 'alice', 'user');
+        const closed = event(server, 'session-closed');
+        access.replace('', -1);
+        const [, error] = await closed;
+        check(error.matches(Vt.error_quark(), Vt.Error.NOT_AUTHORISED), `another error: ${error}`);
+        await close(server, client);
+    },
+
     async 'a forward'() {
         const echo = new Echo();
         const [server, client] = await pair();

@@ -646,6 +646,40 @@ def a_header_arrives():
 
 
 @test
+def a_server_that_asks_who_it_is():
+    pair = Pair()
+    token, line = Vt.Access.create_token('alice')
+    access = Vt.Access.new_from_data(f'[client alice]\ntoken={line}\n', -1)
+    assert access.list_names() == ['alice'] and access.props.path is None
+    pair.server.props.access = access
+    pair.server.set_trusted_proxies(['10.0.0.0/8'])
+    assert pair.server.props.trusted_proxies == ['10.0.0.0/8']
+    for wrong in None, token[:-1], Vt.Access.create_token('alice')[0]:
+        pair.client.set_token(wrong)
+        try:
+            call(pair.client, 'open')
+            raise AssertionError('a stranger came in')
+        except GLib.Error as error:
+            assert error.matches(Vt.error_quark(), Vt.Error.NOT_AUTHORISED), error
+    pair.client.set_token(token)
+    call(pair.client, 'open')
+    wait_for(lambda: pair.server.props.sessions.get_n_items() == 1)
+    assert pair.server.props.sessions[0].props.user == 'alice'
+    try:
+        access.replace('[client alice]\n', -1)
+        raise AssertionError('a client without a token')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), error
+    ended = []
+    pair.server.connect('session-closed', lambda *values: ended.append(values[2]))
+    access.replace('', -1)
+    wait_for(lambda: ended)
+    assert ended[0].matches(Vt.error_quark(), Vt.Error.NOT_AUTHORISED), ended
+    wait_for(lambda: pair.client.props.state == Vt.ClientState.CLOSED)
+    pair.close()
+
+
+@test
 def a_server_that_drains():
     target = Target(echo)
     pair = Pair()

@@ -112,6 +112,7 @@ vt_client_dispose (GObject *object)
   vt_client_end (self);
   g_clear_object (&self->session);
   g_clear_object (&self->own_session);
+  g_clear_object (&self->certificate);
   G_OBJECT_CLASS (vt_client_parent_class)->dispose (object);
 }
 
@@ -128,6 +129,7 @@ vt_client_finalize (GObject *object)
   g_clear_pointer (&self->ending_tunnels, g_ptr_array_unref);
   g_clear_pointer (&self->closings, g_ptr_array_unref);
   g_clear_pointer (&self->request, vt_client_request_free);
+  g_clear_pointer (&self->pins, g_strfreev);
   g_clear_pointer (&self->uri, g_free);
   g_clear_error (&self->error);
   G_OBJECT_CLASS (vt_client_parent_class)->finalize (object);
