@@ -205,7 +205,12 @@ define_places (void)
    */
   vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
       g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+}
 
+/* What the application opens itself. */
+static void
+define_streams (void)
+{
   /**
    * VtServer:allow-streams: (getter get_allow_streams) (setter set_allow_streams)
    *
@@ -469,6 +474,7 @@ vt_server_install_properties (GObjectClass *klass)
   klass->get_property = vt_server_get_property;
   klass->set_property = vt_server_set_property;
   define_places ();
+  define_streams ();
   define_access ();
   define_admission ();
   define_client_authorities ();
