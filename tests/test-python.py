@@ -748,7 +748,7 @@ def thousands_come_and_go():
     assert gone.count('client') == gone.count('forward') == 1200, len(gone)
     wait_for(lambda: len(os.listdir('/proc/self/fd')) <= descriptors + 2, 'the descriptors')
     if 'ASAN_OPTIONS' not in os.environ:
-        assert memory() < before + 8 * 2**20, (before, memory())
+        assert memory() < before + 3 * 2**20, (before, memory())
     call(server, 'close')
 
 

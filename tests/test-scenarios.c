@@ -423,7 +423,7 @@ static void
 test_thousands (Fixture *self, const void *data)
 {
   const unsigned int rounds = is_instrumented () ? 100 : 1000;
-  const size_t allowed = 6 * 256; /* pages */
+  const size_t allowed = 256; /* pages */
   Rest rest = { .server = self->server };
   size_t before;
 
