@@ -310,14 +310,16 @@ def a_server_that_comes_back():
 def a_client_that_comes_first():
     nobody = Target(echo)
     nobody.close()
-    client = Vt.Client(uri=f'ws://127.0.0.1:{nobody.port}/', reconnect_min=0.01,
-                       reconnect_max=0.1, retry_first=True)
+    client = Vt.Client(uri=f'ws://127.0.0.1:{nobody.port}/', reconnect_min=600,
+                       reconnect_max=600, retry_first=True)
     results = []
     client.open_async(None, lambda _, result: results.append(result))
-    wait_for(lambda: client.props.error is not None, 'a failure')
+    wait_for(lambda: client.props.next_retry, 'a failure')
+    assert client.props.error is not None
     assert client.props.state == Vt.ClientState.CONNECTING and not results
     server = Vt.Server()
     server.listen('127.0.0.1', nobody.port)
+    client.retry_now()
     wait_for(lambda: results, 'the client')
     assert client.open_finish(results[0]) is True
     call(client, 'close')

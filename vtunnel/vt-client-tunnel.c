@@ -375,9 +375,9 @@ get_mux (VtClientTunnel *self)
 }
 
 gboolean
-vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, guint64 received)
+vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, const VtControl *welcome)
 {
-  vt_trunk_resume (self->trunk, link, received);
+  vt_trunk_resume (self->trunk, link, welcome);
   return get_mux (self) != NULL;
 }
 

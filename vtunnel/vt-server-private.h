@@ -101,8 +101,9 @@ typedef enum {
   VT_SERVER_LEAVING,
 } VtServerAdmission;
 
-/* Whether another client may come in, if only to say that it is one that comes back. */
-VtServerAdmission vt_server_get_admission (VtServer *self);
+/* Whether another client that speaks this version of the protocol may come in, if only to say that
+ * it is one that comes back. */
+VtServerAdmission vt_server_get_admission (VtServer *self, unsigned int protocol);
 /* A client's WebSocket. Takes both references; `gate` is NULL for a connection that the application
  * made. `user` is as whom the client was recognised, NULL if it was not. */
 void vt_server_open_session (VtServer                *self,

@@ -321,8 +321,8 @@ vt_server_session_resume (VtServerSession *self,
 
   self->attempt = MAX (self->attempt, hello->attempt);
   welcome (self, link, TRUE, vt_trunk_prepare_resume (self->trunk));
-  vt_trunk_resume (self->trunk, link, hello->received);
-  /* With positions that cannot be, it is over. */
+  vt_trunk_resume (self->trunk, link, hello);
+  /* With a hello that does not fit the session, it is over. */
   if (vt_server_session_get_mux (self) != NULL)
     vt_session_note_resumed (self->session, client);
 }

@@ -64,14 +64,14 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
 }
 
 static const char *
-get_refusal_cb (void *user_data)
+get_refusal_cb (unsigned int protocol, void *user_data)
 {
   static const char *const texts[] = {
     [VT_SERVER_FULL] = "This server has as many clients as it takes.\n",
     [VT_SERVER_LEAVING] = "This server is shutting down.\n",
   };
 
-  return texts[vt_server_get_admission (user_data)];
+  return texts[vt_server_get_admission (user_data, protocol)];
 }
 
 static void
@@ -380,7 +380,7 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
                     == SOUP_WEBSOCKET_CONNECTION_SERVER);
   g_return_if_fail (soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_OPEN);
 
-  admission = vt_server_get_admission (self);
+  admission = vt_server_get_admission (self, vt_negotiation_get_protocol (connection));
   if (admission != VT_SERVER_WELCOME)
     {
       gboolean full = admission == VT_SERVER_FULL;

@@ -14,8 +14,9 @@
  * by itself; the `VtStream` is then there to be looked at, and reading or writing it fails with
  * `G_IO_ERROR_BUSY`. Where it has none, [signal@Vt.Forward::incoming] hands the stream to the
  * application, which uses it as any [class@Gio.IOStream], or passes it on to something that takes
- * one, such as `soup_server_accept_iostream ()`. By returning %TRUE from that signal the
- * application accepts the stream; what it writes before that leaves then.
+ * one, such as `soup_server_accept_iostream ()`; that function asks for two addresses, and
+ * [the guide](share-folder.html) shows which. By returning %TRUE from that signal the application
+ * accepts the stream; what it writes before that leaves then.
  *
  * On the server's side, the library joins each stream and the connection of the user who came to a
  * port. The application can open a stream itself, with [method@Vt.Session.open_stream_async], and
