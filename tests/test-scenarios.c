@@ -418,7 +418,7 @@ is_instrumented (void)
          || (preloaded != NULL && strstr (preloaded, "vgpreload") != NULL);
 }
 
-/* Neither descriptors nor memory: what one client costs, a thousand do not cost a thousand times. */
+/* Neither descriptors nor memory: what one client costs, a thousand cost no thousand times. */
 static void
 test_thousands (Fixture *self, const void *data)
 {
