@@ -86,6 +86,7 @@ test_streams (ServerFixture *fixture, const void *data)
   g_assert_cmpuint (fixture->log->len, ==, strlen ("moved resumed1 back "));
   g_string_truncate (fixture->log, 0);
   g_assert_cmpuint (server_fixture_count_sessions (fixture), ==, 1);
+  g_assert_cmpuint (fixture->n_requests, ==, 1);
   end (&visit);
 }
 
