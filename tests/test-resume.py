@@ -85,7 +85,7 @@ def both_directions_full_through_cuts():
             told = [e['event'] for e in tool.events]
             once = ('session-opened', 'forward-opened', 'stream-opened', 'stream-closed')
             assert [told.count(event) for event in once] == [1] * 4, set(told)
-            assert 0 < told.count('session-resumed') <= CUTS, told.count('session-resumed')
+            assert told.count('session-resumed') > 0, set(told)
 
 
 @test
