@@ -1,9 +1,9 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-/* A program that uses the client library: what it gets when the service refuses, a line each. The
- * arguments are the path of another program's tunnel, and names of errors as they stand in
- * LastError. test-session-errors.py runs it. */
+/* A program that uses the client library: what it gets when the service refuses, and what tunnels
+ * have failed with, a line each. The arguments are paths: of a tunnel of another program, and of
+ * those that have failed. test-session-errors.py runs it. */
 
 #include <vtunnel-session/vtunnel-session.h>
 
@@ -42,6 +42,18 @@ create (VtunnelSessionManager *manager, const char *forwards, const char *option
   return path;
 }
 
+/* As an error of C, and not only as a name. */
+static void
+show_last_error (const char *path)
+{
+  g_autoptr(VtunnelSessionTunnel) tunnel = get_tunnel (path);
+  const char *name = NULL;
+  const char *message = NULL;
+
+  g_variant_get (vtunnel_session_tunnel_get_last_error (tunnel), "(&s&s)", &name, &message);
+  show (g_dbus_error_new_for_dbus_error (name, message));
+}
+
 int
 main (int argc, char **argv)
 {
@@ -74,6 +86,6 @@ main (int argc, char **argv)
                                                 &error);
   show (error);
   for (int i = 2; i < argc; i++)
-    show (g_dbus_error_new_for_dbus_error (argv[i], "why"));
+    show_last_error (argv[i]);
   return 0;
 }

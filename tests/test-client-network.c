@@ -233,6 +233,28 @@ test_watched (Fixture *self, const void *data)
   g_assert_null (get_client (self)->retry.watch);
 }
 
+/* A user who does not want to wait; while there is nothing to wait for, it means nothing. */
+static void
+test_now (Fixture *self, const void *data)
+{
+  vt_client_retry_now (get_client (self));
+  reconnect_begin_v1 (&self->base);
+  vt_client_retry_now (get_client (self));
+  raw_settle ();
+  g_assert_cmpint (vt_client_get_state (get_client (self)), ==, VT_CLIENT_STATE_OPEN);
+
+  reconnect_cut (&self->base);
+  expect_wait (self, 5, 10);
+  vt_client_retry_now (get_client (self));
+  vt_client_retry_now (get_client (self));
+  refuse (self, "");
+  expect_wait (self, 10, 20);
+  vt_client_retry_now (get_client (self));
+  g_assert_cmpint (vt_client_get_next_retry (get_client (self)), ==, 0);
+  reconnect_accept (&self->base, NULL);
+  RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_OPEN);
+}
+
 #define ADD(path, func) g_test_add (path, Fixture, NULL, set_up, func, tear_down)
 
 int
@@ -243,6 +265,7 @@ main (int argc, char *argv[])
   ADD ("/client/retry/backoff", test_backoff);
   ADD ("/client/retry/reset", test_reset);
   ADD ("/client/retry/retry-after", test_retry_after);
+  ADD ("/client/retry/now", test_now);
   ADD ("/client/network/waiting", test_waiting);
   ADD ("/client/network/attempt", test_attempt);
   ADD ("/client/network/open", test_open);

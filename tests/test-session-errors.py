@@ -12,9 +12,9 @@ import threading
 tests = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(tests, 'peers'))
 
-from gi.repository import GLib  # noqa: E402
+from gi.repository import Gio, GLib  # noqa: E402
 
-from desktop import NAME, Desktop, error_name  # noqa: E402
+from desktop import NAME, ROOT, TUNNEL, Desktop, error_name  # noqa: E402
 from harness import Target, Tool, echo, free_port, main, test, wait_until  # noqa: E402
 
 REFUSALS = ['NoSuchTunnel', 'NotAuthorised', 'InvalidArgument', 'Limit', 'PermissionDenied',
@@ -66,48 +66,60 @@ def refusals_in_python():
     desktop.close()
 
 
-def refusals_of(*command):
+def fail_each(desktop):
+    """The paths of tunnels that have failed, as FAILURES has it, and a server to be stopped."""
+    server = Tool.server()
+    uri = f'ws://127.0.0.1:{server.port}/'
+    taken = Target(echo)
+    paths = [desktop.create(*arguments, open=True) for arguments in (
+        (f'ws://127.0.0.1:{free_port()}/',),
+        (f'wss://127.0.0.1:{web_server(b"HTTP/1.1 400 x")}/',),
+        (uri, [(str(taken.port), '1')]),
+        ('ws://127.0.0.1:%d/' % web_server(
+            b'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n'),),
+        ('ws://127.0.0.1:%d/' % web_server(
+            b'HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n'),),
+        (uri, [('80', '1')]))]
+    for path in paths:
+        wait_until(lambda: desktop.get(path, 'LastError')[0], what='the error')
+    return paths, server
+
+
+def errors_of(*command):
+    """What a program sees of all errors."""
     desktop = refusing_desktop()
     path = desktop.create()
-    result = subprocess.run([*command, path, *full(FAILURES)], stdout=subprocess.PIPE, text=True,
+    failed, server = fail_each(desktop)
+    result = subprocess.run([*command, path, *failed], stdout=subprocess.PIPE, text=True,
                             env=dict(os.environ, DBUS_SESSION_BUS_ADDRESS=desktop.address),
                             timeout=60, check=True)
     assert result.stdout.split() == full(REFUSALS + FAILURES), result.stdout
+    server.stop()
     desktop.close()
 
 
 @test
-def refusals_in_c():
-    refusals_of(os.environ['VT_SESSION_ERRORS'])
+def errors_in_c():
+    errors_of(os.environ['VT_SESSION_ERRORS'])
 
 
 @test
-def refusals_in_javascript():
-    refusals_of(os.path.join(tests, 'peers', 'session-errors.js'))
-
-
-def last_error(desktop, uri, *forwards):
-    path = desktop.create(uri, forwards, open=True)
-    return wait_until(lambda: desktop.get(path, 'LastError')[0], what='the error')
+def errors_in_javascript():
+    errors_of(os.path.join(tests, 'peers', 'session-errors.js'))
 
 
 @test
-def failures_show():
+def failures_in_python():
     """What a tunnel fails with is in LastError, by its name."""
     desktop = Desktop()
-    server = Tool.server()
-    uri = f'ws://127.0.0.1:{server.port}/'
-    taken = Target(echo)
-    assert [
-        last_error(desktop, f'ws://127.0.0.1:{free_port()}/'),
-        last_error(desktop, f'wss://127.0.0.1:{web_server(b"HTTP/1.1 400 x")}/'),
-        last_error(desktop, uri, (str(taken.port), '1')),
-        last_error(desktop, 'ws://127.0.0.1:%d/' % web_server(
-            b'HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n')),
-        last_error(desktop, 'ws://127.0.0.1:%d/' % web_server(
-            b'HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n')),
-        last_error(desktop, uri, ('80', '1')),
-    ] == full(FAILURES)
+    paths, server = fail_each(desktop)
+    assert [desktop.get(path, 'LastError')[0] for path in paths] == full(FAILURES)
+    # As a program sees them that follows all objects.
+    manager = Gio.DBusObjectManagerClient.new_sync(
+        desktop.bus, Gio.DBusObjectManagerClientFlags.NONE, NAME, ROOT, None, None, None)
+    tunnels = [manager.get_interface(path, TUNNEL) for path in paths]
+    assert [tunnel.get_cached_property('LastError').unpack()[0] for tunnel in tunnels] \
+        == full(FAILURES)
     server.stop()
     desktop.close()
 

@@ -5,21 +5,40 @@
 
 import os
 import random
+import signal
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
-from gi.repository import GLib  # noqa: E402
+from gi.repository import Gio, GLib  # noqa: E402
 
 from desktop import MANAGER, NAME, ROOT, TUNNEL, Desktop  # noqa: E402
-from harness import DEADLINE, main, test, wait_until  # noqa: E402
+from harness import (DEADLINE, Target, Tool, echo, in_thread, main, receive_exactly,  # noqa: E402
+                     test, user, wait_until)
 
-IDLE = 60  # ms
+IDLE = 40  # ms
+LINGER = 20  # ms
+
+half_a_minute = []
 
 
-def idle_desktop(idle=IDLE):
-    return Desktop(idle=idle)
+def idle_desktop(idle=IDLE, linger=LINGER, **options):
+    return Desktop(idle=idle, linger=linger, **options)
+
+
+@test
+def half_a_minute_begins():
+    """The others take about as long."""
+    desktop = Desktop()
+    desktop.create(lifetime='persistent')
+    begin, pid = time.monotonic(), desktop.pid()
+
+    def wait():
+        desktop.wait_for_exit(pid)
+        return desktop, time.monotonic() - begin
+    half_a_minute.append(in_thread(wait))
 
 
 @test
@@ -46,10 +65,13 @@ def it_stays_for_what_it_keeps():
     desktop.do(path, 'Delete')
     assert_stays(desktop, pid)
     assert desktop.paths() == [owned]
-    kept = desktop.create(lifetime='persistent')
-    desktop.set_token(kept, 'token', 'memory')
+    kept = desktop.create(lifetime='persistent', open=True)
     other.close_sync(None)
     wait_until(lambda: desktop.paths() == [kept], what='the end of the tunnel')
+    desktop.wait_for_state(kept, 'waiting')
+    assert_stays(desktop, pid)
+    desktop.set_token(kept, 'token', 'memory')
+    desktop.do(kept, 'Close')
     assert_stays(desktop, pid)
     desktop.set_token(kept, '', 'memory')
     desktop.wait_for_exit(pid)
@@ -58,34 +80,116 @@ def it_stays_for_what_it_keeps():
 
 def assert_stays(desktop, pid):
     """It would have ended in this time. There is no event for what does not happen."""
-    threading.Event().wait((IDLE + 1200) / 1000)
+    pause((IDLE + LINGER + 300) / 1000)
     assert desktop.is_running() and desktop.pid() == pid
+
+
+def pause(seconds):
+    threading.Event().wait(max(0, seconds))
+
+
+def call_around_the_end(desktop):
+    """200 calls, each at another moment around the one at which the name is given back."""
+    owners = set()
+    for number in range(200):
+        path = desktop.create(lifetime='persistent', name=f'tunnel {number}')
+        desktop.do(path, 'Delete')
+        owners.add(desktop.owner())
+        # From well before to well after; the moment itself is where most of them are.
+        pause(random.gauss(IDLE, 2) / 1000)
+    print('#', len(owners), 'processes')
+    assert len(owners) > 20, 'none ended meanwhile'
+    assert desktop.paths() == []
 
 
 @test
 def no_call_is_lost_around_the_end():
-    """200 calls, each at another moment around the one at which the name is given back."""
     desktop = idle_desktop()
-    pids = set()
-    for number in range(200):
-        path = desktop.create(lifetime='persistent', name=f'tunnel {number}')
-        pids.add(desktop.pid())
+    call_around_the_end(desktop)
+    desktop.close()
+
+
+@test
+def no_call_is_lost_under_a_service_manager():
+    """Which ends the service when it gives its name back, and starts it again when it is gone."""
+    desktop = idle_desktop(managed=True)
+    call_around_the_end(desktop)
+    desktop.close()
+    # The signal may come when all is done. It is no failure to a service manager.
+    assert set(desktop.manager.statuses) <= {0, -signal.SIGTERM}, desktop.manager.statuses
+
+
+def call_at_the_end(desktop, **options):
+    """A call that is there when the service finds that it has nothing to keep: a path, or an
+    error."""
+    results = []
+    desktop.paths()
+    pid = desktop.pid()
+    os.kill(pid, signal.SIGSTOP)
+    pause(IDLE * 1.2 / 1000)
+    variants = {key: GLib.Variant('s' if isinstance(value, str) else 'b', value)
+                for key, value in options.items()}
+    arguments = GLib.Variant('(sa(ssa{sv})a{sv})', ('ws://127.0.0.1:1/', [], variants))
+
+    def answered(bus, result):
+        try:
+            results.append(bus.call_finish(result).unpack()[0])
+        except GLib.Error as error:
+            results.append(error)
+    desktop.bus.call(NAME, f'{ROOT}/Manager', MANAGER, 'CreateTunnel', arguments, None,
+                     Gio.DBusCallFlags.NONE, int(DEADLINE * 1000), None, answered)
+    # Behind the call: when this is answered, the bus has handed it over.
+    desktop.ask_bus('GetId')
+    os.kill(pid, signal.SIGCONT)
+    while not results:
+        GLib.MainContext.default().iteration(True)
+    return results[0]
+
+
+@test
+def a_call_that_needs_a_managed_service():
+    """It cannot stay, so what would be lost with it is refused; all else is done."""
+    desktop = idle_desktop(managed=True)
+    refused = 0
+    for _ in range(20):
+        path = call_at_the_end(desktop, lifetime='persistent')
+        assert desktop.paths() == [path]
         desktop.do(path, 'Delete')
-        # From well before to well after; the moment itself is where most of them are.
-        threading.Event().wait(max(0, random.gauss(IDLE, 2)) / 1000)
-    print('#', len(pids), 'processes')
-    assert desktop.paths() == []
+        for options in ({'lifetime': 'session'}, {'lifetime': 'persistent', 'open': True}):
+            path = call_at_the_end(desktop, **options)
+            if isinstance(path, GLib.Error):
+                name = Gio.dbus_error_get_remote_error(path)
+                assert name == 'org.freedesktop.DBus.Error.NoReply', path
+                assert desktop.paths() == []
+                path = desktop.create(**options)
+                refused += 1
+            pause(LINGER / 1000)
+            assert desktop.paths() == [path]
+            desktop.do(path, 'Delete')
+    print('#', refused, 'refused')
+    desktop.close()
+
+
+@test
+def a_call_that_needs_a_service():
+    """Without a service manager it takes its name back, and stays."""
+    desktop = idle_desktop()
+    for _ in range(20):
+        path = call_at_the_end(desktop, lifetime='session')
+        pause(LINGER * 2 / 1000)
+        assert desktop.paths() == [path]
+        desktop.do(path, 'Delete')
     desktop.close()
 
 
 @test
 def no_call_to_the_unique_name_is_lost():
     """A proxy sends to the owner that it knows, also when that has given the name back."""
-    desktop = idle_desktop()
+    desktop = Desktop(idle=IDLE)
     for number in range(50):
         desktop.objects()
-        owner = desktop.ask_bus('GetNameOwner', NAME)
-        threading.Event().wait((IDLE + 5 + random.random() * 100) / 1000)
+        owner = desktop.owner()
+        pause((IDLE + 5 + random.random() * 50) / 1000)
         path = desktop.call(f'{ROOT}/Manager', MANAGER, 'CreateTunnel',
                             GLib.Variant('(sa(ssa{sv})a{sv})', ('ws://localhost:1/', [], {})),
                             name=owner)
@@ -108,7 +212,7 @@ def many_callers_at_once():
                 desktop.call(path, TUNNEL, 'Delete', None, bus)
             except GLib.Error as error:
                 errors.append(error)
-            threading.Event().wait(max(0, random.gauss(20, 3)) / 1000)
+            pause(random.gauss(20, 3) / 1000)
         bus.close_sync(None)
     threads = [threading.Thread(target=calls) for _ in range(4)]
     for thread in threads:
@@ -116,6 +220,57 @@ def many_callers_at_once():
     for thread in threads:
         thread.join(DEADLINE)
     assert not errors, errors[0]
+    desktop.close()
+
+
+def ends_with_its_bus(desktop):
+    pid = desktop.pid()
+    desktop.daemon.kill()
+    desktop.wait_for_exit(pid)
+    Desktop.running.remove(desktop)
+    desktop.end()
+    text = desktop.logged()
+    assert 'CRITICAL' not in text and 'WARNING' not in text, text
+
+
+@test
+def its_bus_ends():
+    """With nothing to do; with a tunnel that waits; with one that is as busy as it can be."""
+    desktop = Desktop()
+    desktop.create(lifetime='persistent')
+    ends_with_its_bus(desktop)
+
+    desktop = Desktop()
+    path = desktop.create(lifetime='session', open=True)
+    desktop.wait_for_state(path, 'waiting')
+    ends_with_its_bus(desktop)
+
+    desktop, server, target = Desktop(), Tool.server(), Target(echo)
+    path = desktop.create(f'ws://127.0.0.1:{server.port}/', [('0', target.spec)], open=True)
+    port = wait_until(lambda: desktop.do(path, 'GetStatistics')['forwards'][0]['bound-port'])
+    for _ in range(4):
+        threading.Thread(target=keep_busy, args=(port,), daemon=True).start()
+    wait_until(lambda: desktop.do(path, 'GetStatistics')['bytes-sent'] > 1 << 20, what='traffic')
+    ends_with_its_bus(desktop)
+    server.stop()
+
+
+def keep_busy(port):
+    """Sends and reads until it cannot."""
+    with user(port) as sock:
+        try:
+            while True:
+                sock.sendall(bytes(65536))
+                receive_exactly(sock, 65536)
+        except (OSError, AssertionError):
+            pass
+
+
+@test
+def half_a_minute_is_over():
+    desktop, seconds = half_a_minute.pop()()
+    assert seconds >= 29, seconds
+    assert not desktop.is_running()
     desktop.close()
 
 

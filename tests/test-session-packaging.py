@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: MIT
 """How the session service is found and started, and the examples of programs that use it."""
 
+import json
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ tests = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(tests / 'peers'))
 
 from desktop import NAME, SERVICE, Desktop  # noqa: E402
-from harness import Target, Tool, echo, main, test, wait_until  # noqa: E402
+from harness import TOOL, Target, Tool, echo, main, test, wait_until  # noqa: E402
 
 examples = tests.parent / 'docs' / 'examples'
 unit = pathlib.Path(os.environ['VT_SESSION_UNIT'])
@@ -49,7 +50,7 @@ def verify(path):
 @test
 def the_unit_is_right():
     """As it is, but for the program, which is not installed yet."""
-    text = re.sub('(?m)^ExecStart=.*$', f'ExecStart={SERVICE}', unit.read_text())
+    text = re.sub('(?m)^ExecStart=.*$', f'ExecStart={SERVICE} --managed', unit.read_text())
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, 'vtunnel-session.service')
         path.write_text(text)
@@ -65,7 +66,30 @@ def the_files_agree():
     assert f'Name={NAME}\n' in activation and f'SystemdService={unit.name}\n' in activation
     assert f'BusName={NAME}\n' in unit.read_text()
     program = re.search('(?m)^Exec=(.*)$', activation)[1]
-    assert f'ExecStart={program}\n' in unit.read_text()
+    assert f'ExecStart={program} --managed\n' in unit.read_text()
+
+
+@test
+def from_nothing_in_a_session():
+    """A bus as the desktop's own, that knows the service by the file that is installed."""
+    server, target = Tool.server(), Target(echo)
+    with tempfile.TemporaryDirectory() as folder:
+        services = pathlib.Path(folder, 'dbus-1', 'services')
+        services.mkdir(parents=True)
+        activation = (unit.parent / f'{NAME}.service').read_text()
+        (services / f'{NAME}.service').write_text(
+            re.sub('(?m)^Exec=.*$', f'Exec={SERVICE}', activation))
+        commands = (f'"$0" add web --session --server ws://127.0.0.1:{server.port}/ --open '
+                    f'--forward 0={target.spec} && "$0" list --json')
+        result = subprocess.run(
+            ['dbus-run-session', '--', 'sh', '-c', commands, TOOL], stdout=subprocess.PIPE,
+            text=True, check=True, timeout=60, env=dict(
+                os.environ, HOME=folder, XDG_DATA_HOME=folder, XDG_CONFIG_HOME=folder))
+    told = json.loads(result.stdout)
+    assert told['name'] == 'web' and told['state'] == 'connected', told
+    # It ends with its bus, and the server hears of it.
+    server.event('session-closed')
+    server.stop()
 
 
 @test

@@ -6,14 +6,16 @@
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
+import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 from desktop import Desktop  # noqa: E402
-from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port, main,  # noqa: E402
-                     receive_exactly, test, user)
+from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port, in_thread,  # noqa: E402
+                     main, receive_exactly, test, user)
 from screen import Screen  # noqa: E402
 
 
@@ -110,29 +112,112 @@ def a_token():
 
 
 @test
-def the_monitor():
+def a_token_that_is_typed():
     with world() as here:
-        here.add('web', '--session')
+        here.add('web')
         terminal = Screen(80, 24, here.environment)
         try:
+            terminal.run(TOOL, 'set-token', 'web', '--storage', 'file')
+            terminal.wait_for('Token for “web”:')
+            terminal.type('s3cret')
+            text = terminal.wait_for('The token of “web” is set')
+            assert 's3cret' not in text, text
+            file, = here.desktop.secrets.iterdir()
+            assert file.read_text() == 's3cret'
+            terminal.check_restored()
+        finally:
+            terminal.close()
+
+
+def keep_moving(port, sent, end):
+    """A user who sends and reads until `end` is set."""
+    with user(port) as sock:
+        while not end.is_set():
+            sock.sendall(b'x' * 100000)
+            receive_exactly(sock, 100000)
+            sent[0] += 100000
+
+
+def the_monitor_at(width, height):
+    """Real traffic of a real tunnel, beside one whose server is not there."""
+    sent, end = [0], threading.Event()
+    with world() as here:
+        here.add('web', '--session')
+        here.run(0, 'add', 'lost', '--server', f'ws://127.0.0.1:{free_port()}/', '--forward',
+                 '5432=localhost:5432')
+        terminal = Screen(width, height, here.environment)
+        try:
             terminal.run(TOOL, 'monitor')
-            terminal.wait_for('○ web', 'inactive')
+            terminal.wait_for('○ web', '○ lost', '2 tunnels, 0 connected')
             here.run(0, 'open', 'web')
-            terminal.wait_for('● web', 'connected')
+            here.run(0, 'open', '--no-wait', 'lost')
             port = here.show('web')['forwards'][0]['port']
-            terminal.wait_for(f'{port} → {here.target.spec}')
-            with user(port) as sock:
-                for _ in range(20):
-                    sock.sendall(b'x' * 100000)
-                    receive_exactly(sock, 100000)
-                terminal.wait_for('    127.0.0.1', '↑   2.0 MB  ↓   2.0 MB', '1 stream')
-            terminal.wait(lambda text: '0 streams' in text and '    127.0.0.1' not in text)
+            terminal.wait_for('● web', 'connected', f'{port} → {here.target.spec}')
+            terminal.wait(lambda text: re.search(r'○ lost +retry in \d+ s', text), 'the wait')
+            moved = in_thread(keep_moving, port, sent, end)
+            text = terminal.wait(lambda text: re.search(
+                rf'{port} → .*[▂▃▄▅▆▇█]{{2}}  ↑ +[0-9.]+ MB/s  ↓ +[0-9.]+ MB/s$', text, re.M),
+                'a graph')
+            lines = text.split('\n')
+            assert re.match(r'vtunnel  2 tunnels, 1 connected, 1 stream +↑ +[0-9.]+ MB/s  '
+                            r'↓ +[0-9.]+ MB/s$', lines[0]), text
+            assert len(lines[0]) == width and lines[height - 1] == 'q: quit', text
+            assert max(map(len, lines)) == width, text
+            assert re.search(r'^  ! .*Connection refused', text, re.M), text
+            rates = r'^    127\.0\.0\.1:\d+ +\d+ s  ↑ +[0-9.]+ [MG]B  ↓ +[0-9.]+ [MG]B$'
+            assert re.search(rates, text, re.M), text
+            end.set()
+            moved()
+            terminal.wait(lambda text: ' 0 streams' in text and '    127.0.0.1' not in text)
+            here.run(0, 'close', 'web')
+            terminal.wait_for('○ web')
+            told = here.show('web')
+            assert told['bytes_sent'] == told['bytes_received'] == sent[0], told
             here.run(0, 'remove', 'web')
+            here.run(0, 'remove', 'lost')
             terminal.wait_for('There are no tunnels yet')
             terminal.press('q')
             terminal.check_restored()
         finally:
+            end.set()
             terminal.close()
+
+
+@test
+def the_monitor_at_80x24():
+    the_monitor_at(80, 24)
+
+
+@test
+def the_monitor_at_200x50():
+    the_monitor_at(200, 50)
+
+
+@test
+def the_monitor_in_a_pipe():
+    with world() as here:
+        here.add('web')
+        process = subprocess.Popen([TOOL, 'monitor'], stdout=subprocess.PIPE, text=True,
+                                   env=dict(os.environ, **here.environment))
+
+        def wait_for(pattern):
+            for line in process.stdout:
+                if re.search(pattern, line.rstrip('\n')):
+                    return
+            raise AssertionError(f'never: {pattern}')
+        wait_for('web: inactive$')
+        here.run(0, 'open', 'web')
+        wait_for(f'web: connected: {here.uri}$')
+        wait_for(rf'web: \d+ → {here.target.spec}: listening$')
+        with user(here.show('web')['forwards'][0]['port']) as sock:
+            sock.sendall(b'x')
+            wait_for('web: 1 stream$')
+        wait_for('web: 0 streams$')
+        here.run(0, 'remove', 'web')
+        wait_for('web: removed$')
+        process.terminate()
+        assert process.wait(DEADLINE) == 0
+        process.stdout.close()
 
 
 main()

@@ -4,12 +4,16 @@
 """The session service as a program on a bus of its own, with real tunnels."""
 
 import os
+import socket
 import sys
+import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 from gi.repository import Gio, GLib  # noqa: E402
 
+import network  # noqa: E402
 from desktop import MANAGER, NAME, ROOT, TUNNEL, Desktop, error_name  # noqa: E402
 from harness import (Target, Tool, echo, free_port, main, receive_exactly, test,  # noqa: E402
                      user, wait_until)
@@ -282,33 +286,146 @@ NOTIFICATIONS = Gio.DBusNodeInfo.new_for_xml('''<node>
 </method></interface></node>''')
 
 
+class Notifications:
+    """What a user would have been told."""
+
+    def __init__(self, desktop):
+        self.told = []
+        self.bus = desktop.connect()
+        self.bus.register_object('/org/freedesktop/Notifications', NOTIFICATIONS.interfaces[0],
+                                 self.notify, None, None)
+        self.call_bus('RequestName', GLib.Variant('(su)', ('org.freedesktop.Notifications', 4)))
+
+    def call_bus(self, method, arguments=None):
+        self.bus.call_sync('org.freedesktop.DBus', '/org/freedesktop/DBus', 'org.freedesktop.DBus',
+                           method, arguments, None, Gio.DBusCallFlags.NONE, -1, None)
+
+    def notify(self, connection, sender, path, interface, method, parameters, invocation):
+        self.told.append(parameters.unpack())
+        invocation.return_value(GLib.Variant('(u)', (1,)))
+
+    def count(self):
+        """With all that was sent before."""
+        self.call_bus('GetId')
+        iterate_until(lambda: True, '')
+        return len(self.told)
+
+
 @test
 def one_notification_for_a_failure():
     world = World()
-    told = []
-    bus = world.desktop.connect()
-
-    def notify(connection, sender, path, interface, method, parameters, invocation):
-        told.append(parameters.unpack())
-        invocation.return_value(GLib.Variant('(u)', (1,)))
-    bus.register_object('/org/freedesktop/Notifications', NOTIFICATIONS.interfaces[0], notify,
-                        None, None)
-    Gio.bus_own_name_on_connection(bus, 'org.freedesktop.Notifications',
-                                   Gio.BusNameOwnerFlags.NONE, None, None)
-    iterate_until(lambda: world.desktop.ask_bus('NameHasOwner', 'org.freedesktop.Notifications'),
-                  'the notifications')
-    # Not for one that belongs to a program, nor for what goes well.
+    desktop = world.desktop
+    notifications = Notifications(desktop)
     refused = [(str(world.target.port), '1')]
-    own = world.create(refused, open=True)
-    world.desktop.wait_for_state(own, 'failed')
-    world.desktop.do(world.open(lifetime='session'), 'Close')
     path = world.create(refused, name='<b>web</b>', lifetime='session', open=True)
-    iterate_until(lambda: told, 'the notification')
-    assert world.desktop.state(path) == 'failed'
-    iterate_until(lambda: True, '')
-    (application, _, _, summary, body, actions, hints, _), = told
-    assert '<b>web</b>' in summary and body and '<' not in body, told
+    desktop.wait_for_state(path, 'failed')
+    assert notifications.count() == 1
+    (application, _, _, summary, body, actions, hints, _), = notifications.told
+    assert '<b>web</b>' in summary and body and '<' not in body, notifications.told
+    # Closing it is none, and when it is opened again it is the next one.
+    desktop.do(path, 'Close')
+    assert notifications.count() == 1
+    desktop.do(path, 'Open')
+    desktop.wait_for_state(path, 'failed')
+    assert notifications.count() == 2
+    desktop.do(path, 'Delete')
+    # One that was open, and does not come back.
+    port = free_port()
+    server = Tool.server('--port', str(port))
+    path = desktop.create(f'ws://127.0.0.1:{port}/', [], lifetime='persistent', open=True)
+    desktop.wait_for_state(path, 'connected')
+    server.process.kill()
+    server.wait()
+    assert notifications.count() == 2
+    answer_each(b'HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n', port)
+    desktop.wait_for_state(path, 'failed')
+    assert notifications.count() == 3
     world.close()
+
+
+@test
+def no_other_notification():
+    """Not for a tunnel of a program, nor for what goes well or will, nor for a missing token."""
+    world = World()
+    desktop = world.desktop
+    notifications = Notifications(desktop)
+    refused = (str(world.target.port), '1')
+    desktop.wait_for_state(world.create([refused], open=True), 'failed')
+    path = world.open(lifetime='session')
+    desktop.do(path, 'Close')
+    path = world.create([refused, ('0', '1')], lifetime='session', open=True)
+    wait_until(lambda: desktop.get(path, 'LastError')[0], what='the refusal of one of two')
+    path = desktop.create(f'ws://127.0.0.1:{free_port()}/', lifetime='session', open=True)
+    desktop.wait_for_state(path, 'waiting')
+    desktop.set_token(path, 'token', 'file')
+    desktop.do(path, 'Close')
+    for file in desktop.secrets.iterdir():
+        file.unlink()
+    desktop.do(path, 'Open')
+    desktop.wait_for_state(path, 'needs-secrets')
+    assert notifications.count() == 0, notifications.told
+    world.close()
+
+
+def answer_each(answer, port=0):
+    """A server that answers each connection with this: its port, and the connections so far."""
+    listener = socket.create_server(('127.0.0.1', port))
+    seen = []
+
+    def serve():
+        while True:
+            sock, _ = listener.accept()
+            with sock:
+                sock.recv(4096)
+                seen.append(sock)
+                sock.sendall(answer)
+    threading.Thread(target=serve, daemon=True).start()
+    return listener.getsockname()[1], seen
+
+
+def waiting_tunnel(desktop):
+    """One that is told to come back in an hour, and the attempts that it has made."""
+    port, attempts = answer_each(b'HTTP/1.1 503 Busy\r\nRetry-After: 3600\r\n'
+                                 b'Content-Length: 0\r\n\r\n')
+    path = desktop.create(f'ws://127.0.0.1:{port}/', lifetime='session', open=True)
+    wait_for_an_hour(desktop, path)
+    assert len(attempts) == 1
+    return path, attempts
+
+
+def wait_for_an_hour(desktop, path):
+    wait_until(lambda: desktop.state(path) == 'waiting'
+               and desktop.get(path, 'NextRetry') > (time.time() + 3000) * 1e6,
+               what='the long wait')
+
+
+@test
+def a_user_does_not_wait():
+    desktop = Desktop()
+    path, attempts = waiting_tunnel(desktop)
+    desktop.do(path, 'Open')
+    wait_until(lambda: len(attempts) == 2, what='another attempt')
+    wait_for_an_hour(desktop, path)
+    desktop.do(path, 'Close')
+    assert len(attempts) == 2
+    desktop.close()
+
+
+@test
+def the_network_comes_back():
+    desktop = Desktop(**network.ENVIRONMENT)
+    portal = network.Network(desktop)
+    path, attempts = waiting_tunnel(desktop)
+    wait_until(lambda: portal.asked, what='a question for the network')
+    # Without a network there is nothing to try.
+    portal.change(available=False)
+    wait_until(lambda: portal.asked >= 2, what='another question')
+    assert desktop.state(path) == 'waiting' and len(attempts) == 1
+    portal.change(available=True)
+    wait_until(lambda: len(attempts) == 2, what='another attempt')
+    wait_for_an_hour(desktop, path)
+    portal.end()
+    desktop.close()
 
 
 if __name__ == '__main__':

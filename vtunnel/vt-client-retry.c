@@ -121,3 +121,27 @@ vt_client_set_network_monitor (VtClient *self, GNetworkMonitor *monitor)
 {
   g_set_object (&self->retry.monitor, monitor);
 }
+
+/**
+ * vt_client_retry_now:
+ * @self: a client
+ *
+ * Tries to connect now, if the client waits for [property@Vt.Client:next-retry]; else it does
+ * nothing.
+ *
+ * For whoever knows better than a clock, such as a user who asks for it. Where the attempt fails,
+ * the next wait is as long as it would have been without.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_retry_now (VtClient *self)
+{
+  g_autoptr(VtClient) alive = NULL;
+
+  g_return_if_fail (VT_IS_CLIENT (self));
+
+  alive = g_object_ref (self);
+  if (vt_timer_is_running (self->retry.timer))
+    vt_client_start_attempt (self);
+}

@@ -60,7 +60,7 @@ gboolean vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, const VtCo
 /* See vt_trunk_probe (). */
 void vt_client_tunnel_probe (VtClientTunnel *self, gint64 patience);
 
-/* Asks for a port, which need not be the forward's own. */
+/* Asks for a port, which need not be the forward's own; 0 for a forward that has none. */
 void vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward, guint16 port);
 /* Its streams go on. The number of the answer that is to come, or 0 if there is nothing to wait
  * for: it does not listen, or the server does not answer. */

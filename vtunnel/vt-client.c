@@ -31,8 +31,8 @@
  * unless [property@Vt.Client:reconnect] says otherwise: it is in the state
  * %VT_CLIENT_STATE_RECONNECTING meanwhile. Between attempts it waits, at random for between one
  * half and all of a time that doubles from [property@Vt.Client:reconnect-min] to
- * [property@Vt.Client:reconnect-max]; when the network changes or the machine has slept, it tries
- * at once.
+ * [property@Vt.Client:reconnect-max]; when the network changes or the machine has slept, or
+ * [method@Vt.Client.retry_now] is called, it tries at once.
  *
  * With version 2 of the protocol the server keeps the session for a while. A client that comes back
  * in time goes on with it: its forwards and streams stay, and nothing that travelled is lost or

@@ -99,6 +99,8 @@ void vt_client_close_async (VtClient           *self,
 VT_EXTERN
 gboolean vt_client_close_finish (VtClient *self, GAsyncResult *result, GError **error);
 VT_EXTERN
+void vt_client_retry_now (VtClient *self);
+VT_EXTERN
 void vt_client_listen_async (VtClient           *self,
                              VtForward          *forward,
                              GCancellable       *cancellable,

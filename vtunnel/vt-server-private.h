@@ -30,6 +30,7 @@ struct _VtServer {
   char **allowed_origins;           /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
   gboolean allow_anonymous;
+  gboolean allow_streams;
   unsigned int ping_interval; /* seconds */
   unsigned int ping_timeout;  /* seconds */
   unsigned int resume_timeout; /* seconds */
@@ -57,6 +58,7 @@ typedef enum {
   VT_SERVER_PROP_ALLOWED_PORTS,
   VT_SERVER_PROP_ALLOWED_ORIGINS,
   VT_SERVER_PROP_ALLOW_ANONYMOUS,
+  VT_SERVER_PROP_ALLOW_STREAMS,
   VT_SERVER_PROP_TLS_CERTIFICATE,
   VT_SERVER_PROP_PING_INTERVAL,
   VT_SERVER_PROP_PING_TIMEOUT,

@@ -1,14 +1,17 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "config.h"
+
 #include "vt-session-private.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
-#include "vt-forward.h"
+#include <glib/gi18n-lib.h>
+
+#include "vt-error.h"
+#include "vt-random-private.h"
 #include "vt-stream.h"
 
 /**
@@ -50,8 +53,8 @@ struct _VtSession {
   VtList *forwards; /* owned, of VtForward */
   VtList *streams;  /* owned, of VtStream */
 
-  VtSessionCloseFunc close_func; /* NULL once the session is over */
-  void *close_data;              /* not owned */
+  const VtSessionHandlers *handlers; /* NULL once the session is over */
+  void *handlers_data;               /* not owned */
 };
 
 typedef enum {
@@ -70,20 +73,13 @@ static GParamSpec *props[PROP_STREAMS + 1];
 
 G_DEFINE_FINAL_TYPE (VtSession, vt_session, G_TYPE_OBJECT)
 
-/* From the kernel: GLib's generators can be foreseen. */
 static char *
 create_id (void)
 {
   uint8_t bytes[16];
   GString *id = g_string_sized_new (2 * sizeof bytes);
-  ssize_t n;
 
-  do
-    n = getrandom (bytes, sizeof bytes, 0);
-  while (n < 0 && errno == EINTR);
-  /* It cannot fail for so few bytes, but for a kernel without it. */
-  if (n != sizeof bytes)
-    g_error ("The kernel gives no random bytes: %s", g_strerror (errno));
+  vt_random_fill (bytes, sizeof bytes);
   for (size_t i = 0; i < sizeof bytes; i++)
     g_string_append_printf (id, "%02x", bytes[i]);
   return g_string_free (id, FALSE);
@@ -223,7 +219,7 @@ define_state (void)
   /**
    * VtSession:forwards: (getter get_forwards)
    *
-   * The forwards whose ports are open for the client, a list of [class@Vt.Forward].
+   * The forwards that are open for the client, a list of [class@Vt.Forward].
    *
    * Since: 1.0
    */
@@ -264,7 +260,7 @@ VtSession *
 vt_session_new (const char *user,
                 GSocketAddress *client_address,
                 unsigned int protocol,
-                VtSessionCloseFunc close_func,
+                const VtSessionHandlers *handlers,
                 void *user_data)
 {
   VtSession *self = g_object_new (VT_TYPE_SESSION, NULL);
@@ -273,15 +269,27 @@ vt_session_new (const char *user,
   g_set_object (&self->client_address, client_address);
   self->protocol = protocol;
   self->connected = TRUE;
-  self->close_func = close_func;
-  self->close_data = user_data;
+  self->handlers = handlers;
+  self->handlers_data = user_data;
   return self;
 }
 
 void
 vt_session_detach (VtSession *self)
 {
-  self->close_func = NULL;
+  self->handlers = NULL;
+}
+
+void
+vt_session_request_stream (VtSession *self,
+                           VtForward *forward,
+                           GSocketAddress *address,
+                           GTask *task)
+{
+  if (self->handlers != NULL)
+    self->handlers->open_stream (self, forward, address, task, self->handlers_data);
+  else
+    g_task_return_new_error (task, VT_ERROR, VT_ERROR_CANCELLED, "%s", _ ("The session has ended"));
 }
 
 VtList *
@@ -457,7 +465,7 @@ vt_session_get_rtt (VtSession *self)
  * vt_session_get_forwards: (get-property forwards)
  * @self: a session
  *
- * Gets the forwards whose ports are open for the client.
+ * Gets the forwards that are open for the client.
  *
  * Returns: (transfer none): a list of [class@Vt.Forward]
  *
@@ -506,6 +514,6 @@ vt_session_close (VtSession *self)
 {
   g_return_if_fail (VT_IS_SESSION (self));
 
-  if (self->close_func != NULL)
-    self->close_func (self, self->close_data);
+  if (self->handlers != NULL)
+    self->handlers->close (self, self->handlers_data);
 }

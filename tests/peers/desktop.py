@@ -12,9 +12,11 @@ import tempfile
 from gi.repository import Gio, GLib
 
 from harness import DEADLINE, wait_until
+from servicemanager import ServiceManager
 
 SERVICE = os.environ.get('VT_SESSION', 'vtunnel-session')
 NAME = 'io.github.vtunnel.Vtunnel1'
+UNIT = 'vtunnel-session.service'
 ROOT = '/io/github/vtunnel/Vtunnel1'
 MANAGER = NAME + '.Manager'
 TUNNEL = NAME + '.Tunnel'
@@ -40,12 +42,22 @@ CONFIGURATION = '''<!DOCTYPE busconfig PUBLIC
 '''
 
 
+def is_gone(pid):
+    """The bus lets go of what it has started, so its status may lie around."""
+    try:
+        stat = pathlib.Path(f'/proc/{pid}/stat').read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return stat.rsplit(')', 1)[1].split()[0] in 'ZX'
+
+
 class Desktop:
     """The service starts by activation, and only so."""
 
     running = []
+    service = SERVICE
 
-    def __init__(self, idle=None, umask=-1, **environment):
+    def __init__(self, idle=None, linger=None, umask=-1, managed=False, **environment):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix='vtunnel-desktop-'))
         self.log_path = self.folder / 'log'
         self.config = self.folder / 'config'
@@ -54,21 +66,24 @@ class Desktop:
         (self.folder / 'services').mkdir()
         (self.folder / 'bus.conf').write_text(CONFIGURATION.format(folder=self.folder))
         (self.folder / 'services' / f'{NAME}.service').write_text(
-            f'[D-BUS Service]\nName={NAME}\nExec={SERVICE}\n')
+            f'[D-BUS Service]\nName={NAME}\nExec={SERVICE}\nSystemdService={UNIT}\n')
         env = dict(os.environ, HOME=str(self.folder), XDG_CONFIG_HOME=str(self.config),
                    XDG_DATA_HOME=str(self.folder / 'data'), **environment)
         env.pop('DBUS_SESSION_BUS_ADDRESS', None)
-        if idle is not None:
-            env['VTUNNEL_SESSION_IDLE_MS'] = str(idle)
+        for name, milliseconds in (('IDLE', idle), ('LINGER', linger)):
+            if milliseconds is not None:
+                env[f'VTUNNEL_SESSION_{name}_MS'] = str(milliseconds)
         self.log = open(self.log_path, 'wb')
+        starter = ['--systemd-activation'] if managed else []
         self.daemon = subprocess.Popen(
             ['dbus-daemon', f'--config-file={self.folder}/bus.conf', '--nofork',
-             '--print-address=1'], stdout=subprocess.PIPE, stderr=self.log, text=True, env=env,
-            umask=umask)
+             '--print-address=1', *starter], stdout=subprocess.PIPE, stderr=self.log, text=True,
+            env=env, umask=umask)
         self.address = self.daemon.stdout.readline().strip()
         assert self.address, self.log_path.read_text()
         Desktop.running.append(self)
         self.bus = self.connect()
+        self.manager = ServiceManager(self, env) if managed else None
 
     def connect(self):
         """One more program on the bus."""
@@ -90,11 +105,18 @@ class Desktop:
     def is_running(self):
         return self.ask_bus('NameHasOwner', NAME)
 
+    def owner(self):
+        """The unique name of the service, None if it does not run, or gives its name back."""
+        try:
+            return self.ask_bus('GetNameOwner', NAME)
+        except GLib.Error:
+            return None
+
     def pid(self):
         return self.ask_bus('GetConnectionUnixProcessID', NAME)
 
     def wait_for_exit(self, pid):
-        wait_until(lambda: not os.path.exists(f'/proc/{pid}'), what='the end of the service')
+        wait_until(lambda: is_gone(pid), what='the end of the service')
 
     def stop_service(self):
         """As a service manager would."""
@@ -157,8 +179,10 @@ class Desktop:
             assert word not in text, text
 
     def end(self):
-        # A test changes the modes of folders.
-        self.bus.close_sync(None)
+        if not self.bus.is_closed():
+            self.bus.close_sync(None)
+        if self.manager:
+            self.manager.end()
         self.daemon.kill()
         self.daemon.wait()
         self.daemon.stdout.close()

@@ -9,7 +9,8 @@ import GLib from 'gi://GLib';
 
 const NAME = 'io.github.vtunnel.Vtunnel1';
 const MANAGER = '/io/github/vtunnel/Vtunnel1/Manager';
-const [other, ...properties] = ARGV;
+const ROOT = '/io/github/vtunnel/Vtunnel1';
+const [other, ...failed] = ARGV;
 const bus = Gio.bus_get_sync(Gio.BusType.SESSION, null);
 
 function call(path, iface, method, type, values) {
@@ -39,5 +40,11 @@ show(...create(Array(65).fill(['0', '1', {}]), {}));
 show(...create([], {lifetime: new GLib.Variant('s', 'persistent')}));
 const [path] = call(...create([], {}));
 show(path, 'Tunnel', 'SetSecrets', '(a{sv}s)', [{token: new GLib.Variant('s', 'x')}, 'keyring']);
-// In JavaScript LastError is what it is: a text.
-properties.forEach(name => print(name));
+
+// Each object is known, with its properties, before anybody asks for it.
+const manager = Gio.DBusObjectManagerClient.new_sync(bus, Gio.DBusObjectManagerClientFlags.NONE,
+    NAME, ROOT, null, null);
+for (const failure of failed) {
+    const tunnel = manager.get_interface(failure, `${NAME}.Tunnel`);
+    print(tunnel.get_cached_property('LastError').deepUnpack()[0]);
+}

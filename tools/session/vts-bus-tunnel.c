@@ -54,11 +54,11 @@ G_DEFINE_AUTOPTR_CLEANUP_FUNC (Call, call_free)
 
 /* Nobody but its owner may do anything to the tunnel of a caller; all may look. */
 static gboolean
-refuse (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
+refuse (VtsBusTunnel *self, GDBusMethodInvocation *invocation, gboolean needs_service)
 {
   const char *owner = vts_tunnel_get_owner (self->tunnel);
 
-  if (!vts_bus_admit (self->bus, invocation))
+  if (!vts_bus_admit (self->bus, invocation, needs_service))
     return TRUE;
   if (owner == NULL || g_strcmp0 (g_dbus_method_invocation_get_sender (invocation), owner) == 0)
     return FALSE;
@@ -71,7 +71,7 @@ refuse (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
 static gboolean
 open_cb (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
 {
-  if (refuse (self, invocation))
+  if (refuse (self, invocation, TRUE))
     return G_DBUS_METHOD_INVOCATION_HANDLED;
   vtunnel_session_tunnel_complete_open (self->skeleton, invocation);
   vts_tunnel_open (self->tunnel, TRUE);
@@ -90,7 +90,7 @@ closed_cb (GObject *source, GAsyncResult *result, void *user_data)
 static gboolean
 close_cb (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
 {
-  if (!refuse (self, invocation))
+  if (!refuse (self, invocation, FALSE))
     vts_tunnel_close_async (self->tunnel, closed_cb, call_new (self, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
@@ -111,7 +111,7 @@ static gboolean
 delete_cb (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
 {
   /* This object goes with it. */
-  if (!refuse (self, invocation))
+  if (!refuse (self, invocation, FALSE))
     vts_manager_delete_async (self->manager, self->tunnel, deleted_cb, call_new (self, invocation));
   return G_DBUS_METHOD_INVOCATION_HANDLED;
 }
@@ -122,7 +122,7 @@ update_cb (VtsBusTunnel *self, GDBusMethodInvocation *invocation, GVariant *chan
   g_autoptr(VtsSettings) settings = NULL;
   GError *error = NULL;
 
-  if (refuse (self, invocation))
+  if (refuse (self, invocation, FALSE))
     return G_DBUS_METHOD_INVOCATION_HANDLED;
   settings = vts_values_read_changes (vts_tunnel_get_settings (self->tunnel), changes, &error);
   if (settings != NULL && vts_manager_update (self->manager, self->tunnel, settings, &error))
@@ -154,7 +154,7 @@ set_secrets_cb (VtsBusTunnel *self,
   char *token = NULL;
   GError *error = NULL;
 
-  if (refuse (self, invocation))
+  if (refuse (self, invocation, strcmp (word, "memory") == 0))
     return G_DBUS_METHOD_INVOCATION_HANDLED;
   token = vts_values_read_token (secrets, &error);
   if (token != NULL && vts_values_read_storage (word, &storage, &error))
@@ -169,7 +169,7 @@ set_secrets_cb (VtsBusTunnel *self,
 static gboolean
 get_statistics_cb (VtsBusTunnel *self, GDBusMethodInvocation *invocation)
 {
-  if (vts_bus_admit (self->bus, invocation))
+  if (vts_bus_admit (self->bus, invocation, FALSE))
     vtunnel_session_tunnel_complete_get_statistics (self->skeleton, invocation,
                                                     vts_values_write_statistics (self->tunnel));
   return G_DBUS_METHOD_INVOCATION_HANDLED;

@@ -26,9 +26,9 @@ struct _VtsBus {
 G_DEFINE_FINAL_TYPE (VtsBus, vts_bus, G_TYPE_OBJECT)
 
 gboolean
-vts_bus_admit (VtsBus *self, GDBusMethodInvocation *invocation)
+vts_bus_admit (VtsBus *self, GDBusMethodInvocation *invocation, gboolean needs_service)
 {
-  if (self->gate (self->gate_data))
+  if (self->gate (needs_service, self->gate_data))
     return TRUE;
   g_dbus_method_invocation_return_error_literal (
       invocation, G_DBUS_ERROR, G_DBUS_ERROR_NO_REPLY,
@@ -129,9 +129,11 @@ create_tunnel_cb (VtsBus *self,
   VtsTunnel *tunnel = NULL;
   g_autofree char *path = NULL;
 
-  if (!vts_bus_admit (self, invocation))
-    return G_DBUS_METHOD_INVOCATION_HANDLED;
   settings = vts_values_read_new (uri, forwards, dictionary, &options, &error);
+  if (settings != NULL
+      && !vts_bus_admit (self, invocation,
+                         options.open || options.lifetime != VTS_LIFETIME_PERSISTENT))
+    return G_DBUS_METHOD_INVOCATION_HANDLED;
   if (settings != NULL)
     tunnel = vts_manager_create (self->manager, settings, options.lifetime,
                                  options.lifetime == VTS_LIFETIME_CALLER ? sender : NULL, &error);
@@ -154,7 +156,7 @@ find_tunnel_cb (VtsBus *self, GDBusMethodInvocation *invocation, const char *id)
   VtsTunnel *tunnel = NULL;
   g_autofree char *path = NULL;
 
-  if (!vts_bus_admit (self, invocation))
+  if (!vts_bus_admit (self, invocation, FALSE))
     return G_DBUS_METHOD_INVOCATION_HANDLED;
   tunnel = vts_manager_find (self->manager, id, &error);
   if (tunnel == NULL)

@@ -9,8 +9,9 @@
 #define VTS_TYPE_BUS (vts_bus_get_type ())
 G_DECLARE_FINAL_TYPE (VtsBus, vts_bus, VTS, BUS, GObject)
 
-/* Asked before each call: FALSE refuses it, with an error that says to try again. */
-typedef gboolean (*VtsBusGate) (void *user_data);
+/* Asked before each call: FALSE refuses it, with an error that says to try again. `needs_service`
+ * if what the call asks for lasts no longer than the process. */
+typedef gboolean (*VtsBusGate) (gboolean needs_service, void *user_data);
 
 /* Exports what there is, and what comes later; the name is not its business. `has_keyring` is what
  * Features says. */

@@ -16,7 +16,9 @@
 #include "vts-secrets-keyring.h"
 #endif
 
-#define IDLE 30000 /* milliseconds */
+/* Milliseconds, see VtsServiceOptions. */
+#define IDLE 30000
+#define LINGER 1000
 
 static void
 init_locale (void)
@@ -67,10 +69,10 @@ make_manager (VtsVault *vault)
 
 /* Tests do not wait half a minute. */
 static unsigned int
-get_idle (void)
+get_time (const char *variable, unsigned int usual)
 {
-  const char *text = g_getenv ("VTUNNEL_SESSION_IDLE_MS");
-  guint64 milliseconds = IDLE;
+  const char *text = g_getenv (variable);
+  guint64 milliseconds = usual;
 
   if (text != NULL)
     g_ascii_string_to_unsigned (text, 10, 1, G_MAXINT, &milliseconds, NULL);
@@ -78,13 +80,18 @@ get_idle (void)
 }
 
 static int
-run (void)
+run (gboolean is_managed)
 {
   g_autoptr(GError) error = NULL;
   g_autoptr(GDBusConnection) connection = g_bus_get_sync (G_BUS_TYPE_SESSION, NULL, &error);
   g_autoptr(VtsVault) vault = NULL;
   g_autoptr(VtsManager) manager = NULL;
   g_autoptr(VtsService) service = NULL;
+  VtsServiceOptions options = {
+    .is_managed = is_managed,
+    .idle = get_time ("VTUNNEL_SESSION_IDLE_MS", IDLE),
+    .linger = get_time ("VTUNNEL_SESSION_LINGER_MS", LINGER),
+  };
 
   if (connection == NULL)
     {
@@ -94,8 +101,8 @@ run (void)
   g_dbus_connection_set_exit_on_close (connection, FALSE);
   vault = make_vault (connection);
   manager = make_manager (vault);
-  service = vts_service_new (connection, manager, vts_vault_has (vault, VTS_STORAGE_KEYRING),
-                             get_idle ());
+  options.has_keyring = vts_vault_has (vault, VTS_STORAGE_KEYRING);
+  service = vts_service_new (connection, manager, &options);
   return vts_service_run (service) ? 0 : 1;
 }
 
@@ -103,7 +110,10 @@ int
 main (int argc, char **argv)
 {
   gboolean version = FALSE;
+  gboolean is_managed = FALSE;
   const GOptionEntry entries[] = {
+    { "managed", 0, 0, G_OPTION_ARG_NONE, &is_managed,
+      N_ ("Started by a service manager that ends it when it gives its name back"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &version, N_ ("Show the version"), NULL },
     G_OPTION_ENTRY_NULL,
   };
@@ -129,5 +139,5 @@ main (int argc, char **argv)
   signal (SIGPIPE, SIG_IGN);
   umask (0077);
   raise_descriptor_limit ();
-  return run ();
+  return run (is_managed);
 }

@@ -12,8 +12,13 @@
 #include "vts-bus.h"
 #include "vts-notifier.h"
 
-/* How long calls may be on their way that were sent before the name was given back. */
-#define LINGER 1000 /* milliseconds */
+/* For the calls that were there before the end: how long they may take, and how often it is looked
+ * whether they are done. */
+#define LAST_CALLS (10 * G_TIME_SPAN_SECOND)
+#define PAUSE 50 /* milliseconds */
+
+/* For the answers, when nothing is left to be done but to send them. */
+#define LAST_ANSWERS G_TIME_SPAN_SECOND
 
 /* Whose turn it is to serve the calls. A process has it for as long as it lives, longer than the
  * name that calls are sent to: the next one waits for its turn, so that this one can take the name
@@ -31,6 +36,7 @@ typedef enum {
   PHASE_STARTING,
   PHASE_RUNNING, /* has the name */
   PHASE_LEAVING, /* has it no more, and would take it again */
+  PHASE_LAST,    /* has it no more, and cannot stay: serves what was there before */
   PHASE_ENDING,  /* closes all, and takes no calls */
 } Phase;
 
@@ -42,7 +48,8 @@ struct _VtsService {
   GMainLoop *loop;             /* owned */
   GPtrArray *signals;          /* owned, of owned GSource */
   GSource *timer;              /* owned, nullable */
-  unsigned int idle;           /* milliseconds */
+  VtsServiceOptions options;
+  gint64 last_calls_end; /* of the monotonic clock */
   Phase phase;
 };
 
@@ -151,18 +158,40 @@ linger_cb (void *user_data)
 }
 
 static gboolean
+last_calls_cb (void *user_data)
+{
+  VtsService *self = user_data;
+
+  if (vts_bus_is_busy (self->bus) && g_get_monotonic_time () < self->last_calls_end)
+    start_timer (self, PAUSE, last_calls_cb);
+  else
+    end (self);
+  return G_SOURCE_REMOVE;
+}
+
+/* The calls that the bus has sent before are all there when it has answered, and the timer is
+ * behind them. What comes later goes to the next process. */
+static void
+leave (VtsService *self)
+{
+  self->phase = self->options.is_managed ? PHASE_LAST : PHASE_LEAVING;
+  give_name_back (self);
+  self->last_calls_end = g_get_monotonic_time () + LAST_CALLS;
+  if (self->options.is_managed)
+    start_timer (self, 0, last_calls_cb);
+  else
+    start_timer (self, self->options.linger, linger_cb);
+}
+
+static gboolean
 idle_cb (void *user_data)
 {
   VtsService *self = user_data;
 
   if (vts_bus_is_busy (self->bus) || vts_manager_is_needed (self->manager))
-    {
-      update (self);
-      return G_SOURCE_REMOVE;
-    }
-  self->phase = PHASE_LEAVING;
-  give_name_back (self);
-  start_timer (self, LINGER, linger_cb);
+    update (self);
+  else
+    leave (self);
   return G_SOURCE_REMOVE;
 }
 
@@ -174,18 +203,20 @@ update (VtsService *self)
   if (vts_manager_is_needed (self->manager))
     stop_timer (self);
   else
-    start_timer (self, self->idle, idle_cb);
+    start_timer (self, self->options.idle, idle_cb);
 }
 
 /* Before each call. */
 static gboolean
-gate_cb (void *user_data)
+gate_cb (gboolean needs_service, void *user_data)
 {
   VtsService *self = user_data;
 
   if (self->phase == PHASE_LEAVING && take_name (self))
     self->phase = PHASE_RUNNING;
   update (self);
+  if (self->phase == PHASE_LAST)
+    return !needs_service;
   return self->phase == PHASE_RUNNING || self->phase == PHASE_STARTING;
 }
 
@@ -210,7 +241,8 @@ removed_cb (VtsService *self, VtsTunnel *tunnel)
   update (self);
 }
 
-/* The second one does not wait for anything. */
+/* The second one does not wait for anything. A service manager sends one when the name is given
+ * back, which is no news. */
 static gboolean
 signalled_cb (void *user_data)
 {
@@ -218,7 +250,7 @@ signalled_cb (void *user_data)
 
   if (self->phase == PHASE_ENDING)
     g_main_loop_quit (self->loop);
-  else
+  else if (self->phase != PHASE_LAST)
     end (self);
   return G_SOURCE_CONTINUE;
 }
@@ -294,17 +326,14 @@ vts_service_init (VtsService *self)
 }
 
 VtsService *
-vts_service_new (GDBusConnection *connection,
-                 VtsManager *manager,
-                 gboolean has_keyring,
-                 unsigned int idle)
+vts_service_new (GDBusConnection *connection, VtsManager *manager, const VtsServiceOptions *options)
 {
   VtsService *self = g_object_new (VTS_TYPE_SERVICE, NULL);
 
   self->connection = g_object_ref (connection);
   self->manager = g_object_ref (manager);
-  self->idle = idle;
-  self->bus = vts_bus_new (manager, has_keyring, gate_cb, self);
+  self->options = *options;
+  self->bus = vts_bus_new (manager, options->has_keyring, gate_cb, self);
   g_signal_connect_object (manager, "added", G_CALLBACK (added_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (manager, "removed", G_CALLBACK (removed_cb), self, G_CONNECT_SWAPPED);
   g_signal_connect_object (connection, "closed", G_CALLBACK (connection_closed_cb), self,
@@ -358,6 +387,19 @@ wait_for_turn (VtsService *self)
   return self->phase == PHASE_STARTING;
 }
 
+/* Whoever asked is answered, be it that there is no answer any more; but not for as long as there
+ * is anything else to do. */
+static void
+send_last_answers (VtsService *self)
+{
+  gint64 end_at = g_get_monotonic_time () + LAST_ANSWERS;
+
+  while (g_get_monotonic_time () < end_at && g_main_context_iteration (NULL, FALSE))
+    continue;
+  vts_bus_unexport (self->bus);
+  g_dbus_connection_flush_sync (self->connection, NULL, NULL);
+}
+
 gboolean
 vts_service_run (VtsService *self)
 {
@@ -380,11 +422,6 @@ vts_service_run (VtsService *self)
   vts_manager_autoconnect (self->manager);
   update (self);
   g_main_loop_run (self->loop);
-
-  /* Whoever asked is answered, be it that there is no answer any more. */
-  while (g_main_context_iteration (NULL, FALSE))
-    continue;
-  vts_bus_unexport (self->bus);
-  g_dbus_connection_flush_sync (self->connection, NULL, NULL);
+  send_last_answers (self);
   return TRUE;
 }

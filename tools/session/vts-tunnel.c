@@ -241,6 +241,8 @@ vts_tunnel_open (VtsTunnel *self, gboolean interactive)
 
   if (self->phase == VTS_PHASE_CLOSING)
     self->reopen = TRUE;
+  if (self->phase == VTS_PHASE_OPEN)
+    vt_client_retry_now (self->client);
   if (self->phase != VTS_PHASE_IDLE)
     return;
   if (self->settings->storage == VTS_STORAGE_NONE)

@@ -66,7 +66,8 @@ GPtrArray   *vts_tunnel_get_forwards (VtsTunnel *self);
 unsigned int vts_tunnel_get_n_streams (VtsTunnel *self);
 void         vts_tunnel_get_totals (VtsTunnel *self, VtsTotals *totals);
 
-/* Begins to open it, if it is not open or being opened; `interactive` as for secrets. */
+/* Begins to open it, if it is not open or being opened; one that waits tries at once. `interactive`
+ * as for secrets. */
 void vts_tunnel_open (VtsTunnel *self, gboolean interactive);
 /* Never fails. Closing and opening in any order is fine: the last word counts. */
 void vts_tunnel_close_async (VtsTunnel          *self,
