@@ -60,13 +60,6 @@ session_closed_cb (VtServer *server, VtSession *session, const GError *error, gp
   g_string_append_printf (self->log, "-session!%d ", error->code);
 }
 
-static gboolean
-listen_requested_cb (VtServer *server, VtSession *session, VtForward *forward, gpointer user_data)
-{
-  ((ServerFixture *) user_data)->n_requests++;
-  return TRUE;
-}
-
 static void
 stream_opened_cb (VtServer *server, VtSession *session, VtStream *stream, gpointer user_data)
 {
@@ -102,7 +95,6 @@ server_fixture_set_up (ServerFixture *self, const void *data)
   self->server = vt_server_new ();
   g_signal_connect (self->server, "session-opened", G_CALLBACK (session_opened_cb), self);
   g_signal_connect (self->server, "session-closed", G_CALLBACK (session_closed_cb), self);
-  g_signal_connect (self->server, "listen-requested", G_CALLBACK (listen_requested_cb), self);
   g_signal_connect (self->server, "stream-opened", G_CALLBACK (stream_opened_cb), self);
   g_signal_connect (self->server, "stream-closed", G_CALLBACK (stream_closed_cb), self);
   vt_server_listen (self->server, "127.0.0.1", 0, &error);

@@ -15,7 +15,6 @@ typedef struct {
   guint16    port;
   GString   *log;     /* owned */
   VtSession *session; /* owned: the last one that was opened */
-  unsigned int n_requests; /* how often it was asked for a forward */
   unsigned int n_descriptors;
 } ServerFixture;
 
