@@ -44,7 +44,8 @@
  * connection has taken over its session, and when the server ends the session in order. Something
  * else that answers in the server's place, such as a network's page to log in, does not end it.
  * [signal@Vt.Client::stream-closed] has come for its streams before [property@Vt.Client:state] says
- * so, and before it says that another session has begun.
+ * so, and before it says that another session has begun; only streams that had ended in order, and
+ * still have something to write to their target, go on until that is done.
  *
  * ## Lifetime
  *
