@@ -108,12 +108,19 @@ static const VtLinkHandlers handlers = {
 };
 
 static inline void
-end_init (End *self, GIOStream *base, gboolean server, gboolean gated)
+end_init_extended (End *self, GIOStream *base, gboolean server, gboolean gated, GList *extensions)
 {
   *self = (End){ .messages = g_string_new (NULL) };
   self->gate = gated ? vt_gate_new (base) : NULL;
-  self->connection = ws_new (gated ? G_IO_STREAM (self->gate) : base, server);
+  self->connection
+      = ws_new_extended (gated ? G_IO_STREAM (self->gate) : base, server, extensions);
   self->link = vt_link_new (self->connection, self->gate, MAX_MESSAGE, &handlers, self);
+}
+
+static inline void
+end_init (End *self, GIOStream *base, gboolean server, gboolean gated)
+{
+  end_init_extended (self, base, server, gated, NULL);
 }
 
 static inline void

@@ -35,12 +35,12 @@ add_frame (GByteArray *bytes, uint8_t first, unsigned int form, gboolean masked,
 static size_t
 inspect (VtFrameGuard *guard, const GByteArray *bytes, gint64 now, unsigned int *code)
 {
-  const char *reason = NULL;
-  size_t passed = 0;
+  VtFrameVerdict verdict;
+  size_t passed = vt_frame_guard_inspect (guard, bytes->data, bytes->len, now, &verdict);
 
-  *code = 0;
-  passed = vt_frame_guard_inspect (guard, bytes->data, bytes->len, now, code, &reason);
-  g_assert_true ((*code == 0) == (reason == NULL));
+  *code = verdict.close_code;
+  g_assert_true ((*code == 0) == (verdict.reason == NULL));
+  g_assert_cmpuint (verdict.payload, ==, 0);
   return passed;
 }
 
@@ -67,17 +67,16 @@ test_forms (void)
   for (size_t cut = 0; cut <= good + 14; cut++)
     {
       g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
-      unsigned int code = 0;
-      const char *reason = NULL;
-      size_t passed = vt_frame_guard_inspect (guard, bytes->data, cut, 0, &code, &reason);
+      VtFrameVerdict verdict;
+      size_t passed = vt_frame_guard_inspect (guard, bytes->data, cut, 0, &verdict);
 
-      if (code == 0)
+      if (verdict.close_code == 0)
         {
           g_assert_cmpuint (passed, ==, cut);
-          passed += vt_frame_guard_inspect (guard, bytes->data + cut, bytes->len - cut, 0, &code,
-                                            &reason);
+          passed +=
+              vt_frame_guard_inspect (guard, bytes->data + cut, bytes->len - cut, 0, &verdict);
         }
-      g_assert_cmpuint (code, ==, 1009);
+      g_assert_cmpuint (verdict.close_code, ==, 1009);
       /* Of the bad frame only what had gone before its header was whole. */
       g_assert_cmpuint (passed, ==, cut > good && cut < good + 14 ? cut : good);
       g_assert_cmpuint (vt_frame_guard_get_n_pings (guard), ==, 1);
@@ -89,16 +88,15 @@ test_byte_by_byte (void)
 {
   g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&wide);
   g_autoptr(GByteArray) bytes = g_byte_array_new ();
-  unsigned int code = 0;
-  const char *reason = NULL;
+  VtFrameVerdict verdict;
 
   add_frame (bytes, TEXT, 127, TRUE, 66000);
   add_frame (bytes, FIN | VT_FRAME_PING, 0, TRUE, 3);
   add_frame (bytes, FIN, 126, TRUE, 1000);
   add_frame (bytes, FIN | VT_FRAME_PING, 0, FALSE, 0);
   for (size_t i = 0; i < bytes->len; i++)
-    g_assert_cmpuint (vt_frame_guard_inspect (guard, bytes->data + i, 1, 0, &code, &reason), ==, 1);
-  g_assert_cmpuint (code, ==, 0);
+    g_assert_cmpuint (vt_frame_guard_inspect (guard, bytes->data + i, 1, 0, &verdict), ==, 1);
+  g_assert_cmpuint (verdict.close_code, ==, 0);
   g_assert_cmpuint (vt_frame_guard_get_n_pings (guard), ==, 2);
 }
 
@@ -137,12 +135,10 @@ test_huge (void)
   const uint8_t frames[] = { 0x01, 0x05, 1,    2,    3,    4,    5,    0x80, 0x7f,
                              0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
   g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
-  unsigned int code = 0;
-  const char *reason = NULL;
+  VtFrameVerdict verdict;
 
-  g_assert_cmpuint (vt_frame_guard_inspect (guard, frames, sizeof frames, 0, &code, &reason), ==,
-                    7);
-  g_assert_cmpuint (code, ==, 1009);
+  g_assert_cmpuint (vt_frame_guard_inspect (guard, frames, sizeof frames, 0, &verdict), ==, 7);
+  g_assert_cmpuint (verdict.close_code, ==, 1009);
 }
 
 static void

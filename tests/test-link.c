@@ -23,6 +23,31 @@ pair_setup (Pair *self, const void *data)
   end_init (&self->server, self->server_base, TRUE, gated);
 }
 
+/* Both have agreed to compress. */
+static GList *
+deflate (SoupWebsocketConnectionType type)
+{
+  SoupWebsocketExtension *extension = g_object_new (SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE, NULL);
+  g_autoptr(GError) error = NULL;
+
+  soup_websocket_extension_configure (extension, type, NULL, &error);
+  g_assert_no_error (error);
+  return g_list_append (NULL, extension);
+}
+
+static void
+pair_setup_compressed (Pair *self, const void *data)
+{
+  int fd = -1;
+
+  self->client_base = ws_stream_to_fd (&fd);
+  self->server_base = ws_stream_for_fd (fd);
+  end_init_extended (&self->client, self->client_base, FALSE, TRUE,
+                     deflate (SOUP_WEBSOCKET_CONNECTION_CLIENT));
+  end_init_extended (&self->server, self->server_base, TRUE, TRUE,
+                     deflate (SOUP_WEBSOCKET_CONNECTION_SERVER));
+}
+
 static void
 pair_teardown (Pair *self, const void *data)
 {
@@ -48,6 +73,65 @@ test_messages (Pair *self, const void *data)
   g_assert_cmpuint (vt_link_get_queued (self->server.link), ==, 0);
   if (data == NULL)
     g_assert_cmpuint (self->client.n_alive, >, 0);
+}
+
+/* Messages of all sizes remain in order, whether libsoup has them or the gate carries them, and
+ * so do those that are large or small enough to be gathered. */
+static void
+test_order (Pair *self, const void *data)
+{
+  static const size_t sizes[] = { 1023, 1024, 5000, 0, 20000, 1, 70000, 16370, MAX_MESSAGE, 3000 };
+  g_autoptr(GString) expected = g_string_new (NULL);
+  unsigned int n_sent = 0;
+
+  vt_link_set_reading (self->server.link, FALSE);
+  vt_link_set_reading (self->client.link, FALSE);
+  for (unsigned int round = 0; round < 5; round++)
+    for (size_t i = 0; i < G_N_ELEMENTS (sizes); i++, n_sent++)
+      {
+        gboolean text = (round + i) % 3 == 0;
+        char letter = 'a' + n_sent % 26;
+
+        send_size (&self->client, letter, sizes[i], text);
+        send_size (&self->server, letter, sizes[i], text);
+        g_string_append_printf (expected, "%s%zu%c ", text ? "t" : "b", sizes[i],
+                                sizes[i] > 0 ? letter : '-');
+        if (i % 4 == 0)
+          ws_turn (5);
+      }
+  vt_link_set_reading (self->server.link, TRUE);
+  vt_link_set_reading (self->client.link, TRUE);
+  ws_wait (self->server.n_messages == n_sent && self->client.n_messages == n_sent);
+  g_assert_cmpstr (self->server.messages->str, ==, expected->str);
+  g_assert_cmpstr (self->client.messages->str, ==, expected->str);
+  ws_wait (vt_link_get_queued (self->client.link) == 0);
+  ws_wait (vt_link_get_queued (self->server.link) == 0);
+}
+
+/* Large messages do not pass libsoup, which has nothing of them but that they came. */
+static void
+empty_cb (SoupWebsocketConnection *connection, int type, GBytes *message, void *user_data)
+{
+  g_assert_cmpuint (g_bytes_get_size (message), ==, 0);
+  ++*(unsigned int *) user_data;
+}
+
+static void
+test_carried (Pair *self, const void *data)
+{
+  unsigned int n_empty = 0;
+
+  g_signal_connect (self->server.connection, "message", G_CALLBACK (empty_cb), &n_empty);
+  g_signal_connect (self->client.connection, "message", G_CALLBACK (empty_cb), &n_empty);
+  send_size (&self->client, 'a', 1024, FALSE);
+  send_size (&self->client, 'b', MAX_MESSAGE, FALSE);
+  send_size (&self->server, 'c', 100000, FALSE);
+  ws_wait (self->server.n_messages == 2 && self->client.n_messages == 1);
+  g_assert_cmpuint (n_empty, ==, 3);
+  g_assert_cmpstr (self->server.messages->str, ==, "b1024a b262144b ");
+  g_assert_cmpstr (self->client.messages->str, ==, "b100000c ");
+  g_signal_handlers_disconnect_by_data (self->server.connection, &n_empty);
+  g_signal_handlers_disconnect_by_data (self->client.connection, &n_empty);
 }
 
 /* The queue grows while the peer does not read, and `writable` comes once it does. */
@@ -124,6 +208,42 @@ pair_setup_gated (Pair *self, const void *data)
   pair_setup (self, NULL);
 }
 
+/* An extension sees all that it is to compress, and so does libsoup. */
+static void
+whole_cb (SoupWebsocketConnection *connection, int type, GBytes *message, void *user_data)
+{
+  g_assert_cmpuint (g_bytes_get_size (message), >, 0);
+}
+
+static void
+test_compressed (Pair *self, const void *data)
+{
+  g_signal_connect (self->server.connection, "message", G_CALLBACK (whole_cb), NULL);
+  g_signal_connect (self->client.connection, "message", G_CALLBACK (whole_cb), NULL);
+  send_size (&self->client, 'a', 100000, FALSE);
+  send_size (&self->server, 'b', 5000, FALSE);
+  send_size (&self->server, 'c', 100000, TRUE);
+  ws_wait (self->server.n_messages == 1 && self->client.n_messages == 2);
+  g_assert_cmpstr (self->server.messages->str, ==, "b100000a ");
+  g_assert_cmpstr (self->client.messages->str, ==, "b5000b t100000c ");
+}
+
+/* What was sent before the goodbye comes before it, however large. */
+static void
+test_close_behind (Pair *self, const void *data)
+{
+  vt_link_set_reading (self->server.link, FALSE);
+  for (unsigned int i = 0; i < 20; i++)
+    send_size (&self->client, 'a', 200000, FALSE);
+  ws_turn (20);
+  close_link (&self->client, 1001, "later");
+  ws_turn (20);
+  vt_link_set_reading (self->server.link, TRUE);
+  expect_clean (&self->server, 1001, "later");
+  expect_clean (&self->client, 1001, "later");
+  g_assert_cmpuint (self->server.n_messages, ==, 20);
+}
+
 /* A reason that is too long ends between two characters, and one that does not read closes too. */
 static void
 test_close_long_reason (Pair *self, const void *data)
@@ -169,9 +289,13 @@ main (int argc, char **argv)
 #define ADD(path, data, setup, func) g_test_add (path, Pair, data, setup, func, pair_teardown)
   ADD ("/link/messages/gate", NULL, pair_setup, test_messages);
   ADD ("/link/messages/no-gate", "", pair_setup, test_messages);
+  ADD ("/link/messages/order", NULL, pair_setup, test_order);
+  ADD ("/link/messages/carried", NULL, pair_setup, test_carried);
+  ADD ("/link/messages/compressed", NULL, pair_setup_compressed, test_compressed);
   ADD ("/link/queue/depth", NULL, pair_setup, test_queue);
   ADD ("/link/close/by-client", GINT_TO_POINTER (1), pair_setup_gated, test_close);
   ADD ("/link/close/by-server", GINT_TO_POINTER (2), pair_setup_gated, test_close);
+  ADD ("/link/close/behind", NULL, pair_setup, test_close_behind);
   ADD ("/link/close/long-reason", NULL, pair_setup, test_close_long_reason);
 #undef ADD
   g_test_add_func ("/link/free/in-events", test_free);

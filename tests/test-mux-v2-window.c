@@ -226,6 +226,18 @@ test_stops (void)
     }
 }
 
+/* Streams that drain fast have wider ones, up to a limit. */
+static void
+test_pace (void)
+{
+  Side *client = new_reader (NULL, 512, 1);
+
+  for (unsigned int i = 0; i < 100; i++)
+    take_all (client, 1, 256);
+  expect_window (client, 1, 768 * KIB);
+  side_free (client);
+}
+
 /* All windows together grow into one half of what there is, and new streams have the other. */
 static void
 test_budget (void)
@@ -569,6 +581,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/credit/tiny", test_tiny);
   g_test_add_func ("/mux-v2/window/grows", test_grows);
   g_test_add_func ("/mux-v2/window/stops", test_stops);
+  g_test_add_func ("/mux-v2/window/pace", test_pace);
   g_test_add_func ("/mux-v2/window/budget", test_budget);
   g_test_add_func ("/mux-v2/window/budget-owed", test_budget_owed);
   g_test_add_func ("/mux-v2/window/budget-unread", test_budget_unread);

@@ -188,6 +188,8 @@ def the_events_of_a_whole_life():
         own = sock.getsockname()[1]
         sock.sendall(b'hello')
         assert receive_exactly(sock, 5) == b'hello'
+    for tool in (client, server):
+        tool.event('stream-closed')
     end(client, server)
 
     _, opened, forward, begun, ended, *rest = server.events

@@ -81,8 +81,9 @@ ws_stream_to_fd (int *peer)
   return ws_stream_for_fd (fds[0]);
 }
 
+/* `extensions` (nullable) is taken. */
 static inline SoupWebsocketConnection *
-ws_new (GIOStream *stream, gboolean server)
+ws_new_extended (GIOStream *stream, gboolean server, GList *extensions)
 {
   g_autoptr(GUri) uri = g_uri_parse ("ws://127.0.0.1/", G_URI_FLAGS_NONE, NULL);
 
@@ -92,7 +93,13 @@ ws_new (GIOStream *stream, gboolean server)
                                                : SOUP_WEBSOCKET_CONNECTION_CLIENT,
                                         NULL,
                                         NULL,
-                                        NULL);
+                                        extensions);
+}
+
+static inline SoupWebsocketConnection *
+ws_new (GIOStream *stream, gboolean server)
+{
+  return ws_new_extended (stream, server, NULL);
 }
 
 /* A frame as a client sends it; the mask is zero, so that the payload can be read. */

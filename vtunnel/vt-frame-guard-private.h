@@ -15,7 +15,24 @@ typedef struct {
   guint64 max_message;
   /* Control frames (ping, pong) that may come in any one second. */
   unsigned int max_control_rate;
+  /* From this size on, the payload of an unfragmented binary message can go past libsoup; 0 if
+   * none can. */
+  size_t carry_from;
+  /* The peer is a client, which has to mask what it sends. */
+  gboolean masked;
 } VtFrameLimits;
+
+/* What follows the bytes that may be handed on. */
+typedef struct {
+  /* The frame breaks a limit: 1008 or 1009, and why (static). Nothing after it may be handed on. */
+  unsigned int close_code;
+  const char  *reason;
+  /* Its payload can go past libsoup: bytes of its header, and of its payload. Otherwise 0. */
+  size_t header;
+  size_t payload;
+  /* Of that payload. */
+  uint8_t mask[4];
+} VtFrameVerdict;
 
 typedef struct _VtFrameGuard VtFrameGuard;
 
@@ -23,15 +40,19 @@ VtFrameGuard *vt_frame_guard_new (const VtFrameLimits *limits);
 void          vt_frame_guard_free (VtFrameGuard *self);
 
 /* Looks at the next `length` bytes at time `now` (microseconds). Returns how many of them may be
- * handed on: all of them, or as many as stand before the frame that breaks a limit; then
- * `close_code` (1008, 1009) and `reason` (static) are set, and nothing after it may be handed
- * on. */
-size_t vt_frame_guard_inspect (VtFrameGuard  *self,
-                               const uint8_t *data,
-                               size_t         length,
-                               gint64         now,
-                               unsigned int  *close_code,
-                               const char   **reason);
+ * handed on: all of them, or as many as stand before the frame that the verdict is about. Of one
+ * whose payload can go past libsoup, the header has been seen then; the payload is to be
+ * skipped. */
+size_t vt_frame_guard_inspect (VtFrameGuard   *self,
+                               const uint8_t  *data,
+                               size_t          length,
+                               gint64          now,
+                               VtFrameVerdict *verdict);
+/* So many bytes of the payload came. */
+void vt_frame_guard_skip (VtFrameGuard *self, size_t length);
+
+/* How many data messages have begun. */
+guint64 vt_frame_guard_get_n_messages (VtFrameGuard *self);
 
 /* How many pings have gone by: each is answered by a pong. */
 guint64 vt_frame_guard_get_n_pings (VtFrameGuard *self);

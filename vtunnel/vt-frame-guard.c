@@ -3,11 +3,17 @@
 
 #include "vt-frame-guard-private.h"
 
+#include <string.h>
+
 #include "vt-frame-walk-private.h"
 
 /* A message may come in this many fragments: the Go programs cut theirs at 4 KiB, so that 1 MiB
  * comes in 256. Without a bound, a row of empty ones would never end. */
 #define FRAGMENTS 1024
+
+/* In the first and the second byte of a header. */
+#define FIN 0x80
+#define MASKED 0x80
 
 struct _VtFrameGuard {
   VtFrameLimits limits;
@@ -17,6 +23,7 @@ struct _VtFrameGuard {
   guint64 message_size;
   guint64 n_fragments;
 
+  guint64 n_messages;
   guint64 n_pings;
   /* When the last max_control_rate control frames came: a ring, whose next place holds the one
    * that came first. It is what makes "in any one second" exact. */
@@ -77,6 +84,7 @@ judge_data (VtFrameGuard *self)
     {
       self->message_size = 0;
       self->n_fragments = 0;
+      self->n_messages++;
     }
 
   /* What the header announces counts, so that nothing of a frame too large is ever kept. */
@@ -91,34 +99,79 @@ judge_data (VtFrameGuard *self)
     refuse (self, 1008, "too many fragments");
 }
 
+/* Whatever is not as it should be is left to libsoup, which says so. */
+static gboolean
+can_be_carried (VtFrameGuard *self)
+{
+  const uint8_t *header = self->walk.header;
+  unsigned int form = header[1] & 0x7f;
+  guint64 least = form == 127 ? G_MAXUINT16 + 1 : form == 126 ? 126 : 0;
+
+  return self->limits.carry_from > 0 && header[0] == (FIN | VT_FRAME_BINARY)
+         && ((header[1] & MASKED) != 0) == self->limits.masked
+         && self->walk.left >= MAX (self->limits.carry_from, least);
+}
+
+static void
+carry (VtFrameGuard *self, VtFrameVerdict *verdict)
+{
+  verdict->header = self->walk.have;
+  verdict->payload = self->walk.left;
+  if (self->limits.masked)
+    memcpy (verdict->mask, self->walk.header + self->walk.have - sizeof verdict->mask,
+            sizeof verdict->mask);
+}
+
 size_t
 vt_frame_guard_inspect (VtFrameGuard *self,
                         const uint8_t *data,
                         size_t length,
                         gint64 now,
-                        unsigned int *close_code,
-                        const char **reason)
+                        VtFrameVerdict *verdict)
 {
   size_t frame_start = 0;
   size_t seen = 0;
   gboolean began = FALSE;
 
+  *verdict = (VtFrameVerdict){ 0 };
   while (self->close_code == 0 && seen < length)
     {
       if (vt_frame_walk_is_between (&self->walk))
         frame_start = seen;
       seen += vt_frame_walk_step (&self->walk, data + seen, length - seen, &began);
-      if (began && VT_FRAME_IS_CONTROL (vt_frame_walk_get_opcode (&self->walk)))
+      if (!began)
+        continue;
+      if (VT_FRAME_IS_CONTROL (vt_frame_walk_get_opcode (&self->walk)))
         judge_control (self, now);
-      else if (began)
+      else
         judge_data (self);
+      /* Not if the beginning of its header has been handed on. */
+      if (self->close_code == 0 && seen - frame_start == self->walk.have && can_be_carried (self))
+        {
+          carry (self, verdict);
+          return frame_start;
+        }
     }
 
   if (self->close_code == 0)
     return length;
-  *close_code = self->close_code;
-  *reason = self->reason;
+  verdict->close_code = self->close_code;
+  verdict->reason = self->reason;
   return frame_start;
+}
+
+void
+vt_frame_guard_skip (VtFrameGuard *self, size_t length)
+{
+  g_assert (length <= self->walk.left);
+
+  self->walk.left -= length;
+}
+
+guint64
+vt_frame_guard_get_n_messages (VtFrameGuard *self)
+{
+  return self->n_messages;
 }
 
 guint64

@@ -29,7 +29,11 @@ gboolean vt_frame_walk_is_between (const VtFrameWalk *self);
 /* Of the current frame; known from its first byte on. */
 unsigned int vt_frame_walk_get_opcode (const VtFrameWalk *self);
 
+/* Of a frame whose first two bytes are there. */
+gboolean vt_frame_walk_is_masked (const uint8_t *header);
+
 #define VT_FRAME_CONTINUATION 0x0
+#define VT_FRAME_BINARY 0x2
 #define VT_FRAME_CLOSE 0x8
 #define VT_FRAME_PING 0x9
 #define VT_FRAME_IS_CONTROL(opcode) (((opcode) &0x8) != 0)

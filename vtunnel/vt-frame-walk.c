@@ -68,6 +68,12 @@ vt_frame_walk_is_between (const VtFrameWalk *self)
   return self->left == 0 && (self->have == 0 || self->have == header_size (self));
 }
 
+gboolean
+vt_frame_walk_is_masked (const uint8_t *header)
+{
+  return (header[1] & 0x80) != 0;
+}
+
 unsigned int
 vt_frame_walk_get_opcode (const VtFrameWalk *self)
 {

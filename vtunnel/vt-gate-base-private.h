@@ -22,8 +22,16 @@ gboolean vt_gate_base_is_socket (VtGateBase *self);
 /* The socket at the bottom, or NULL. */
 GSocket *vt_gate_base_get_socket (VtGateBase *self);
 
-gssize vt_gate_base_read (VtGateBase *self, void *buffer, size_t length, GError **error);
-gssize vt_gate_base_write (VtGateBase *self, const void *data, size_t length, GError **error);
+/* Into several places in a row, of which what is not a socket fills the first only. */
+gssize vt_gate_base_read (VtGateBase         *self,
+                          const GInputVector *vectors,
+                          size_t              n_vectors,
+                          GError            **error);
+/* As much as the base takes now: what remains waits until it is writable. */
+gssize vt_gate_base_write (VtGateBase          *self,
+                           const GOutputVector *vectors,
+                           size_t               n_vectors,
+                           GError             **error);
 void   vt_gate_base_want (VtGateBase *self, GIOCondition condition);
 
 /* Nothing more is written. Does nothing under TLS, which has no half-close. */

@@ -3,6 +3,8 @@
 
 #include "vt-gate-base-private.h"
 
+#include <stdint.h>
+
 #include "vt-poller-private.h"
 #include "vt-socket-private.h"
 #include "vt-source-private.h"
@@ -90,19 +92,60 @@ vt_gate_base_get_socket (VtGateBase *self)
 }
 
 gssize
-vt_gate_base_read (VtGateBase *self, void *buffer, size_t length, GError **error)
+vt_gate_base_read (VtGateBase *self, const GInputVector *vectors, size_t n_vectors, GError **error)
 {
   if (self->watch == NULL)
-    return g_pollable_input_stream_read_nonblocking (self->input, buffer, length, NULL, error);
-  return vt_socket_read (self->fd, buffer, length, error);
+    return g_pollable_input_stream_read_nonblocking (self->input, vectors->buffer, vectors->size,
+                                                     NULL, error);
+  if (n_vectors == 1)
+    return vt_socket_read (self->fd, vectors->buffer, vectors->size, error);
+  return vt_socket_readv (self->fd, vectors, n_vectors, error);
+}
+
+/* TLS takes a record at a time. */
+static gssize
+write_pollable (VtGateBase *self, const uint8_t *data, size_t length, GError **error)
+{
+  gssize n_bytes = 0;
+  size_t done = 0;
+
+  do
+    {
+      n_bytes =
+          g_pollable_output_stream_write_nonblocking (self->output, data + done, length - done,
+                                                      NULL, done > 0 ? NULL : error);
+      if (n_bytes > 0)
+        done += n_bytes;
+    }
+  while (n_bytes > 0 && done < length);
+  return done > 0 ? (gssize) done : n_bytes;
 }
 
 gssize
-vt_gate_base_write (VtGateBase *self, const void *data, size_t length, GError **error)
+vt_gate_base_write (VtGateBase *self,
+                    const GOutputVector *vectors,
+                    size_t n_vectors,
+                    GError **error)
 {
-  if (self->watch == NULL)
-    return g_pollable_output_stream_write_nonblocking (self->output, data, length, NULL, error);
-  return vt_socket_write (self->fd, data, length, error);
+  size_t done = 0;
+
+  /* A short write of a socket says as much as one more, which would be refused. */
+  if (self->watch != NULL && n_vectors == 1)
+    return vt_socket_write (self->fd, vectors->buffer, vectors->size, error);
+  if (self->watch != NULL)
+    return vt_socket_writev (self->fd, vectors, n_vectors, error);
+
+  for (size_t i = 0; i < n_vectors; i++)
+    {
+      gssize n_bytes =
+          write_pollable (self, vectors[i].buffer, vectors[i].size, done > 0 ? NULL : error);
+
+      if (n_bytes > 0)
+        done += n_bytes;
+      if (n_bytes < (gssize) vectors[i].size)
+        return done > 0 ? (gssize) done : n_bytes;
+    }
+  return done;
 }
 
 static gboolean

@@ -12,6 +12,11 @@
 
 /* One read of the base. The buffer exists only while bytes stand in it. */
 #define BUFFER_SIZE VT_GATE_MAX_UNREAD
+/* Where what was read begins in it. */
+#define BUFFER_BEGIN VT_FRAME_FEED_SLACK
+/* What is read in one go with the rest of a payload: small frames, or the beginning of the next
+ * large one, of which that much has to be copied. */
+#define BEHIND_PAYLOAD (16 * 1024)
 
 /* What may be handed on in one turn of the main loop; the clock is looked at each LOOK bytes. */
 #define TURN_BYTES (256 * 1024)
@@ -44,7 +49,7 @@ struct _VtGateInput {
   /* The head that was handed on has an answer. */
   gboolean answered;
   /* Owned. */
-  VtFrameGuard *frame_guard;
+  VtFrameFeed *frame_feed;
 
   gboolean paused;
   /* The guard has spoken: nothing more is handed on. */
@@ -95,10 +100,19 @@ is_ready (void *user_data)
   return self->readable && !self->refused && may_read_base (self);
 }
 
+static void
+release_buffer (VtGateInput *self)
+{
+  g_clear_pointer (&self->buffer, g_free);
+  self->begin = self->allowed = self->end = 0;
+}
+
 static gssize
 would_block (VtGateInput *self, GError **error)
 {
   self->turn_bytes = 0;
+  if (self->begin == self->end)
+    release_buffer (self);
   g_set_error_literal (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK, "Nothing to read now");
   return -1;
 }
@@ -110,27 +124,23 @@ is_shut (GError **error)
   return -1;
 }
 
-static void
-release_buffer (VtGateInput *self)
-{
-  g_clear_pointer (&self->buffer, g_free);
-  self->begin = self->allowed = self->end = 0;
-}
-
+/* What is carried past libsoup counts for the turn here, all the rest when it is handed on. */
 static void
 inspect_frames (VtGateInput *self)
 {
-  unsigned int close_code = 0;
-  const char *reason = NULL;
-  gint64 now = g_get_monotonic_time ();
+  VtFrameVerdict verdict;
+  uint8_t *begin = NULL;
+  size_t length = self->end - self->begin;
+  size_t left = vt_frame_feed_take (self->frame_feed, self->buffer + self->begin, length,
+                                    g_get_monotonic_time (), &begin, &verdict);
 
-  self->allowed += vt_frame_guard_inspect (self->frame_guard, self->buffer + self->allowed,
-                                           self->end - self->allowed, now, &close_code, &reason);
-  if (close_code == 0)
+  self->turn_bytes += length > left ? length - left : 0;
+  self->begin = begin - self->buffer;
+  self->allowed = self->end = self->begin + left;
+  if (verdict.close_code == 0)
     return;
-  self->end = self->allowed;
   self->refused = TRUE;
-  vt_gate_refuse (self->gate, close_code, reason);
+  vt_gate_refuse (self->gate, verdict.close_code, verdict.reason);
 }
 
 static void
@@ -151,10 +161,12 @@ inspect_head (VtGateInput *self)
 static void
 inspect (VtGateInput *self)
 {
-  if (self->gate == NULL || self->refused || self->allowed == self->end)
+  if (self->gate == NULL || self->refused)
     return;
-  if (self->frame_guard != NULL)
+  if (self->frame_feed != NULL)
     inspect_frames (self);
+  else if (self->allowed == self->end)
+    return;
   else if (self->guards_head)
     inspect_head (self);
   else
@@ -173,6 +185,39 @@ take_answer (VtGateInput *self)
   inspect (self);
 }
 
+/* Reads from the base: the rest of a payload that is under way to where it belongs, and what comes
+ * then into the buffer. */
+static gssize
+read_base (VtGateInput *self, GError **error)
+{
+  GInputVector vectors[2] = { { NULL, 0 }, { self->buffer + BUFFER_BEGIN, BUFFER_SIZE } };
+  gssize n_bytes = 0;
+  size_t asked = 0;
+  size_t direct = 0;
+
+  if (self->frame_feed != NULL)
+    vectors[0].buffer = vt_frame_feed_get_room (self->frame_feed, &vectors[0].size);
+  if (vectors[0].buffer == NULL)
+    n_bytes = vt_gate_base_read (self->base, vectors + 1, 1, error);
+  else
+    {
+      vectors[1].size = BEHIND_PAYLOAD;
+      n_bytes = vt_gate_base_read (self->base, vectors, 2, error);
+    }
+  if (n_bytes <= 0)
+    return n_bytes;
+
+  asked = vectors[0].size + vectors[1].size;
+  self->emptied = vt_gate_base_is_socket (self->base) && (size_t) n_bytes < asked;
+  direct = MIN ((size_t) n_bytes, vectors[0].size);
+  if (direct > 0)
+    vt_frame_feed_filled (self->frame_feed, direct);
+  self->turn_bytes += direct;
+  self->begin = self->allowed = BUFFER_BEGIN;
+  self->end = BUFFER_BEGIN + n_bytes - direct;
+  return n_bytes;
+}
+
 static gssize
 fill (VtGateInput *self, GError **error)
 {
@@ -181,8 +226,8 @@ fill (VtGateInput *self, GError **error)
 
   self->unheard = 0;
   if (self->buffer == NULL)
-    self->buffer = g_malloc (BUFFER_SIZE);
-  n_bytes = vt_gate_base_read (self->base, self->buffer, BUFFER_SIZE, error);
+    self->buffer = g_malloc (BUFFER_BEGIN + BUFFER_SIZE);
+  n_bytes = read_base (self, error);
   if (n_bytes <= 0)
     {
       self->readable = n_bytes == 0;
@@ -191,10 +236,7 @@ fill (VtGateInput *self, GError **error)
       return n_bytes;
     }
 
-  self->emptied = vt_gate_base_is_socket (self->base) && n_bytes < BUFFER_SIZE;
   self->readable = !self->emptied;
-  self->begin = self->allowed = 0;
-  self->end = n_bytes;
   inspect (self);
 
   /* Whoever hears this may close everything. */
@@ -231,20 +273,21 @@ vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
   if (self->paused || is_turn_over (self))
     return would_block (self, error);
 
-  if (self->begin == self->allowed)
+  while (self->begin == self->allowed)
     {
       gboolean emptied = self->emptied;
       gssize n_bytes = 0;
 
       self->emptied = FALSE;
-      if (emptied || self->refused || self->begin < self->end || !may_read_base (self))
+      if (emptied || self->refused || self->begin < self->end || !may_read_base (self)
+          || is_turn_over (self))
         return would_block (self, error);
       n_bytes = fill (self, error);
       if (n_bytes <= 0)
         return n_bytes;
       if (self->gate == NULL)
         return is_shut (error);
-      if (self->paused || self->begin == self->allowed)
+      if (self->paused)
         return would_block (self, error);
     }
 
@@ -294,7 +337,7 @@ vt_gate_input_finalize (GObject *object)
   VtGateInput *self = VT_GATE_INPUT (object);
 
   release_buffer (self);
-  g_clear_pointer (&self->frame_guard, vt_frame_guard_free);
+  g_clear_pointer (&self->frame_feed, vt_frame_feed_free);
   vt_ready_set_clear (&self->ready);
   G_OBJECT_CLASS (vt_gate_input_parent_class)->finalize (object);
 }
@@ -344,9 +387,10 @@ vt_gate_input_unread (VtGateInput *self, const void *data, size_t length)
 {
   g_assert (self->buffer == NULL);
 
-  self->buffer = g_malloc (BUFFER_SIZE);
-  memcpy (self->buffer, data, length);
-  self->end = length;
+  self->buffer = g_malloc (BUFFER_BEGIN + BUFFER_SIZE);
+  memcpy (self->buffer + BUFFER_BEGIN, data, length);
+  self->begin = self->allowed = BUFFER_BEGIN;
+  self->end = BUFFER_BEGIN + length;
 }
 
 void
@@ -362,9 +406,16 @@ vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits *limits)
   self->guards_head = FALSE;
   self->answered = FALSE;
   self->allowed = self->begin;
-  self->frame_guard = vt_frame_guard_new (limits);
-  inspect (self);
+  self->frame_feed = vt_frame_feed_new (limits);
+  if (self->begin < self->end)
+    inspect (self);
   wake (self);
+}
+
+GBytes *
+vt_gate_input_take_payload (VtGateInput *self, guint64 number)
+{
+  return self->frame_feed != NULL ? vt_frame_feed_take_payload (self->frame_feed, number) : NULL;
 }
 
 void
@@ -418,7 +469,7 @@ vt_gate_input_wants (VtGateInput *self)
 guint64
 vt_gate_input_get_n_pings (VtGateInput *self)
 {
-  return self->frame_guard != NULL ? vt_frame_guard_get_n_pings (self->frame_guard) : 0;
+  return self->frame_feed != NULL ? vt_frame_feed_get_n_pings (self->frame_feed) : 0;
 }
 
 void

@@ -7,6 +7,8 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "vt-frame-cargo-private.h"
+#include "vt-frame-load-private.h"
 #include "vt-frame-walk-private.h"
 #include "vt-ready-set-private.h"
 #include "vt-source-private.h"
@@ -32,15 +34,21 @@ struct _VtGateOutput {
   /* Over what was accepted, and over what has gone to the base. */
   VtFrameWalk accepted;
   VtFrameWalk passed;
+  guint64 n_accepted;
   guint64 data_passed;
   guint64 n_data;
   guint64 n_control;
 
+  /* What stands for empty messages of libsoup's. */
+  VtFrameCargo cargo;
   /* Owned. Frames that leave at the end of the dispatch: from begin to end. */
   uint8_t *gathered;
   size_t begin;
   size_t end;
   VtTimer *flush_timer;
+
+  /* One that is too large to be gathered; it comes behind what was. */
+  VtFrameLoad load;
 };
 
 static void vt_gate_output_pollable_init (GPollableOutputStreamInterface *iface);
@@ -67,14 +75,16 @@ would_block (GError **error)
 }
 
 static void
-walk (VtFrameWalk *walk, const uint8_t *data, size_t length)
+accept (VtGateOutput *self, const uint8_t *data, size_t length)
 {
   gboolean began = FALSE;
 
   while (length > 0)
     {
-      size_t n_bytes = vt_frame_walk_step (walk, data, length, &began);
+      size_t n_bytes = vt_frame_walk_step (&self->accepted, data, length, &began);
 
+      if (began && !VT_FRAME_IS_CONTROL (vt_frame_walk_get_opcode (&self->accepted)))
+        self->n_accepted++;
       data += n_bytes;
       length -= n_bytes;
     }
@@ -102,25 +112,51 @@ count (VtGateOutput *self, const uint8_t *data, size_t length)
 }
 
 static gssize
-write_base (VtGateOutput *self, const uint8_t *data, size_t length, GError **error)
+write_base (VtGateOutput *self, const GOutputVector *vectors, size_t n_vectors, GError **error)
 {
-  gssize n_bytes = 0;
-  size_t done = 0;
+  gssize n_bytes = vt_gate_base_write (self->base, vectors, n_vectors, error);
+  size_t left = MAX (n_bytes, 0);
 
-  /* TLS takes a record at a time. A short write of a socket says as much as one more, which
-   * would be refused. */
-  do
+  self->blocked = FALSE;
+  for (size_t i = 0; i < n_vectors; i++)
     {
-      n_bytes = vt_gate_base_write (self->base, data + done, length - done, done ? NULL : error);
-      if (n_bytes > 0)
-        done += n_bytes;
-    }
-  while (n_bytes > 0 && done < length && !vt_gate_base_is_socket (self->base));
+      size_t done = MIN (left, vectors[i].size);
 
-  self->blocked = done < length;
-  if (self->framed)
-    count (self, data, done);
-  return done > 0 ? (gssize) done : n_bytes;
+      if (self->framed)
+        count (self, vectors[i].buffer, done);
+      if (done < vectors[i].size)
+        self->blocked = TRUE;
+      left -= done;
+    }
+  return n_bytes;
+}
+
+static gboolean
+has_pending (VtGateOutput *self)
+{
+  return self->begin < self->end || vt_frame_load_is_pending (&self->load);
+}
+
+static void
+drop_pending (VtGateOutput *self)
+{
+  g_clear_pointer (&self->gathered, g_free);
+  self->begin = self->end = 0;
+  vt_frame_load_clear (&self->load);
+}
+
+static void
+advance (VtGateOutput *self, size_t length)
+{
+  size_t gathered = MIN (length, self->end - self->begin);
+
+  self->begin += gathered;
+  if (self->begin == self->end)
+    {
+      g_clear_pointer (&self->gathered, g_free);
+      self->begin = self->end = 0;
+    }
+  vt_frame_load_advance (&self->load, length - gathered);
 }
 
 /* FALSE if something is left. */
@@ -128,23 +164,25 @@ static gboolean
 flush (VtGateOutput *self, GError **error)
 {
   g_autoptr(VtGate) gate = g_object_ref (self->gate);
+  GOutputVector vectors[1 + VT_FRAME_LOAD_VECTORS];
+  size_t n_vectors = 0;
   gssize n_bytes = 0;
+  gboolean done = FALSE;
 
-  if (self->begin == self->end)
+  if (!has_pending (self))
     return TRUE;
-  n_bytes = write_base (self, self->gathered + self->begin, self->end - self->begin, error);
+  if (self->begin < self->end)
+    vectors[n_vectors++] = (GOutputVector){ self->gathered + self->begin, self->end - self->begin };
+  n_vectors += vt_frame_load_get_vectors (&self->load, vectors + n_vectors);
+  n_bytes = write_base (self, vectors, n_vectors, error);
   if (n_bytes < 0)
     return FALSE;
-  self->begin += n_bytes;
-  if (self->begin < self->end)
+  advance (self, n_bytes);
+  done = !has_pending (self);
+  if (!done)
     would_block (error);
-  else
-    {
-      g_clear_pointer (&self->gathered, g_free);
-      self->begin = self->end = 0;
-    }
   vt_gate_bytes_left (gate);
-  return self->begin == self->end;
+  return done;
 }
 
 static gboolean
@@ -164,7 +202,47 @@ gather (VtGateOutput *self, const uint8_t *data, size_t length)
     vt_timer_start_soon (self->flush_timer);
   memcpy (self->gathered + self->end, data, length);
   self->end += length;
-  walk (&self->accepted, data, length);
+}
+
+static gboolean
+is_data_frame (VtGateOutput *self, const uint8_t *data, size_t length)
+{
+  return self->framed && length > 0 && vt_frame_walk_is_between (&self->accepted)
+         && !VT_FRAME_IS_CONTROL (data[0] & 0x0f);
+}
+
+/* The frame that stands for this empty one of libsoup's; FALSE if there is none. */
+static gboolean
+take_load (VtGateOutput *self, const uint8_t *data, size_t length, VtFrameLoad *load)
+{
+  g_autoptr(GBytes) payload = NULL;
+
+  if (is_data_frame (self, data, length))
+    payload = vt_frame_cargo_take (&self->cargo, self->n_accepted + 1);
+  if (payload == NULL)
+    return FALSE;
+  vt_frame_load_init (load, payload, vt_frame_walk_is_masked (data));
+  return TRUE;
+}
+
+/* Small ones are gathered like those of libsoup's. */
+static gboolean
+write_load (VtGateOutput *self, VtFrameLoad *load, GError **error)
+{
+  size_t size = vt_frame_load_get_size (load);
+  GOutputVector vectors[VT_FRAME_LOAD_VECTORS];
+  size_t n_vectors = 0;
+
+  if (size > GATHER_FRAME || self->end + size > GATHER_SIZE)
+    {
+      self->load = *load;
+      return flush (self, error) || g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+    }
+  n_vectors = vt_frame_load_get_vectors (load, vectors);
+  for (size_t i = 0; i < n_vectors; i++)
+    gather (self, vectors[i].buffer, vectors[i].size);
+  vt_frame_load_clear (load);
+  return TRUE;
 }
 
 static gssize
@@ -174,6 +252,8 @@ vt_gate_output_write_nonblocking (GPollableOutputStream *pollable,
                                   GError **error)
 {
   VtGateOutput *self = VT_GATE_OUTPUT (pollable);
+  g_autoptr(GError) load_error = NULL;
+  VtFrameLoad load;
   gboolean gathers = FALSE;
   gssize n_bytes = 0;
 
@@ -190,20 +270,32 @@ vt_gate_output_write_nonblocking (GPollableOutputStream *pollable,
   if (self->blocked)
     return would_block (error);
 
+  if (take_load (self, data, length, &load))
+    {
+      accept (self, data, length);
+      if (!write_load (self, &load, &load_error))
+        {
+          g_propagate_error (error, g_steal_pointer (&load_error));
+          return -1;
+        }
+      return length;
+    }
+
   gathers = length > 0 && may_gather (self, data, length);
   if ((!gathers || self->end + length > GATHER_SIZE) && !flush (self, error))
     return -1;
   if (gathers)
     {
       gather (self, data, length);
+      accept (self, data, length);
       return length;
     }
 
-  n_bytes = write_base (self, data, length, error);
+  n_bytes = write_base (self, &(GOutputVector){ data, length }, 1, error);
   if (n_bytes > 0)
     {
       if (self->framed)
-        walk (&self->accepted, data, n_bytes);
+        accept (self, data, n_bytes);
       vt_gate_bytes_left (self->gate);
     }
   return n_bytes;
@@ -246,7 +338,8 @@ vt_gate_output_finalize (GObject *object)
   VtGateOutput *self = VT_GATE_OUTPUT (object);
 
   g_clear_pointer (&self->flush_timer, vt_timer_free);
-  g_clear_pointer (&self->gathered, g_free);
+  drop_pending (self);
+  vt_frame_cargo_clear (&self->cargo);
   g_clear_error (&self->error);
   vt_ready_set_clear (&self->ready);
   G_OBJECT_CLASS (vt_gate_output_parent_class)->finalize (object);
@@ -297,6 +390,12 @@ vt_gate_output_begin_frames (VtGateOutput *self)
 }
 
 void
+vt_gate_output_put_payload (VtGateOutput *self, guint64 number, GBytes *payload)
+{
+  vt_frame_cargo_put (&self->cargo, number, g_bytes_ref (payload));
+}
+
+void
 vt_gate_output_tell_writable (VtGateOutput *self)
 {
   self->blocked = FALSE;
@@ -309,7 +408,7 @@ vt_gate_output_tell_writable (VtGateOutput *self)
 gboolean
 vt_gate_output_wants (VtGateOutput *self)
 {
-  return self->blocked && (self->begin < self->end || vt_ready_set_is_wanted (&self->ready));
+  return self->blocked && (has_pending (self) || vt_ready_set_is_wanted (&self->ready));
 }
 
 void
@@ -322,7 +421,7 @@ vt_gate_output_flush (VtGateOutput *self)
     return;
   if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
     {
-      self->begin = self->end = 0;
+      drop_pending (self);
       self->blocked = FALSE;
       self->error = g_steal_pointer (&error);
       vt_ready_set_wake (&self->ready);
@@ -355,6 +454,7 @@ vt_gate_output_shut (VtGateOutput *self)
   vt_timer_stop (self->flush_timer);
   self->gate = NULL;
   self->base = NULL;
-  self->begin = self->end = 0;
+  drop_pending (self);
+  vt_frame_cargo_clear (&self->cargo);
   vt_ready_set_wake (&self->ready);
 }

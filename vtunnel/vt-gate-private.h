@@ -50,6 +50,15 @@ void vt_gate_begin_websocket (VtGate               *self,
 /* No event is delivered after this. */
 void vt_gate_forget_handlers (VtGate *self);
 
+/* The payload of a large binary message need not pass libsoup, which would copy it several times
+ * and mask it byte by byte. libsoup is given an empty message instead, and the gate puts into its
+ * frame what the message says: that of the data message which is the `number`-th that libsoup
+ * sends, from 1. In order, and before libsoup writes it. */
+void vt_gate_put_payload (VtGate *self, guint64 number, GBytes *payload);
+/* The same for what the peer sends (VtFrameLimits.carry_from): what the `number`-th data message
+ * that came says; NULL if libsoup has it. A new reference. */
+GBytes *vt_gate_take_payload (VtGate *self, guint64 number);
+
 /* While paused, nothing is read from the peer. */
 void vt_gate_set_paused (VtGate *self, gboolean paused);
 

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "vt-frame-feed-private.h"
 #include "vt-gate-base-private.h"
 #include "vt-gate-private.h"
 #include "vt-head-guard-private.h"
@@ -17,6 +18,7 @@ VtGateInput *vt_gate_input_new (VtGate *gate, VtGateBase *base, VtClock *clock);
 void         vt_gate_input_unread (VtGateInput *self, const void *data, size_t length);
 void         vt_gate_input_guard_head (VtGateInput *self, size_t max_head);
 void         vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits *limits);
+GBytes      *vt_gate_input_take_payload (VtGateInput *self, guint64 number);
 void         vt_gate_input_set_paused (VtGateInput *self, gboolean paused);
 /* The base has something to read, or an end. */
 void vt_gate_input_tell_readable (VtGateInput *self);
@@ -31,6 +33,7 @@ G_DECLARE_FINAL_TYPE (VtGateOutput, vt_gate_output, VT, GATE_OUTPUT, GOutputStre
 
 VtGateOutput *vt_gate_output_new (VtGate *gate, VtGateBase *base, VtClock *clock);
 void          vt_gate_output_begin_frames (VtGateOutput *self);
+void          vt_gate_output_put_payload (VtGateOutput *self, guint64 number, GBytes *payload);
 void          vt_gate_output_tell_writable (VtGateOutput *self);
 gboolean      vt_gate_output_wants (VtGateOutput *self);
 /* Writes what was gathered, as far as the base takes it. */

@@ -163,7 +163,7 @@ answer_bad_request (VtGate *self)
                                              "%s.\n",
                                              strlen (self->reason) + 2, self->reason);
 
-  vt_gate_base_write (self->base, answer, strlen (answer), NULL);
+  vt_gate_base_write (self->base, &(GOutputVector){ answer, strlen (answer) }, 1, NULL);
   shut (self, FALSE, FALSE);
 }
 
@@ -239,6 +239,19 @@ void
 vt_gate_forget_handlers (VtGate *self)
 {
   self->handlers = (VtGateHandlers){ 0 };
+}
+
+void
+vt_gate_put_payload (VtGate *self, guint64 number, GBytes *payload)
+{
+  if (!self->shut)
+    vt_gate_output_put_payload (self->output, number, payload);
+}
+
+GBytes *
+vt_gate_take_payload (VtGate *self, guint64 number)
+{
+  return vt_gate_input_take_payload (self->input, number);
 }
 
 void

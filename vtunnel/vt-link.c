@@ -27,6 +27,9 @@
 
 #define MAX_REASON 123
 
+/* From here on it is less work to carry a message past libsoup than to have it copied there. */
+#define CARRY_FROM 1024
+
 /* About what libsoup needs for a message in its queue besides the bytes: to whoever asks for
  * thousands of small answers and does not read them, they would look like a few KiB. */
 #define MESSAGE_COST 200
@@ -40,6 +43,12 @@ struct _VtLink {
   VtLinkHandlers handlers;
   /* Not owned. */
   void *user_data;
+
+  /* Large binary messages go past libsoup. */
+  gboolean carries;
+  /* Data messages that libsoup was given, and that it has told of. */
+  guint64 n_sent;
+  guint64 n_received;
 
   /* Bytes of frames that were given to libsoup, and their costs. */
   guint64 handed;
@@ -136,9 +145,15 @@ message_cb (SoupWebsocketConnection *connection,
             void *user_data)
 {
   VtLink *self = user_data;
+  g_autoptr(GBytes) carried = NULL;
 
-  if (!self->closing)
-    self->handlers.message (type == SOUP_WEBSOCKET_DATA_TEXT, message, self->user_data);
+  self->n_received++;
+  if (self->closing)
+    return;
+  if (self->carries)
+    carried = vt_gate_take_payload (self->gate, self->n_received);
+  self->handlers.message (type == SOUP_WEBSOCKET_DATA_TEXT, carried != NULL ? carried : message,
+                          self->user_data);
 }
 
 /* IANA's registry has more codes than libsoup knows, which takes these for an error. */
@@ -272,7 +287,12 @@ vt_link_new (SoupWebsocketConnection *connection,
              const VtLinkHandlers *handlers,
              void *user_data)
 {
-  VtFrameLimits limits = { .max_message = max_message, .max_control_rate = MAX_CONTROL_RATE };
+  VtFrameLimits limits = {
+    .max_message = max_message,
+    .max_control_rate = MAX_CONTROL_RATE,
+    .masked = soup_websocket_connection_get_connection_type (connection)
+              == SOUP_WEBSOCKET_CONNECTION_SERVER,
+  };
   VtLink *self = g_new0 (VtLink, 1);
   g_autoptr(VtClock) clock = vt_clock_get (NULL);
   SoupWebsocketState state = soup_websocket_connection_get_state (connection);
@@ -293,6 +313,10 @@ vt_link_new (SoupWebsocketConnection *connection,
   g_signal_connect (connection, "closing", G_CALLBACK (closing_cb), self);
   g_signal_connect (connection, "closed", G_CALLBACK (closed_cb), self);
   g_signal_connect (connection, "notify::state", G_CALLBACK (state_cb), self);
+  /* An extension has to see what it is to compress. */
+  self->carries = gate != NULL && soup_websocket_connection_get_extensions (connection) == NULL;
+  if (self->carries)
+    limits.carry_from = CARRY_FROM;
   if (gate != NULL)
     vt_gate_begin_websocket (gate, &limits, &gate_handlers, self);
 
@@ -359,10 +383,18 @@ is_open (VtLink *self)
 void
 vt_link_send (VtLink *self, GBytes *message, gboolean text)
 {
+  g_autoptr(GBytes) empty = NULL;
+
   if (!is_open (self))
     return;
 
   self->handed += frame_size (self, g_bytes_get_size (message)) + MESSAGE_COST;
+  self->n_sent++;
+  if (self->carries && !text && g_bytes_get_size (message) >= CARRY_FROM)
+    {
+      vt_gate_put_payload (self->gate, self->n_sent, message);
+      message = empty = g_bytes_new_static ("", 0);
+    }
   soup_websocket_connection_send_message (
       self->connection, text ? SOUP_WEBSOCKET_DATA_TEXT : SOUP_WEBSOCKET_DATA_BINARY, message);
   if (vt_link_get_queued (self) >= VT_LINK_LOW)

@@ -25,6 +25,7 @@ typedef struct {
   size_t promised;
   size_t owed;     /* bytes that the windows allow and that no limit says yet */
   gint64 min_trip; /* from a credit to what it allowed, -1 while unknown */
+  guint64 pace;    /* what busy streams drained of late in a microsecond, times PACE_WEIGHT */
 
   GHashTable  *listens; /* owned, id to the role's listen (owned) */
   unsigned int n_unanswered; /* server */

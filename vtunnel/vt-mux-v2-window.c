@@ -16,10 +16,13 @@
  *
  * What a fast path brings in a round trip is the most that a window needs. More would only pile up
  * in the receiver's kernel, where small requests wait behind it, and the caches are too small for
- * it. On the shortest path this is about what the queues hold, and so much every busy stream may
- * have: among many, or beside one whose window was wide before, its round trips take far longer
- * than the smallest one. So up to there, and before a window shrinks, a round trip may take as long
- * as full queues make it.
+ * it. How much that is hangs on the machine: three quarters of the pace at which busy streams have
+ * drained, so that what piles up is gone again in less than a shortest round trip.
+ *
+ * On a short path, what a slow machine brings is about what the queues hold, and so much every busy
+ * stream may have: among many, or beside one whose window was wide before, its round trips take far
+ * longer than the smallest one. So up to there, and before a window shrinks, a round trip may take
+ * as long as full queues make it.
  *
  * A stream that drains a fraction of its window only, since its reader is slow or stood still,
  * loses the rest of it. A limit never goes back, so what was granted remains granted until it was
@@ -28,8 +31,12 @@
 
 #define WINDOW_MAX (16 * 1024 * 1024)
 
-/* What a fast path brings, in bytes a microsecond. */
-#define FAST 384
+/* What a fast path brings, in bytes a microsecond, on a slow machine and on a fast one. */
+#define FAST_LEAST 384
+#define FAST_MOST 1536
+
+/* Of so many epochs of busy streams, the pace is the moving average. */
+#define PACE_WEIGHT 8
 
 /* The least that counts as a round trip, and the least of one through full queues, in
  * microseconds. */
@@ -37,7 +44,7 @@
 #define LOADED_TURNAROUND 50000
 
 /* On the shortest path. */
-#define WINDOW_NEAR (FAST * TURNAROUND)
+#define WINDOW_NEAR (FAST_LEAST * TURNAROUND)
 
 static guint64
 get_consumed (VtMuxStream *stream)
@@ -135,9 +142,18 @@ vt_mux_v2_window_has_room (VtMux *mux)
 }
 
 static guint32
-get_widest (gint64 trip)
+get_widest (VtMuxV2 *self, gint64 trip)
 {
-  return (guint32) MIN (FAST * trip, WINDOW_MAX);
+  gint64 fast = CLAMP (self->pace / PACE_WEIGHT * 3 / 4, FAST_LEAST, FAST_MOST);
+
+  return (guint32) MIN (fast * trip, WINDOW_MAX);
+}
+
+static void
+learn_pace (VtMuxV2 *self, guint64 drained, gint64 elapsed)
+{
+  self->pace -= self->pace / PACE_WEIGHT;
+  self->pace += drained / elapsed;
 }
 
 /* Windows grow from one half of the budget, so that there is room for new streams; none takes
@@ -148,7 +164,7 @@ grow (VtMuxV2 *self, VtMuxStream *stream, gint64 trip)
   size_t budget = self->mux->config.max_buffer / 2;
   size_t exposed = get_exposed (self);
   size_t left = budget > exposed ? budget - exposed : 0;
-  guint32 widest = get_widest (trip);
+  guint32 widest = get_widest (self, trip);
 
   if (stream->window < widest)
     stream->window += (guint32) MIN (MIN (stream->window, widest - stream->window), left / 4);
@@ -184,7 +200,10 @@ tune (VtMuxV2 *self, VtMuxStream *stream, guint64 consumed)
     return;
 
   if (get_drained (drained, elapsed, is_near ? loaded_trip : trip) > stream->window / 2)
-    grow (self, stream, trip);
+    {
+      learn_pace (self, drained, elapsed);
+      grow (self, stream, trip);
+    }
   else if (elapsed < loaded_trip)
     return;
   else if ((drained = get_drained (drained, elapsed, loaded_trip)) < stream->window / 8)

@@ -3,12 +3,11 @@
 
 #include "vt-session-private.h"
 
-#include <errno.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "vt-forward.h"
+#include "vt-random-private.h"
 #include "vt-stream.h"
 
 /**
@@ -70,20 +69,13 @@ static GParamSpec *props[PROP_STREAMS + 1];
 
 G_DEFINE_FINAL_TYPE (VtSession, vt_session, G_TYPE_OBJECT)
 
-/* From the kernel: GLib's generators can be foreseen. */
 static char *
 create_id (void)
 {
   uint8_t bytes[16];
   GString *id = g_string_sized_new (2 * sizeof bytes);
-  ssize_t n;
 
-  do
-    n = getrandom (bytes, sizeof bytes, 0);
-  while (n < 0 && errno == EINTR);
-  /* It cannot fail for so few bytes, but for a kernel without it. */
-  if (n != sizeof bytes)
-    g_error ("The kernel gives no random bytes: %s", g_strerror (errno));
+  vt_random_fill (bytes, sizeof bytes);
   for (size_t i = 0; i < sizeof bytes; i++)
     g_string_append_printf (id, "%02x", bytes[i]);
   return g_string_free (id, FALSE);

@@ -11,6 +11,9 @@
  * may be WOULD_BLOCK; 0 from read is the end. */
 gssize vt_socket_read (int fd, void *buffer, size_t size, GError **error);
 gssize vt_socket_write (int fd, const void *data, size_t length, GError **error);
+/* The same, from and to several places in a row. */
+gssize vt_socket_readv (int fd, const GInputVector *vectors, size_t n_vectors, GError **error);
+gssize vt_socket_writev (int fd, const GOutputVector *vectors, size_t n_vectors, GError **error);
 
 /* When the socket is closed, its peer sees a reset. */
 void vt_socket_arm_reset (int fd);

@@ -4,7 +4,9 @@
 #include "vt-socket-private.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 static gssize
 fail (GError **error, int code)
@@ -31,6 +33,36 @@ vt_socket_write (int fd, const void *data, size_t length, GError **error)
 
   do
     n = send (fd, data, length, MSG_DONTWAIT | MSG_NOSIGNAL);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? fail (error, errno) : n;
+}
+
+/* GIO's vectors are laid out as those of struct iovec are: its documentation says so. */
+G_STATIC_ASSERT (sizeof (GInputVector) == sizeof (struct iovec));
+G_STATIC_ASSERT (offsetof (GInputVector, size) == offsetof (struct iovec, iov_len));
+G_STATIC_ASSERT (sizeof (GOutputVector) == sizeof (struct iovec));
+G_STATIC_ASSERT (offsetof (GOutputVector, size) == offsetof (struct iovec, iov_len));
+
+gssize
+vt_socket_readv (int fd, const GInputVector *vectors, size_t n_vectors, GError **error)
+{
+  struct msghdr message = { .msg_iov = (struct iovec *) vectors, .msg_iovlen = n_vectors };
+  gssize n;
+
+  do
+    n = recvmsg (fd, &message, MSG_DONTWAIT);
+  while (n < 0 && errno == EINTR);
+  return n < 0 ? fail (error, errno) : n;
+}
+
+gssize
+vt_socket_writev (int fd, const GOutputVector *vectors, size_t n_vectors, GError **error)
+{
+  struct msghdr message = { .msg_iov = (struct iovec *) vectors, .msg_iovlen = n_vectors };
+  gssize n;
+
+  do
+    n = sendmsg (fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
   while (n < 0 && errno == EINTR);
   return n < 0 ? fail (error, errno) : n;
 }

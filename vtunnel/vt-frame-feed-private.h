@@ -1,0 +1,40 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include "vt-frame-guard-private.h"
+
+/* The frames that a peer sends, on their way to libsoup: judged by a VtFrameGuard, and, of large
+ * binary messages, without their payloads (VtFrameLimits.carry_from). libsoup gets an empty message
+ * in the place of each, and a mask is taken off on the way. Pure: bytes in, bytes and payloads
+ * out. */
+typedef struct _VtFrameFeed VtFrameFeed;
+
+VtFrameFeed *vt_frame_feed_new (const VtFrameLimits *limits);
+void         vt_frame_feed_free (VtFrameFeed *self);
+
+/* So many bytes before what is given to vt_frame_feed_take () are its to use. */
+#define VT_FRAME_FEED_SLACK 8
+
+/* Looks at the next `length` bytes, at time `now`, and changes them in place into what may be
+ * handed on: as many bytes as it returns, from `begin` on, which lies up to VT_FRAME_FEED_SLACK
+ * bytes before `data` or in it. If `close_code` is set, nothing after that may. */
+size_t vt_frame_feed_take (VtFrameFeed    *self,
+                           uint8_t        *data,
+                           size_t          length,
+                           gint64          now,
+                           uint8_t       **begin,
+                           VtFrameVerdict *verdict);
+
+/* Where the rest of a payload goes that is under way, to be read there without a detour; NULL if
+ * none is. What was read there has to be told, and vt_frame_feed_take () to follow, if only with
+ * no bytes. */
+uint8_t *vt_frame_feed_get_room (VtFrameFeed *self, size_t *size);
+void     vt_frame_feed_filled (VtFrameFeed *self, size_t length);
+
+/* The payload of the peer's data message of this number, from 1; NULL if libsoup has it. A new
+ * reference. */
+GBytes *vt_frame_feed_take_payload (VtFrameFeed *self, guint64 number);
+
+guint64 vt_frame_feed_get_n_pings (VtFrameFeed *self);

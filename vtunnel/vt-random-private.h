@@ -1,0 +1,10 @@
+/* SPDX-FileCopyrightText: The libvtunnel authors
+ * SPDX-License-Identifier: MIT */
+
+#pragma once
+
+#include <stddef.h>
+
+/* Bytes that nobody can foresee, from the kernel (GLib's generators can be foreseen). At most 256,
+ * of which it never fails to give. */
+void vt_random_fill (void *bytes, size_t length);
