@@ -105,19 +105,15 @@ def call_around_the_end(desktop):
 
 @test
 def no_call_is_lost_around_the_end():
-    desktop = idle_desktop()
-    call_around_the_end(desktop)
-    desktop.close()
-
-
-@test
-def no_call_is_lost_under_a_service_manager():
-    """Which ends the service when it gives its name back, and starts it again when it is gone."""
-    desktop = idle_desktop(managed=True)
-    call_around_the_end(desktop)
-    desktop.close()
+    """Started by the bus; and by a service manager, which ends the service when it gives its name
+    back, and starts it again when it is gone."""
+    alone, managed = desktops = idle_desktop(), idle_desktop(managed=True)
+    for wait in [in_thread(call_around_the_end, desktop) for desktop in desktops]:
+        wait()
+    alone.close()
+    managed.close()
     # The signal may come when all is done. It is no failure to a service manager.
-    assert set(desktop.manager.statuses) <= {0, -signal.SIGTERM}, desktop.manager.statuses
+    assert set(managed.manager.statuses) <= {0, -signal.SIGTERM}, managed.manager.statuses
 
 
 def call_at_the_end(desktop, **options):
