@@ -60,6 +60,7 @@ state_cb (VtClient *client, GParamSpec *pspec, gpointer user_data)
   ClientFixture *self = user_data;
 
   g_string_append_printf (self->states, "%d", vt_client_get_state (client));
+  g_string_append_printf (self->told, "%d", vt_client_get_state (client));
 }
 
 static void
@@ -68,6 +69,7 @@ stream_opened_cb (VtClient *client, VtStream *stream, gpointer user_data)
   ClientFixture *self = user_data;
 
   g_string_append_c (self->streams, '+');
+  g_string_append_c (self->told, '+');
 }
 
 static void
@@ -76,6 +78,7 @@ stream_closed_cb (VtClient *client, VtStream *stream, const GError *error, gpoin
   ClientFixture *self = user_data;
 
   g_string_append_c (self->streams, '-');
+  g_string_append_c (self->told, '-');
   g_clear_error (&self->stream_error);
   self->stream_error = error != NULL ? g_error_copy (error) : NULL;
 }
@@ -87,6 +90,7 @@ client_fixture_set_up (ClientFixture *self, const void *data)
 
   self->states = g_string_new (NULL);
   self->streams = g_string_new (NULL);
+  self->told = g_string_new (NULL);
   self->server = raw_server_new (NULL);
   self->forward = new_forward (self);
   uri = raw_server_get_uri (self->server, "ws");
@@ -126,6 +130,7 @@ client_fixture_tear_down (ClientFixture *self, const void *data)
   g_clear_error (&self->stream_error);
   g_string_free (self->states, TRUE);
   g_string_free (self->streams, TRUE);
+  g_string_free (self->told, TRUE);
   raw_settle ();
 }
 

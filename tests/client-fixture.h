@@ -30,6 +30,7 @@ typedef struct {
   Outcome         unlisten;
   GString        *states;  /* owned, a digit for each state that was told */
   GString        *streams; /* owned, + and - for each stream that was opened and closed */
+  GString        *told;    /* owned, both, in the order in which they were told */
   GError         *stream_error; /* owned, of the stream that was closed last */
 } ClientFixture;
 

@@ -1,8 +1,13 @@
 #!/usr/bin/python3
 # SPDX-FileCopyrightText: The libvtunnel authors
 # SPDX-License-Identifier: MIT
-"""What bindings ask of an interface, checked in the GIR: lint-gir.py Vt-1.gir"""
+"""What bindings ask of an interface, checked in the GIR: lint-gir.py Vt-1.gir SOURCES
 
+What the GIR does not tell (whether an annotation was written or is the scanner's guess) is read in
+the comments that it names, below SOURCES. test-lint-gir.py sees that each of the checks can fail.
+"""
+
+import pathlib
 import sys
 import xml.etree.ElementTree as ElementTree
 
@@ -39,25 +44,61 @@ def check_since(name, node):
         report(name, 'has no Since:')
 
 
-def is_pointer(node):
+def c_type(node):
     kind = node.find(f'{CORE}type')
     if kind is None:
-        return node.find(f'{CORE}array') is not None
-    return kind.get(f'{C}type', '').endswith('*')
+        kind = node.find(f'{CORE}array')
+    return kind.get(f'{C}type', '') if kind is not None else ''
+
+
+def annotations(node):
+    """What stands before the text of its documentation, in the source."""
+    doc = node.find(f'{CORE}doc')
+    if doc is None:
+        return ''
+    lines = (sources / doc.get('filename')).read_text(encoding='utf-8').splitlines()
+    return lines[int(doc.get('line')) - 1]
+
+
+def mentions_null(node):
+    doc = node.find(f'{CORE}doc')
+    return doc is not None and '%NULL' in doc.text
 
 
 def check_callable(name, node, is_signal=False):
     documented(name, node)
     check_since(name, node)
-    returned = node.find(f'{CORE}return-value')
-    check_value(f'{name} return value', returned)
-    for parameter in node.iterfind(f'{CORE}parameters/{CORE}parameter'):
+    check_returned(f'{name} return value', node)
+    parameters = node.findall(f'{CORE}parameters/{CORE}parameter')
+    for parameter in parameters:
         check_value(f'{name} ({parameter.get("name")})', parameter)
-        if parameter.get('closure') is not None or parameter.get('name') == 'data':
-            if parameter.get('name') not in ('user_data', 'callback', 'func'):
-                report(name, f'callback data is called {parameter.get("name")}, not user_data')
+        check_parameter(f'{name} ({parameter.get("name")})', parameter)
+        closure = parameter.get('closure')
+        if closure is not None and parameters[int(closure)].get('name') != 'user_data':
+            report(name, "a callback's data is not called user_data")
     if is_signal:
         check_signal_types(name, node)
+
+
+def check_returned(name, node):
+    returned = node.find(f'{CORE}return-value')
+    check_value(name, returned)
+    kind = c_type(returned)
+    if kind.endswith('*') and not kind.startswith('const ') and kind != 'const' and \
+            '(transfer ' not in annotations(returned):
+        report(name, 'is a pointer without (transfer …)')
+    # With an error, NULL is no value.
+    if mentions_null(returned) and node.get('throws') is None and returned.get('nullable') is None:
+        report(name, 'may be NULL, but is not (nullable)')
+
+
+def check_parameter(name, node):
+    said = node.get('nullable') or node.get('optional')
+    if mentions_null(node) and said is None:
+        report(name, 'may be NULL, but is not (nullable)')
+    kind = node.find(f'{CORE}type')
+    if kind is not None and kind.get('name') == 'gpointer' and node.get('name') != 'user_data':
+        report(name, 'is data that is not called user_data')
 
 
 def check_value(name, node):
@@ -103,14 +144,19 @@ def check_class(node, is_object=True):
                 prop.get('setter') is None:
             report(f'{name}:{key}', 'has no setter')
     methods = {m.get('name'): m for m in node.iterfind(f'{CORE}method')}
+    for key, prop in properties.items():
+        getter = methods.get(prop.get('getter'))
+        if mentions_null(prop) and getter is not None and \
+                getter.find(f'{CORE}return-value').get('nullable') is None:
+            report(f'{name}:{key}', 'may be NULL, but its getter is not (nullable)')
     for key, method in methods.items():
         full = method.get(f'{C}identifier')
         if is_object and key in RESERVED:
             report(full, "hides a method of GObject's")
         if key in properties:
             report(full, 'is named like a property')
-        if key.endswith('_async') and f'{key[:-6]}_finish' not in methods:
-            report(full, 'has no _finish')
+        if key.endswith('_async'):
+            check_async(full, method, methods.get(f'{key[:-6]}_finish'))
         if key.endswith('_finish') and f'{key[:-7]}_async' not in methods:
             report(full, 'has no _async')
         check_callable(full, method)
@@ -121,6 +167,18 @@ def check_class(node, is_object=True):
         check_callable(f'{name}::{signal.get("name")}', signal, is_signal=True)
 
 
+def check_async(name, method, finish):
+    names = [p.get('name') for p in method.iterfind(f'{CORE}parameters/{CORE}parameter')]
+    if names[-3:] != ['cancellable', 'callback', 'user_data']:
+        report(name, 'does not end in (cancellable, callback, user_data)')
+    if finish is None:
+        report(name, 'has no _finish')
+        return
+    names = [p.get('name') for p in finish.iterfind(f'{CORE}parameters/{CORE}parameter')]
+    if names != ['result'] or finish.get('throws') is None:
+        report(name, 'has a _finish that is not (result) with an error')
+
+
 def check_enum(node):
     documented(node.get('name'), node)
     check_since(node.get('name'), node)
@@ -128,6 +186,7 @@ def check_enum(node):
         documented(f'{node.get("name")}.{member.get("name")}', member)
 
 
+sources = pathlib.Path(sys.argv[2])
 namespace = ElementTree.parse(sys.argv[1]).getroot().find(f'{CORE}namespace')
 classes = {node.get('name') for tag in ('class', 'record')
            for node in namespace.iterfind(CORE + tag)}
@@ -140,8 +199,12 @@ for found in namespace.iterfind(f'{CORE}record'):
 for tag in ('enumeration', 'bitfield'):
     for found in namespace.iterfind(CORE + tag):
         check_enum(found)
-for found in namespace.iterfind(f'{CORE}function'):
-    check_callable(found.get(f'{C}identifier'), found)
+for tag in ('function', 'callback'):
+    for found in namespace.iterfind(CORE + tag):
+        check_callable(found.get(f'{C}identifier') or found.get('name'), found)
+for found in namespace.iterfind(f'{CORE}constant'):
+    documented(found.get('name'), found)
+    check_since(found.get('name'), found)
 
 if not classes:
     problems.append('the GIR has no class')

@@ -107,7 +107,7 @@ stream_opened_cb (VtMuxStream *stream, guint32 listen_id, void *user_data)
 static void
 describe_listen (GString *to, const VtMuxListen *listen)
 {
-  if (listen->kind != VT_LISTEN_TCP)
+  if (listen->kind != VT_CONTROL_KIND_TCP)
     g_string_append_printf (to, " kind %d", (int) listen->kind);
   if (listen->address != NULL)
     g_string_append_printf (to, " at %s", listen->address);

@@ -213,7 +213,7 @@ test_open (Fixture *self, const void *data)
   time_skip (2 * G_TIME_SPAN_SECOND);
   raw_settle ();
   g_assert_cmpint (vt_client_get_state (get_client (self)), ==, VT_CLIENT_STATE_OPEN);
-  time_skip (2 * G_TIME_SPAN_SECOND);
+  time_skip (G_TIME_SPAN_SECOND);
   RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_RECONNECTING);
   g_assert_error (vt_client_get_error (get_client (self)), VT_ERROR, VT_ERROR_TIMED_OUT);
 }

@@ -110,8 +110,7 @@ test_hopeless (ReconnectFixture *self, const void *data)
   } statuses[] = {
     { "401 Unauthorized", VT_ERROR_NOT_AUTHORISED },
     { "403 Forbidden", VT_ERROR_NOT_AUTHORISED },
-    { "404 Not Found", VT_ERROR_NOT_A_TUNNEL },
-    { "200 OK", VT_ERROR_NOT_A_TUNNEL },
+    { "407 Proxy Authentication Required", VT_ERROR_NOT_AUTHORISED },
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (statuses); i++)
@@ -126,19 +125,33 @@ test_hopeless (ReconnectFixture *self, const void *data)
     }
 }
 
+/* What is in the way passes: also a page of somebody else's where the tunnel was. */
 static void
 test_passing (ReconnectFixture *self, const void *data)
 {
-  static const char *const statuses[] = {
-    "500 Internal Server Error", "502 Bad Gateway",       "503 Service Unavailable",
-    "504 Gateway Timeout",       "429 Too Many Requests",
+  static const struct {
+    const char *status;
+    const char *fields;
+    int error;
+  } answers[] = {
+    { "500 Internal Server Error", "", VT_ERROR_FAILED },
+    { "502 Bad Gateway", "", VT_ERROR_FAILED },
+    { "503 Service Unavailable", "", VT_ERROR_FAILED },
+    { "504 Gateway Timeout", "", VT_ERROR_FAILED },
+    { "429 Too Many Requests", "", VT_ERROR_FAILED },
+    { "200 OK", "", VT_ERROR_NOT_A_TUNNEL },
+    { "302 Found", "Location: http://127.0.0.1:1/login\r\n", VT_ERROR_NOT_A_TUNNEL },
+    { "404 Not Found", "", VT_ERROR_NOT_A_TUNNEL },
+    { "511 Network Authentication Required", "", VT_ERROR_FAILED },
   };
 
   reconnect_begin_v1 (self);
   reconnect_cut (self);
-  for (size_t i = 0; i < G_N_ELEMENTS (statuses); i++)
+  for (size_t i = 0; i < G_N_ELEMENTS (answers); i++)
     {
-      reconnect_refuse (self, statuses[i], "");
+      reconnect_refuse (self, answers[i].status, answers[i].fields);
+      RAW_WAIT (
+          g_error_matches (vt_client_get_error (self->base.client), VT_ERROR, answers[i].error));
       expect_state (self, VT_CLIENT_STATE_RECONNECTING);
     }
   reconnect_drop_link (self);
@@ -265,15 +278,29 @@ test_retry_first (ReconnectFixture *self, const void *data)
   g_assert_cmpstr (self->base.states->str, ==, "12");
 }
 
+/* Where there never was a tunnel, none is waited for. */
 static void
 test_retry_first_hopeless (ReconnectFixture *self, const void *data)
 {
-  begin_retry_first (self, NULL);
-  reconnect_refuse (self, "401 Unauthorized", "");
-  RAW_WAIT (self->base.open.done && self->base.listen.done);
-  g_assert_error (self->base.open.error, VT_ERROR, VT_ERROR_NOT_AUTHORISED);
-  g_assert_error (self->base.listen.error, VT_ERROR, VT_ERROR_NOT_AUTHORISED);
-  expect_state (self, VT_CLIENT_STATE_CLOSED);
+  static const struct {
+    const char *status;
+    int error;
+  } answers[] = {
+    { "401 Unauthorized", VT_ERROR_NOT_AUTHORISED },
+    { "404 Not Found", VT_ERROR_NOT_A_TUNNEL },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (answers); i++)
+    {
+      outcome_clear (&self->base.open);
+      outcome_clear (&self->base.listen);
+      begin_retry_first (self, NULL);
+      reconnect_refuse (self, answers[i].status, "");
+      RAW_WAIT (self->base.open.done && self->base.listen.done);
+      g_assert_error (self->base.open.error, VT_ERROR, answers[i].error);
+      g_assert_error (self->base.listen.error, VT_ERROR, answers[i].error);
+      expect_state (self, VT_CLIENT_STATE_CLOSED);
+    }
 }
 
 static void

@@ -187,6 +187,37 @@ test_any_port (ReconnectFixture *self, const void *data)
 }
 
 /* Asked for while there is no session. */
+/* There is no port in it, whatever else the forward says, and whatever the server. */
+static void
+test_no_port (ReconnectFixture *self, const void *data)
+{
+  g_autoptr(VtForward) none = vt_forward_new (9001, NULL);
+
+  vt_forward_set_listen_kind (none, VT_LISTEN_KIND_NONE);
+  vt_forward_set_listen_address (none, "::1");
+  vt_forward_set_name (none, "files");
+  reconnect_begin_v2 (self, 0);
+  outcome_clear (&self->base.listen);
+  vt_client_listen_async (self->base.client, none, NULL, listen_cb, &self->base.listen);
+  reconnect_expect_start (self, "{\"type\":\"listen\",\"id\":2,\"kind\":\"none\","
+                                "\"names\":[\"files\"]}");
+  raw_link_send_text (self->base.link, GRANTED ("2", "9001"));
+  RAW_WAIT (self->base.listen.done);
+  g_assert_no_error (self->base.listen.error);
+  g_assert_cmpuint (vt_forward_get_bound_port (none), ==, 0);
+
+  lose_session (self);
+  reconnect_expect_start (self, "{\"type\":\"listen\",\"id\":1,\"port\":9000");
+  reconnect_expect_start (self, "{\"type\":\"listen\",\"id\":2,\"kind\":\"none\",");
+  raw_link_send_text (self->base.link, REFUSED ("2", "limit", ",\"retry_after\":1"));
+  RAW_WAIT (vt_forward_get_error (none) != NULL);
+  time_skip (G_TIME_SPAN_SECOND);
+  reconnect_expect_start (self, "{\"type\":\"listen\",\"id\":3,\"kind\":\"none\",");
+  raw_link_send_text (self->base.link, GRANTED ("3", "0"));
+  RAW_WAIT (vt_forward_get_state (none) == VT_FORWARD_STATE_LISTENING);
+  g_assert_cmpuint (vt_forward_get_bound_port (none), ==, 0);
+}
+
 static void
 test_meanwhile (ReconnectFixture *self, const void *data)
 {
@@ -224,6 +255,7 @@ main (int argc, char *argv[])
   ADD_RECONNECT_TEST ("/client/relisten/unlisten", test_unlisten);
   ADD_RECONNECT_TEST ("/client/relisten/unwanted", test_unwanted);
   ADD_RECONNECT_TEST ("/client/relisten/any-port", test_any_port);
+  ADD_RECONNECT_TEST ("/client/relisten/no-port", test_no_port);
   ADD_RECONNECT_TEST ("/client/relisten/meanwhile", test_meanwhile);
   return g_test_run ();
 }

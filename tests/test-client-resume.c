@@ -112,6 +112,8 @@ finish_fresh (ReconnectFixture *self)
   RAW_WAIT (vt_forward_get_state (self->base.forward) == VT_FORWARD_STATE_LISTENING);
   RAW_WAIT (self->base.streams->len == 2);
   g_assert_cmpstr (self->base.streams->str, ==, "+-");
+  /* A stream is over before the next session is there. */
+  g_assert_cmpint (self->base.told->str[self->base.told->len - 1], ==, '2');
 }
 
 static void
@@ -140,6 +142,30 @@ test_not_resumed (ReconnectFixture *self, const void *data)
   reconnect_cut (self);
   expect_state (self, VT_CLIENT_STATE_RECONNECTING);
   g_assert_cmpuint (vt_client_get_protocol (get_client (self)), ==, 2);
+}
+
+static void
+give_up_cb (VtClient *client, VtStream *stream, const GError *error, gpointer user_data)
+{
+  ReconnectFixture *self = user_data;
+
+  vt_client_close_async (client, NULL, close_cb, &self->base.close);
+}
+
+/* Who is told that a stream did not come back does not want the client any more: nobody hears that
+ * it is open. The server is told. */
+static void
+test_not_resumed_and_closed (ReconnectFixture *self, const void *data)
+{
+  begin (self);
+  g_signal_connect (get_client (self), "stream-closed", G_CALLBACK (give_up_cb), self);
+  reconnect_cut (self);
+  g_free (reconnect_accept_hello (self));
+  reconnect_welcome (self, FALSE, 0, 60);
+  g_assert_cmpuint (raw_link_read_close (self->base.link), ==, 1000);
+  reconnect_drop_link (self);
+  RAW_WAIT (self->base.close.done);
+  g_assert_cmpstr (self->base.told->str, ==, "12+3-40");
 }
 
 /* The server came back as one that knows v1 only. */
@@ -232,6 +258,25 @@ test_bad_position (ReconnectFixture *self, const void *data)
   g_assert_cmpstr (self->base.states->str, ==, "1232");
 }
 
+/* The server says that it goes on, and takes less than it did. */
+static void
+test_other_limits (ReconnectFixture *self, const void *data)
+{
+  begin (self);
+  reconnect_cut (self);
+  g_free (reconnect_accept_hello (self));
+  raw_link_send_text (self->base.link,
+                      "{\"type\":\"welcome\",\"session\":\"" RECONNECT_SESSION
+                      "\",\"secret\":\"" RECONNECT_SECRET "\",\"resumed\":true,\"received\":1,"
+                      "\"resume_timeout\":60,\"window\":16384,\"max_frame\":65535,"
+                      "\"max_message\":262144}");
+  g_assert_cmpuint (raw_link_read_close (self->base.link), ==, 1002);
+  expect_state (self, VT_CLIENT_STATE_RECONNECTING);
+  g_assert_error (self->base.stream_error, VT_ERROR, VT_ERROR_PROTOCOL);
+  expect_fresh (self);
+  g_assert_cmpstr (self->base.told->str, ==, "12+3-2");
+}
+
 /* The server does not believe this side's position. */
 static void
 test_disbelieved (ReconnectFixture *self, const void *data)
@@ -282,7 +327,7 @@ test_final (ReconnectFixture *self, const void *data)
       g_assert_cmpuint (count (vt_client_get_streams (get_client (self))), ==, 0);
       g_assert_cmpint (vt_client_get_next_retry (get_client (self)), ==, 0);
     }
-  g_assert_cmpstr (self->base.states->str, ==, "120120120");
+  g_assert_cmpstr (self->base.told->str, ==, "12+-012+-012+-0");
 }
 
 static void
@@ -303,6 +348,24 @@ test_passing (ReconnectFixture *self, const void *data)
   g_assert_cmpstr (self->base.streams->str, ==, "+");
 }
 
+/* What else the server says of a client that would come back passes. */
+static void
+test_turned_away (ReconnectFixture *self, const void *data)
+{
+  static const unsigned int codes[] = { 1001, 1009, 1011, 4002 };
+
+  begin (self);
+  reconnect_cut (self);
+  for (size_t i = 0; i < G_N_ELEMENTS (codes); i++)
+    {
+      g_free (reconnect_accept_hello (self));
+      reconnect_say_goodbye (self, codes[i]);
+      expect_state (self, VT_CLIENT_STATE_RECONNECTING);
+    }
+  reconnect_resume (self);
+  g_assert_cmpstr (self->base.streams->str, ==, "+");
+}
+
 /* What the server says of a client that would come back is final, too. */
 static void
 test_taken_over (ReconnectFixture *self, const void *data)
@@ -313,8 +376,20 @@ test_taken_over (ReconnectFixture *self, const void *data)
   reconnect_say_goodbye (self, 4001);
   RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_CLOSED);
   g_assert_error (vt_client_get_error (get_client (self)), VT_ERROR, VT_ERROR_CANCELLED);
-  g_assert_cmpstr (self->base.streams->str, ==, "+-");
+  g_assert_cmpstr (self->base.told->str, ==, "12+3-0");
   g_assert_error (self->base.stream_error, VT_ERROR, VT_ERROR_CANCELLED);
+}
+
+static void
+test_refused (ReconnectFixture *self, const void *data)
+{
+  begin (self);
+  reconnect_cut (self);
+  g_free (reconnect_accept_hello (self));
+  reconnect_say_goodbye (self, 1008);
+  RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_CLOSED);
+  g_assert_error (vt_client_get_error (get_client (self)), VT_ERROR, VT_ERROR_LIMIT);
+  g_assert_cmpstr (self->base.told->str, ==, "12+3-0");
 }
 
 static void
@@ -325,9 +400,8 @@ test_unwanted (ReconnectFixture *self, const void *data)
   reconnect_cut (self);
   expect_state (self, VT_CLIENT_STATE_CLOSED);
   g_assert_error (vt_client_get_error (get_client (self)), VT_ERROR, VT_ERROR_FAILED);
-  g_assert_cmpstr (self->base.streams->str, ==, "+-");
   g_assert_error (self->base.stream_error, VT_ERROR, VT_ERROR_FAILED);
-  g_assert_cmpstr (self->base.states->str, ==, "120");
+  g_assert_cmpstr (self->base.told->str, ==, "12+-0");
 }
 
 /* The server does not keep sessions. */
@@ -392,7 +466,7 @@ test_close (ReconnectFixture *self, const void *data)
   RAW_WAIT (self->base.close.done);
   expect_state (self, VT_CLIENT_STATE_CLOSED);
   g_assert_no_error (vt_client_get_error (get_client (self)));
-  g_assert_cmpstr (self->base.streams->str, ==, "+-");
+  g_assert_cmpstr (self->base.told->str, ==, "12+34-0");
   g_assert_error (self->base.stream_error, VT_ERROR, VT_ERROR_CANCELLED);
   g_assert_cmpint (vt_forward_get_state (self->base.forward), ==, VT_FORWARD_STATE_IDLE);
   raw_settle ();
@@ -411,7 +485,7 @@ test_no_longer (ReconnectFixture *self, const void *data)
   vt_client_set_reconnect (get_client (self), FALSE);
   RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_CLOSED);
   g_assert_error (vt_client_get_error (get_client (self)), VT_ERROR, VT_ERROR_FAILED);
-  g_assert_cmpstr (self->base.streams->str, ==, "+-");
+  g_assert_cmpstr (self->base.told->str, ==, "12+3-0");
 }
 
 static void
@@ -443,6 +517,7 @@ main (int argc, char *argv[])
   ADD_RECONNECT_TEST ("/client/resume/tail", test_tail);
   ADD_RECONNECT_TEST ("/client/resume/breaks", test_breaks);
   ADD_RECONNECT_TEST ("/client/resume/not-resumed", test_not_resumed);
+  ADD_RECONNECT_TEST ("/client/resume/not-resumed/and-closed", test_not_resumed_and_closed);
   ADD_RECONNECT_TEST ("/client/resume/older", test_older);
   ADD_RECONNECT_TEST ("/client/resume/out-of-time/attempt", test_out_of_time);
   g_test_add ("/client/resume/out-of-time/wait", ReconnectFixture, GINT_TO_POINTER (TRUE),
@@ -450,11 +525,14 @@ main (int argc, char *argv[])
   ADD_RECONNECT_TEST ("/client/resume/unasked", test_unasked);
   ADD_RECONNECT_TEST ("/client/resume/mistaken", test_mistaken);
   ADD_RECONNECT_TEST ("/client/resume/bad-position", test_bad_position);
+  ADD_RECONNECT_TEST ("/client/resume/other-limits", test_other_limits);
   ADD_RECONNECT_TEST ("/client/resume/disbelieved", test_disbelieved);
   ADD_RECONNECT_TEST ("/client/resume/protocol-error", test_protocol_error);
   ADD_RECONNECT_TEST ("/client/resume/final", test_final);
   ADD_RECONNECT_TEST ("/client/resume/passing", test_passing);
+  ADD_RECONNECT_TEST ("/client/resume/turned-away", test_turned_away);
   ADD_RECONNECT_TEST ("/client/resume/taken-over", test_taken_over);
+  ADD_RECONNECT_TEST ("/client/resume/refused", test_refused);
   ADD_RECONNECT_TEST ("/client/resume/unwanted", test_unwanted);
   ADD_RECONNECT_TEST ("/client/resume/not-kept", test_not_kept);
   ADD_RECONNECT_TEST ("/client/resume/requests", test_requests);

@@ -103,8 +103,8 @@ expect (JsonObject *vector, VtControl *control)
   control->t = json_object_get_int_member_with_default (vector, "t", 0);
   control->id = get_number (vector, "id");
   control->kind =
-      (VtListenKind) index_of (kind_names, G_N_ELEMENTS (kind_names),
-                               json_object_get_string_member_with_default (vector, "kind", "tcp"));
+      (VtControlKind) index_of (kind_names, G_N_ELEMENTS (kind_names),
+                                json_object_get_string_member_with_default (vector, "kind", "tcp"));
   control->address = get_text (vector, "address");
   control->port = (guint16) get_number (vector, "port");
   control->names = get_names (vector);
@@ -373,7 +373,7 @@ check_again (const VtControl *control)
   g_autoptr(GBytes) encoded = NULL;
   g_auto(VtControl) again = { 0 };
 
-  if (control->type == VT_CONTROL_UNKNOWN || control->kind == VT_LISTEN_UNKNOWN)
+  if (control->type == VT_CONTROL_UNKNOWN || control->kind == VT_CONTROL_KIND_UNKNOWN)
     return;
   encoded = vt_codec_control_encode (control);
   g_assert_true (vt_codec_control_decode (encoded, &again, NULL));

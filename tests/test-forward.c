@@ -255,6 +255,39 @@ test_remote (void)
   g_assert_null (vt_forward_get_listen_address (anywhere));
 }
 
+/* Such a forward has no text that could be read as one with a port. */
+static void
+test_no_port (void)
+{
+  g_autoptr(VtTarget) target = vt_target_parse ("3000", NULL);
+  g_autoptr(VtForward) forward =
+      g_object_new (VT_TYPE_FORWARD, "target", target, "listen-port", 9000, "listen-kind",
+                    VT_LISTEN_KIND_NONE, "name", "files", NULL);
+  g_autoptr(VtForward) remote = vt_forward_new_remote_without_port ("files");
+  g_autoptr(VtForward) nameless = vt_forward_new_remote_without_port (NULL);
+  g_autofree char *text = vt_forward_to_string (forward);
+  g_autofree char *long_name = g_strnfill (256, 'x');
+  g_autoptr(GError) error = NULL;
+
+  g_assert_cmpstr (text, ==, "=localhost:3000");
+  g_assert_null (vt_forward_parse (text, &error));
+  g_assert_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT);
+  g_assert_cmpstr (vt_forward_get_name (forward), ==, "files");
+  g_assert_cmpint (vt_forward_get_listen_kind (remote), ==, VT_LISTEN_KIND_NONE);
+  g_assert_cmpstr (vt_forward_get_name (remote), ==, "files");
+  g_assert_null (vt_forward_get_name (nameless));
+
+  g_test_expect_message ("vtunnel", G_LOG_LEVEL_CRITICAL, "*is_name*");
+  vt_forward_set_name (remote, long_name);
+  g_test_expect_message ("vtunnel", G_LOG_LEVEL_CRITICAL, "*is_name*");
+  vt_forward_set_name (remote, "");
+  g_test_assert_expected_messages ();
+  g_assert_cmpstr (vt_forward_get_name (remote), ==, "files");
+  long_name[255] = '\0';
+  vt_forward_set_name (remote, long_name);
+  g_assert_cmpstr (vt_forward_get_name (remote), ==, long_name);
+}
+
 static void
 notify_cb (GObject *object, GParamSpec *pspec, GString *names)
 {
@@ -287,6 +320,12 @@ test_notify (void)
   vt_forward_set_host_header_mode (forward, VT_HOST_HEADER_AUTO);
   assert_notified (names, "");
 
+  vt_forward_set_listen_kind (forward, VT_LISTEN_KIND_NONE);
+  vt_forward_set_listen_kind (forward, VT_LISTEN_KIND_NONE);
+  assert_notified (names, "listen-kind ");
+  vt_forward_set_name (forward, "a");
+  vt_forward_set_name (forward, "a");
+  assert_notified (names, "name ");
   vt_forward_set_proxy_protocol (forward, 2);
   assert_notified (names, "proxy-protocol ");
   vt_forward_set_bound_port (forward, 9000);
@@ -389,6 +428,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/forward/spec/host-like-word", test_host_like_word);
   g_test_add_func ("/forward/properties/construct", test_construct);
   g_test_add_func ("/forward/properties/remote", test_remote);
+  g_test_add_func ("/forward/properties/no-port", test_no_port);
   g_test_add_func ("/forward/properties/notify", test_notify);
   g_test_add_func ("/forward/host-header/properties", test_host_header);
   g_test_add_func ("/forward/host-header/hosts", test_hosts);

@@ -33,7 +33,7 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
 }
 
 static const char *
-get_refusal_cb (void *user_data)
+get_refusal_cb (unsigned int protocol, void *user_data)
 {
   return ((Fixture *) user_data)->full ? "Full.\n" : NULL;
 }

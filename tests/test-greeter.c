@@ -28,6 +28,7 @@ typedef struct {
   unsigned int n_greeted;
   VtControl greeting; /* owned: of what was said */
   GError *error;      /* owned, with which it failed */
+  unsigned int code;  /* the same */
   gboolean free_in_failed;
   VtLink *link;      /* owned, once taken */
   GString *messages; /* owned, that came over it */
@@ -94,7 +95,7 @@ greeted_cb (VtGreeter *greeter, const VtControl *greeting, void *user_data)
 }
 
 static void
-failed_cb (VtGreeter *greeter, const GError *error, void *user_data)
+failed_cb (VtGreeter *greeter, unsigned int code, const GError *error, void *user_data)
 {
   Fixture *self = user_data;
 
@@ -105,6 +106,7 @@ failed_cb (VtGreeter *greeter, const GError *error, void *user_data)
     g_clear_pointer (&self->greeter, vt_greeter_free);
   g_assert_true (error->domain == VT_ERROR);
   self->error = g_error_copy (error);
+  self->code = code;
 }
 
 static void
@@ -441,6 +443,7 @@ test_goodbye (Fixture *self, const void *data)
   shutdown (self->peer.fd, goodbye->code != 0 ? SHUT_WR : SHUT_RDWR);
   ws_wait (self->error != NULL);
   g_assert_error (self->error, VT_ERROR, goodbye->error);
+  g_assert_cmpuint (self->code, ==, goodbye->code);
   if (goodbye->code != 0 && goodbye->code != 1000 && goodbye->code != 4001)
     g_assert_nonnull (strstr (self->error->message, "so\\nthere"));
 }

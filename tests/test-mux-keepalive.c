@@ -89,6 +89,32 @@ test_dead_peer (void)
   check_dead (VT_MUX_SERVER);
 }
 
+/* Who was stopped gives the other side the time for an answer, but only once for a silence. */
+static void
+check_stopped (VtMuxRole role)
+{
+  Side *side = new_side (role);
+
+  vt_clock_oversleep (side->clock, 60 * SECOND);
+  vt_clock_advance (side->clock, 15 * SECOND - 1);
+  side_expect_heard (side, "");
+  vt_mux_note_alive (side->mux);
+  vt_clock_oversleep (side->clock, 60 * SECOND);
+  vt_clock_advance (side->clock, 15 * SECOND - 1);
+  side_expect_heard (side, "");
+  vt_clock_oversleep (side->clock, SECOND);
+  vt_clock_advance (side->clock, 0);
+  side_expect_heard (side, "silent");
+  side_free (side);
+}
+
+static void
+test_stopped (void)
+{
+  check_stopped (VT_MUX_CLIENT);
+  check_stopped (VT_MUX_SERVER);
+}
+
 static void
 test_off (void)
 {
@@ -174,6 +200,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux/keepalive/pings", test_pings);
   g_test_add_func ("/mux/keepalive/rtt", test_rtt);
   g_test_add_func ("/mux/keepalive/dead-peer", test_dead_peer);
+  g_test_add_func ("/mux/keepalive/stopped", test_stopped);
   g_test_add_func ("/mux/keepalive/off", test_off);
   g_test_add_func ("/mux/keepalive/nothing-after-failure", test_nothing_after_failure);
   g_test_add_func ("/mux/keepalive/while-paused", test_while_paused);

@@ -198,11 +198,13 @@ test_refused_here (void)
   ask (client, 1, 8080);
   ask (client, 2, 8080);
   vt_mux_listen (client->mux, 3, &(VtMuxListen){ .address = "127.0.0.1", .port = 8081 });
+  vt_mux_listen (client->mux, 8, &(VtMuxListen){ .kind = VT_CONTROL_KIND_NONE });
   ask (client, 4, 8080);
   vt_mux_unlisten (client->mux, 4);
   side_expect_heard (client, "");
   vt_clock_advance (client->clock, 1);
-  side_expect_heard (client, "listen_failed 2 address-in-use\nlisten_failed 3 invalid");
+  side_expect_heard (client, "listen_failed 2 address-in-use\nlisten_failed 3 invalid\n"
+                             "listen_failed 8 invalid");
   side_say (client, "{\"type\":\"listen_ok\",\"port\":8080}");
   ask (client, 5, 8080);
   vt_clock_advance (client->clock, 1);

@@ -144,6 +144,50 @@ test_twice (void)
   side_free (client);
 }
 
+/* Who was stopped has not listened meanwhile: the whole time again, but only once for a silence. */
+static void
+check_stopped (VtMuxRole role, unsigned int protocol)
+{
+  Side *side = new_side (role, protocol);
+
+  vt_clock_advance (side->clock, SECOND);
+  vt_mux_probe (side->mux, PATIENCE);
+  expect_asked (side, role);
+  vt_clock_oversleep (side->clock, PATIENCE + SECOND);
+  vt_clock_advance (side->clock, PATIENCE - 1);
+  side_expect_heard (side, "");
+  vt_clock_oversleep (side->clock, SECOND);
+  vt_clock_advance (side->clock, 0);
+  side_expect_heard (side, "silent");
+  side_free (side);
+}
+
+static void
+check_stopped_and_life (VtMuxRole role, unsigned int protocol)
+{
+  Side *side = new_side (role, protocol);
+
+  for (unsigned int i = 0; i < 2; i++)
+    {
+      vt_clock_advance (side->clock, SECOND);
+      vt_mux_probe (side->mux, PATIENCE);
+      expect_asked (side, role);
+      vt_clock_oversleep (side->clock, PATIENCE + SECOND);
+      vt_clock_advance (side->clock, 1);
+      vt_mux_note_alive (side->mux);
+      vt_clock_advance (side->clock, 2 * PATIENCE);
+      side_expect_heard (side, "");
+    }
+  side_free (side);
+}
+
+static void
+test_stopped (void)
+{
+  for_each_kind (check_stopped);
+  for_each_kind (check_stopped_and_life);
+}
+
 /* Without a link there is nobody to ask, and what was asked over the last one is not waited for. */
 static void
 test_suspended (void)
@@ -214,6 +258,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux/probe/ping", test_ping);
   g_test_add_func ("/mux/probe/without-pings", test_without_pings);
   g_test_add_func ("/mux/probe/twice", test_twice);
+  g_test_add_func ("/mux/probe/stopped", test_stopped);
   g_test_add_func ("/mux/probe/suspended", test_suspended);
   g_test_add_func ("/mux/probe/paused", test_paused);
   g_test_add_func ("/mux/probe/failed", test_failed);

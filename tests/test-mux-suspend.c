@@ -193,12 +193,14 @@ test_behind_without_link (void)
   vt_clock_advance (server->clock, 3600 * SECOND);
   g_assert_cmpuint (count_frames (server, VT_BINARY_DATA), ==, 0);
   g_assert_cmpuint (count_frames (client, VT_BINARY_DATA), ==, 0);
-  g_assert_cmpuint (count_frames (client, VT_BINARY_CREDIT), >, 0);
+  g_assert_cmpuint (count_frames (client, VT_BINARY_CREDIT), ==, 0);
   g_assert_cmpuint (count_frames (client, VT_BINARY_EOF), ==, 1);
   g_assert_cmpuint (count_frames (server, VT_BINARY_RESET), ==, 1);
   g_assert_cmpuint (count_frames (server, VT_BINARY_OPEN), ==, 1);
 
   pair_mend (client, server);
+  vt_clock_advance (client->clock, 0);
+  g_assert_cmpuint (count_frames (client, VT_BINARY_CREDIT), ==, 1);
   pair_settle (client, server);
   near[0]->reads = TRUE;
   user_read_all (near[0]);
@@ -287,6 +289,56 @@ test_too_much_kept (void)
   pair_free (client, server);
 }
 
+/* All that streams can say while there is nobody to hear it, each in a message of its own: that is
+ * bounded too, and the other side is not blamed for it. */
+static void
+test_traces (void)
+{
+  g_autofree char *reason = g_strnfill (123, 'x');
+  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT, reason);
+  const unsigned int n = 16384;
+  VtMuxConfig config;
+  Side *client, *server;
+
+  vt_mux_config_init (&config, VT_MUX_SERVER);
+  config.max_buffer = KIB * KIB;
+  config.max_streams = n;
+  pair_new_v2 (&client, &server, &config);
+  for (unsigned int i = 0; i < n; i++)
+    side_open (server, 1);
+  pair_settle (client, server);
+  for (unsigned int i = 0; i < n; i++)
+    {
+      side_get_user (server, i)->reads = FALSE;
+      user_write (side_get_user (client, i), 64);
+    }
+  pair_settle (client, server);
+  pair_cut (client, server);
+  for (unsigned int i = 0; i < 6 * n; i++)
+    {
+      VtMuxStream *stream = side_get_user (server, i % n)->stream;
+
+      if (i < 4 * n)
+        vt_mux_stream_consume (stream, 16);
+      else if (i < 5 * n)
+        vt_mux_stream_shutdown (stream);
+      else
+        vt_mux_stream_reset (stream, error);
+      vt_clock_advance (server->clock, 1);
+    }
+  g_assert_cmpuint (vt_replay_get_kept (server->replay), >, config.max_buffer + 4 * KIB * KIB);
+  g_assert_cmpuint (vt_replay_get_kept (server->replay), <, config.max_buffer + n * KIB / 2);
+  g_string_truncate (server->heard, 0);
+
+  pair_mend (client, server);
+  side_deliver (server, 1);
+  vt_clock_advance (server->clock, 1);
+  side_expect_heard (server, "");
+  pair_settle (client, server);
+  g_assert_nonnull (server->mux);
+  pair_free (client, server);
+}
+
 /* A listen and its answer, each while the other side is not there. */
 static void
 test_requests (void)
@@ -361,6 +413,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux/suspend/behind/without-link", test_behind_without_link);
   g_test_add_func ("/mux/suspend/behind/with-link", test_behind_with_link);
   g_test_add_func ("/mux/suspend/too-much-kept", test_too_much_kept);
+  g_test_add_func ("/mux/suspend/traces", test_traces);
   g_test_add_func ("/mux/suspend/requests", test_requests);
   g_test_add_func ("/mux/suspend/silent", test_silent_then_suspended);
   g_test_add_func ("/mux/suspend/failed", test_failed_then_suspended);

@@ -47,8 +47,8 @@ test_dialogue (void)
 
   pair_new_v2 (&client, &server, NULL);
   vt_mux_listen (client->mux, 2, &(VtMuxListen){ .address = "::1", .port = 80 });
-  vt_mux_listen (client->mux, 7, &(VtMuxListen){ .kind = VT_LISTEN_HTTP, .names = names });
-  vt_mux_listen (client->mux, 5, &(VtMuxListen){ .kind = VT_LISTEN_NONE });
+  vt_mux_listen (client->mux, 7, &(VtMuxListen){ .kind = VT_CONTROL_KIND_HTTP, .names = names });
+  vt_mux_listen (client->mux, 5, &(VtMuxListen){ .kind = VT_CONTROL_KIND_NONE });
   vt_mux_listen (client->mux, 6, &(VtMuxListen){ .port = 0 });
   pair_settle (client, server);
   side_expect_heard (server, "listen_requested 2 80 at ::1\n"

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: MIT
 """The library from Python: the same scenarios as test-gjs.js, and what needs a peer of its own."""
 
+import gc
 import os
 import pathlib
 import subprocess
@@ -67,8 +68,10 @@ def in_thread(function, *arguments):
         except Exception as error:
             results.append(error)
         GLib.MainContext.default().wakeup()
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     wait_for(lambda: results, 'the user')
+    thread.join()
     if isinstance(results[0], Exception):
         raise results[0]
     return results[0]
@@ -231,6 +234,28 @@ def a_policy_that_denies():
 
 
 @test
+def a_policy_that_throws():
+    """What denies by mistake, denies: and the mistake is seen."""
+    pair = Pair()
+    thrown = []
+
+    def ask(server, session, forward):
+        raise ValueError('a mistake of the application')
+    pair.server.connect('listen-requested', ask)
+    call(pair.client, 'open')
+    sys.excepthook = lambda kind, error, trace: thrown.append(kind)
+    try:
+        pair.forward('localhost:1', 23456)
+        raise AssertionError('not denied')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.PERMISSION_DENIED), error
+    finally:
+        sys.excepthook = excepthook
+    assert thrown == [ValueError], thrown
+    pair.close()
+
+
+@test
 def bad_words_are_errors():
     for spec in ('', 'localhost', 'localhost:0', 'localhost:99999', ':80', 'tls://host', 'unix:x'):
         try:
@@ -336,10 +361,136 @@ def streams_without_a_port():
     def run():
         results.append(ask(forward.props.bound_port))
         GLib.MainContext.default().wakeup()
-    threading.Thread(target=run, daemon=True).start()
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
     wait_for(serve, 'the stream')
     wait_for(lambda: results, 'the user')
+    thread.join()
     assert results[0] == b'answer to question\n', results
+    pair.close()
+
+
+def web_server():
+    soup = Soup.Server()
+    soup.add_handler(None, lambda server, message, path, query: (
+        message.set_status(200, None),
+        message.set_response('text/plain', Soup.MemoryUse.COPY, path.encode())))
+    return soup
+
+
+def serve(soup):
+    """A handler of incoming that gives the streams to a web server, which has no port."""
+    here = Gio.InetSocketAddress.new_from_string('127.0.0.1', 80)
+    return lambda forward, stream: soup.accept_iostream(stream, here, here)
+
+
+REQUEST = b'GET /page HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n'
+
+
+@test
+def a_web_server_without_a_port():
+    pair = Pair()
+    call(pair.client, 'open')
+    soup = web_server()
+    forward = Vt.Forward()
+    forward.connect('incoming', serve(soup))
+    call(pair.client, 'listen', forward)
+
+    def ask():
+        with user(forward.props.bound_port) as sock:
+            sock.sendall(REQUEST)
+            return receive_all(sock)
+    for _ in range(3):
+        answer = in_thread(ask)
+        assert answer.startswith(b'HTTP/1.1 200 OK\r\n'), answer
+        assert answer.endswith(b'\r\n\r\n/page'), answer
+    pair.close()
+
+
+@test
+def no_port_on_either_side():
+    """The server's application opens a stream, and the client's takes it."""
+    pair = Pair()
+    call(pair.client, 'open')
+    forward = Vt.Forward(listen_kind=Vt.ListenKind.NONE, name='pages')
+    try:
+        call(pair.client, 'listen', forward)
+        raise AssertionError('not refused')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), error
+    noted = []
+    pair.server.connect('notify::allow-streams', lambda s, _: noted.append(s.get_allow_streams()))
+    pair.server.props.allow_streams = True
+    pair.server.set_allow_streams(True)
+    assert noted == [True], noted
+    soup = web_server()
+    forward.connect('incoming', serve(soup))
+    call(pair.client, 'listen', forward)
+    assert forward.props.state == Vt.ForwardState.LISTENING and forward.props.bound_port == 0
+    session, = pair.server.get_sessions()
+    offered, = session.get_forwards()
+    assert offered.props.name == 'pages', offered.props.name
+    assert offered.props.listen_kind == Vt.ListenKind.NONE
+    user_address = Gio.InetSocketAddress.new_from_string('192.0.2.7', 1234)
+    stream = call(session, 'open_stream', offered, user_address)
+    assert isinstance(stream, Vt.Stream) and isinstance(stream, Gio.IOStream)
+    assert [s.props.id for s in session.get_streams()] == [stream.props.id]
+    assert [s.props.user_address.to_string() for s in pair.client.get_streams()] \
+        == ['192.0.2.7:1234']
+    stream.get_output_stream().write_all(REQUEST)
+    answer = Gio.MemoryOutputStream.new_resizable()
+    done = []
+    answer.splice_async(stream.get_input_stream(), Gio.OutputStreamSpliceFlags.CLOSE_TARGET, 0,
+                        None, lambda o, result: done.append(o.splice_finish(result)))
+    wait_for(lambda: done, 'the answer')
+    assert answer.steal_as_bytes().get_data().endswith(b'\r\n\r\n/page')
+    stream.close()
+    wait_for(lambda: len(session.get_streams()) == 0, 'the end of the stream')
+    refusing = Vt.Forward(listen_kind=Vt.ListenKind.NONE)
+    call(pair.client, 'listen', refusing)
+    try:
+        call(session, 'open_stream', session.get_forwards()[1], None)
+        raise AssertionError('taken')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.TARGET_REFUSED), error
+    pair.close()
+
+
+@test
+def a_stream_from_another_thread():
+    """Synchronous calls wait in other threads, and do not in the stream's own."""
+    pair = Pair()
+    call(pair.client, 'open')
+    forward = Vt.Forward()
+    taken = []
+    forward.connect('incoming', lambda _, stream: taken.append(stream) or True)
+    call(pair.client, 'listen', forward)
+    sock = user(forward.props.bound_port)
+    wait_for(lambda: taken, 'the stream')
+    try:
+        taken[0].get_input_stream().read_bytes(10)
+        raise AssertionError('there is nothing to read')
+    except GLib.Error as error:
+        assert error.matches(Gio.io_error_quark(), Gio.IOErrorEnum.WOULD_BLOCK), error
+
+    def echo_here():
+        stream, = taken
+        count = 0
+        while count < 300_000:
+            piece = stream.get_input_stream().read_bytes(50_000).get_data()
+            stream.get_output_stream().write_all(piece)
+            count += len(piece)
+        stream.get_output_stream().close()
+    data = os.urandom(300_000)
+    threads = [threading.Thread(target=echo_here, daemon=True),
+               threading.Thread(target=sock.sendall, args=(data,), daemon=True)]
+    for thread in threads:
+        thread.start()
+    assert in_thread(receive_all, sock) == data
+    for thread in threads:
+        thread.join()
+    sock.close()
+    taken.clear()
     pair.close()
 
 
@@ -517,6 +668,42 @@ def a_server_that_drains():
     assert pair.server.drain_finish(drained[0]) is True
     assert notified == [False] and not session.get_connected()
     assert not failures, failures
+
+
+def memory():
+    """Resident, in bytes."""
+    with open('/proc/self/statm', encoding='ascii') as statm:
+        return int(statm.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+
+@test
+def thousands_come_and_go():
+    """Nothing is left of them: no object, no descriptor, no memory."""
+    server = Vt.Server()
+    server.listen('127.0.0.1', 0)
+    uri = f'ws://127.0.0.1:{server.get_ports()[0]}/'
+    gone = []
+
+    def come_and_go(times):
+        for _ in range(times):
+            client = Vt.Client(uri=uri)
+            forward = Vt.Forward()
+            client.weak_ref(gone.append, 'client')
+            forward.weak_ref(gone.append, 'forward')
+            call(client, 'open')
+            call(client, 'listen', forward)
+            call(client, 'close')
+    come_and_go(200)
+    before = memory()
+    descriptors = len(os.listdir('/proc/self/fd'))
+    come_and_go(1000)
+    wait_for(lambda: len(server.get_sessions()) == 0, 'the end of the sessions')
+    gc.collect()
+    assert gone.count('client') == gone.count('forward') == 1200, len(gone)
+    wait_for(lambda: len(os.listdir('/proc/self/fd')) <= descriptors + 2, 'the descriptors')
+    if 'ASAN_OPTIONS' not in os.environ:
+        assert memory() < before + 8 * 2**20, (before, memory())
+    call(server, 'close')
 
 
 @test

@@ -17,9 +17,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 from crossing import (IMPATIENT, QUICK, Crossing, is_free, stream_errors,  # noqa: E402
                       works)
-from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port, in_thread,  # noqa: E402
-                     main, pattern, receive_all, receive_exactly, receive_line, test, user,
-                     wait_until)
+from harness import (DEADLINE, TOOL, Target, Tool, cpu_seconds, echo, free_port,  # noqa: E402
+                     in_thread, main, pattern, receive_all, receive_exactly, receive_line, test,
+                     user, wait_until)
 
 MIB = 1 << 20
 V1 = os.environ.get('VT_PROTOCOL') == '1'
@@ -94,20 +94,27 @@ def wait_clean(tool, descriptors):
 
 # Processes that are killed.
 
+# What a process may have more after several deaths of the other side than after the first.
+REST = 4 * MIB
+
+
 @test
 def a_client_is_killed():
     """The server keeps its session for a while, and then nothing of it: for the next client."""
     with Crossing(echo, server=('--resume-timeout', '1')) as way:
-        before = way.server.descriptors()
-        traffic = Traffic(way.port)
-        way.client.process.kill()
-        traffic.wait_broken()
-        wait_clean(way.server, before - 1)
-        wait_until(lambda: is_free(way.port), what='the port being free')
-        assert len(stream_errors(way.server)) == 4, way.server.events[-5:]
-        way.client = Tool.client(way.way.port, f'{way.port}={way.target.spec}', arguments=QUICK)
-        assert way.client.forward_port() == way.port
-        assert works(way.port)
+        before, memory = way.server.descriptors(), []
+        for number in range(3):
+            traffic = Traffic(way.port)
+            way.client.process.kill()
+            traffic.wait_broken()
+            wait_clean(way.server, before - 1)
+            wait_until(lambda: is_free(way.port), what='the port being free')
+            assert len(stream_errors(way.server)) == 4 * (number + 1), way.server.events[-5:]
+            memory.append(way.server.memory())
+            way.client = Tool.client(way.way.port, f'{way.port}={way.target.spec}', arguments=QUICK)
+            assert way.client.forward_port() == way.port
+            assert works(way.port)
+        assert memory[-1] < memory[0] + REST, memory
         way.client.stop()
         way.server.stop()
 
@@ -117,17 +124,20 @@ def a_server_is_killed():
     """The client waits for it, and asks for its forwards again; its streams could not go on."""
     ports = [free_port(), free_port()]
     with Crossing(echo, forwards=[f'{port}=' for port in ports]) as way:
-        before = way.client.descriptors()
-        traffic = Traffic(way.port)
-        way.server.process.kill()
-        traffic.wait_broken()
-        way.restart_server()
-        for port in ports:
-            wait_until(lambda port=port: works(port), what='a user who is served')
-        wait_clean(way.client, before)
-        errors = stream_errors(way.client)
-        assert len(errors) == 4, errors
-        assert V1 or all(error['code'] == 'not-resumed' for error in errors), errors
+        before, memory = way.client.descriptors(), []
+        for number in range(4):
+            traffic = Traffic(way.port)
+            way.server.process.kill()
+            traffic.wait_broken()
+            way.restart_server()
+            for port in ports:
+                wait_until(lambda port=port: works(port), what='a user who is served')
+            wait_clean(way.client, before)
+            memory.append(way.client.memory())
+            errors = stream_errors(way.client)
+            assert len(errors) == 4 * (number + 1), errors
+            assert V1 or all(error['code'] == 'not-resumed' for error in errors), errors
+        assert memory[-1] < memory[0] + REST, memory
         way.client.stop()
         way.server.stop()
 
@@ -172,6 +182,14 @@ def link_ends(way, side):
     return [one['number'] for one in way.status()['each'] if one[f'{side}_ended']]
 
 
+def rests(*processes):
+    """Whoever waits for the other side does nothing else."""
+    before = sum(map(cpu_seconds, processes))
+    threading.Event().wait(0.5)
+    used = sum(map(cpu_seconds, processes)) - before
+    assert used < 0.25, used
+
+
 def has_ended_session(tool):
     return any(e['event'] == 'session-closed' for e in tool.events)
 
@@ -184,6 +202,7 @@ def a_client_stands_still():
         # What v1 still has to say stands before its end.
         wait_until(lambda: V1 and has_ended_session(way.server) or link_ends(way, 'far'), 20,
                    'the server giving up')
+        rests(way.server.process)
         way.client.process.send_signal(signal.SIGCONT)
         goes_on(way, traffic)
         finish(way)
@@ -195,6 +214,7 @@ def a_server_stands_still():
         traffic = Traffic(way.port)
         way.server.process.send_signal(signal.SIGSTOP)
         wait_until(lambda: link_ends(way, 'near'), 20, 'the client giving up')
+        rests(way.client.process)
         way.server.process.send_signal(signal.SIGCONT)
         goes_on(way, traffic)
         finish(way)
@@ -208,6 +228,11 @@ def nothing_gets_through():
         way.way.do('blackhole')
         wait_until(lambda: link_ends(way, 'near') and link_ends(way, 'far'), 20,
                    'both sides giving up')
+        lost = way.client.event('session-suspended')
+        assert lost['error']['code'] == 'timed-out', lost
+        wait_until(lambda: any('Nothing was heard' in line for line in way.client.errors),
+                   what='a word of it')
+        rests(way.client.process, way.server.process)
         way.way.do('go')
         # An attempt that was made meanwhile has a deadline of its own.
         way.way.do('reset')
@@ -335,18 +360,21 @@ def an_answer_that_is_final():
 
 @test
 def an_answer_that_is_not():
-    """A proxy whose server is away says so."""
-    stub = Stub(503)
+    """A proxy whose server is away says so; a network where one has to log in shows a page."""
+    stubs = [Stub(status) for status in (503, 200, 404)]
     with Crossing(echo) as way:
         traffic = Traffic(way.port)
-        way.way.do('upstream', port=stub.port)
-        way.cut()
-        seen = way.status()['connections']
-        wait_until(lambda: way.status()['connections'] > seen + 3, what='attempts')
-        way.way.do('upstream', port=way.server.port)
+        for stub in stubs:
+            way.way.do('upstream', port=stub.port)
+            way.cut()
+            seen = way.status()['connections']
+            wait_until(lambda seen=seen: way.status()['connections'] > seen + 3, what='attempts')
+            way.way.do('upstream', port=way.server.port)
+            traffic.wait_moving()
         goes_on(way, traffic)
         finish(way)
-    stub.close()
+    for stub in stubs:
+        stub.close()
 
 
 @test
@@ -430,6 +458,7 @@ def a_full_disk():
             for _ in range(3):
                 way.cut()
                 wait_until(lambda: works(public), what='the tunnel')
+            rests(*processes)
             for process in processes[::-1]:
                 process.terminate()
                 assert process.wait(DEADLINE) == 0

@@ -232,41 +232,67 @@ test_other_user (Held *self, const void *data)
     server_fixture_expect (&self->fixture, "+session ");
 }
 
+#define OFFER "Sec-WebSocket-Protocol: vtunnel.v2\r\n"
+
 static gboolean
-is_let_in (guint16 port)
+is_let_in (guint16 port, const char *offer)
 {
   g_autoptr(RawPeer) peer = raw_peer_new (port);
-  g_autofree char *answer =
-      raw_peer_ask_for_upgrade (peer, "/", "Sec-WebSocket-Protocol: vtunnel.v2\r\n");
+  g_autofree char *answer = raw_peer_ask_for_upgrade (peer, "/", offer);
 
   return g_str_has_prefix (answer, "HTTP/1.1 101 ");
 }
 
-/* The place of one that may come back is not given away, but it is let in to take it. */
+static void
+expect_full (guint16 port)
+{
+  g_autoptr(V2Peer) fresh = v2_peer_arrive (port, "/");
+
+  raw_peer_send_message (fresh->raw, "{\"type\":\"hello\",\"window\":16384,\"max_frame\":65536,"
+                                     "\"max_message\":262144}");
+  g_assert_cmpuint (v2_peer_wait_close (fresh), ==, 4002);
+  g_assert_false (is_let_in (port, ""));
+}
+
+/* The place of one that may come back is not given away, but it is let in to take it; also while
+ * nobody has missed it. */
 static void
 test_max_sessions (Held *self, const void *data)
 {
   guint16 port = self->fixture.port;
   g_autoptr(V2Peer) client = v2_peer_enter (port);
-  g_autoptr(V2Peer) fresh = NULL;
   RawPeer *old;
 
   v2_peer_listen (client, 1, 0);
   server_fixture_expect (&self->fixture, "+session ");
   vt_server_set_max_sessions (self->fixture.server, 1);
-  g_assert_false (is_let_in (port));
+  expect_full (port);
   lose (self, client);
-  fresh = v2_peer_arrive (port, "/");
-  raw_peer_send_message (fresh->raw, "{\"type\":\"hello\",\"window\":16384,\"max_frame\":65536,"
-                                     "\"max_message\":262144}");
-  g_assert_cmpuint (v2_peer_wait_close (fresh), ==, 4002);
-  old = raw_peer_new_websocket (port, "/");
-  g_assert_cmpuint (raw_peer_read_close (old), ==, 4002);
-  raw_peer_free (old);
+  expect_full (port);
   v2_peer_return (client, port, 0);
   g_assert_true (client->resumed);
-  g_assert_false (is_let_in (port));
+  expect_full (port);
+
+  old = g_steal_pointer (&client->raw);
+  v2_peer_return (client, port, 0);
+  g_assert_true (client->resumed);
+  g_assert_cmpuint (raw_peer_read_close (old), ==, 4001);
+  raw_peer_free (old);
+  expect_full (port);
   g_assert_cmpuint (server_fixture_count_sessions (&self->fixture), ==, 1);
+}
+
+/* Nobody can come back: so nobody is let in to say that it does. */
+static void
+test_max_sessions_not_kept (Held *self, const void *data)
+{
+  g_autoptr(V2Peer) client = NULL;
+
+  vt_server_set_resume_timeout (self->fixture.server, 0);
+  client = v2_peer_enter (self->fixture.port);
+  server_fixture_expect (&self->fixture, "+session ");
+  vt_server_set_max_sessions (self->fixture.server, 1);
+  g_assert_false (is_let_in (self->fixture.port, OFFER));
 }
 
 /* They cannot be more than those that are waited for, or a few. */
@@ -283,7 +309,7 @@ test_max_arrivals (Held *self, const void *data)
   lose (self, client);
   for (unsigned int i = 0; i < 16; i++)
     g_ptr_array_add (arrivals, v2_peer_arrive (port, "/"));
-  g_assert_false (is_let_in (port));
+  g_assert_false (is_let_in (port, OFFER));
   g_ptr_array_set_size (arrivals, 0);
   raw_settle ();
   v2_peer_return (client, port, 0);
@@ -335,6 +361,7 @@ main (int argc, char **argv)
   ADD ("/server/held/takeover/half", NULL, test_no_half_takeover);
   ADD ("/server/held/takeover/dispose-within", NULL, test_dispose_within);
   ADD ("/server/held/sessions", NULL, test_max_sessions);
+  ADD ("/server/held/sessions/not-kept", NULL, test_max_sessions_not_kept);
   ADD ("/server/held/arrivals", NULL, test_max_arrivals);
   return g_test_run ();
 }

@@ -77,7 +77,8 @@ typedef struct {
   GCancellable *cancellable;
   gssize result;
   GError *error;
-  gboolean done; /* atomic */
+  gboolean begun; /* atomic: what it works with is known to it */
+  gboolean done;  /* atomic */
 } Work;
 
 static gpointer
@@ -100,11 +101,12 @@ static gpointer
 read_thread (gpointer user_data)
 {
   Work *self = user_data;
+  GInputStream *input = input_of (self->stream);
   char block[5000];
   gssize n;
 
-  while ((n = g_input_stream_read (input_of (self->stream), block, sizeof block, self->cancellable,
-                                   &self->error))
+  g_atomic_int_set (&self->begun, TRUE);
+  while ((n = g_input_stream_read (input, block, sizeof block, self->cancellable, &self->error))
          > 0)
     self->result += n;
   g_atomic_int_set (&self->done, TRUE);
@@ -164,6 +166,7 @@ test_thread_dispose (Fixture *self, gconstpointer user_data)
   reader.stream = g_object_ref (self->near->pdata[0]);
   input = g_object_ref (input_of (reader.stream));
   thread = g_thread_new ("reader", read_thread, &reader);
+  RUN_UNTIL (g_atomic_int_get (&reader.begun));
   for (unsigned int i = 0; i < 3; i++)
     loopback_iterate ();
   g_ptr_array_set_size (self->near, 0);
@@ -217,6 +220,85 @@ test_http (Fixture *self, gconstpointer user_data)
   RUN_UNTIL (read_response (self->far->pdata[0], response));
   g_assert_true (g_str_has_prefix (response->str, "HTTP/1.1 200 OK\r\n"));
   g_assert_true (g_str_has_suffix (response->str, "\r\n\r\n/hello"));
+}
+
+static void
+echo_cb (SoupWebsocketConnection *connection, int type, GBytes *message, gpointer user_data)
+{
+  soup_websocket_connection_send_message (connection, type, message);
+}
+
+static void
+websocket_cb (SoupServer *server,
+              SoupServerMessage *message,
+              const char *path,
+              SoupWebsocketConnection *connection,
+              gpointer user_data)
+{
+  SoupWebsocketConnection **place = user_data;
+
+  *place = g_object_ref (connection);
+  g_signal_connect (connection, "message", G_CALLBACK (echo_cb), NULL);
+}
+
+static void
+keep_message_cb (SoupWebsocketConnection *connection, int type, GBytes *message, gpointer user_data)
+{
+  GBytes **place = user_data;
+
+  g_clear_pointer (place, g_bytes_unref);
+  *place = g_bytes_ref (message);
+}
+
+static SoupWebsocketConnection *
+ask_for_websocket (VtStream *stream)
+{
+  static const char request[] = "GET /chat HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n"
+                                "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                                "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+  g_autoptr(GUri) uri = g_uri_parse ("ws://x/chat", SOUP_HTTP_URI_FLAGS, NULL);
+  g_autoptr(GString) response = g_string_new (NULL);
+  g_autoptr(GError) error = NULL;
+
+  g_output_stream_write_all (output_of (stream), request, strlen (request), NULL, NULL, &error);
+  g_assert_no_error (error);
+  RUN_UNTIL ((read_response (stream, response), g_str_has_suffix (response->str, "\r\n\r\n")));
+  g_assert_true (g_str_has_prefix (response->str, "HTTP/1.1 101 "));
+  return soup_websocket_connection_new (G_IO_STREAM (stream), uri, SOUP_WEBSOCKET_CONNECTION_CLIENT,
+                                        NULL, NULL, NULL);
+}
+
+/* libsoup takes the stream over with the upgrade, and both of its ends speak through one. */
+static void
+test_websocket (Fixture *self, gconstpointer user_data)
+{
+  g_autoptr(SoupServer) server = soup_server_new (NULL, NULL);
+  g_autoptr(GSocketAddress) address = g_inet_socket_address_new_from_string ("127.0.0.1", 80);
+  g_autoptr(SoupWebsocketConnection) served = NULL;
+  g_autoptr(SoupWebsocketConnection) connection = NULL;
+  g_autoptr(GBytes) sent = g_bytes_new_take (g_malloc0 (100000), 100000);
+  g_autoptr(GBytes) received = NULL;
+  g_autoptr(GError) error = NULL;
+
+  open_stream (self);
+  soup_server_add_websocket_handler (server, "/chat", NULL, NULL, websocket_cb, &served, NULL);
+  soup_server_accept_iostream (server, self->near->pdata[0], address, address, &error);
+  g_assert_no_error (error);
+  connection = ask_for_websocket (self->far->pdata[0]);
+  g_signal_connect (connection, "message", G_CALLBACK (keep_message_cb), &received);
+  for (unsigned int i = 0; i < 3; i++)
+    {
+      soup_websocket_connection_send_message (connection, SOUP_WEBSOCKET_DATA_BINARY, sent);
+      RUN_UNTIL (received != NULL);
+      g_assert_true (g_bytes_equal (received, sent));
+      g_clear_pointer (&received, g_bytes_unref);
+    }
+  soup_websocket_connection_close (connection, SOUP_WEBSOCKET_CLOSE_NORMAL, NULL);
+  RUN_UNTIL (soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_CLOSED
+             && soup_websocket_connection_get_state (served) == SOUP_WEBSOCKET_STATE_CLOSED);
+  g_assert_cmpuint (soup_websocket_connection_get_close_code (served), ==,
+                    SOUP_WEBSOCKET_CLOSE_NORMAL);
+  g_signal_handlers_disconnect_by_data (connection, &received);
 }
 
 static void
@@ -286,6 +368,7 @@ main (int argc, char **argv)
   ADD ("sync/cancel", test_thread_cancel);
   ADD ("sync/dispose", test_thread_dispose);
   ADD ("http", test_http);
+  ADD ("websocket", test_websocket);
   ADD ("fairness", test_fairness);
 #undef ADD
   return g_test_run ();

@@ -105,9 +105,10 @@ def help_and_version():
 @test
 def every_option_of_the_manual_exists():
     manual = pathlib.Path(__file__).parent.parent / 'docs' / 'tool.md'
-    commands = re.findall(r'^  ([a-z-]+) +[A-Z]', run('--help')[1], re.M)
+    overview = run('--help')[1]
+    commands = re.findall(r'^  (?!vtunnel)([a-z][a-z-]*) +[A-Z]', overview, re.M)
     assert len(commands) >= 11, commands
-    pages = ''.join(run(command, '--help')[1] for command in commands)
+    pages = overview + ''.join(run(command, '--help')[1] for command in commands)
     for option in set(re.findall(r'--[a-z][a-z-]+', manual.read_text(encoding='utf-8'))):
         assert option in pages, option
 
@@ -651,14 +652,41 @@ def the_limit_of_descriptors_is_raised():
     server.stop()
 
 
+def in_language(code):
+    return {'LANGUAGE': code, 'LC_ALL': 'C.UTF-8', 'VT_LOCALEDIR': os.environ['VT_LOCALEDIR']}
+
+
 @test
 def german():
-    language = {'LANGUAGE': 'de', 'LC_ALL': 'C.UTF-8', 'VT_LOCALEDIR': os.environ['VT_LOCALEDIR']}
+    language = in_language('de')
     assert 'Befehle:' in run('--help', **language)[1]
     assert 'Beispiele:' in run('client', '--help', **language)[1]
     fails(2, 'Es gibt keinen Befehl „sevrer“', 'sevrer', **language)
     status, output, _ = run('demo', '--once', **language)
     assert status == 0 and '<html lang="de">' in output and 'Tunnel' in output, output
+
+
+@test
+def french():
+    """With the spaces and apostrophes of French typography, and the library's messages, too."""
+    language = in_language('fr')
+    assert 'Commandes\N{NO-BREAK SPACE}:' in run('--help', **language)[1]
+    assert 'redirection' in run('client', '--help', **language)[1]
+    fails(2, 'La commande «\N{NO-BREAK SPACE}sevrer\N{NO-BREAK SPACE}» n’existe pas', 'sevrer',
+          **language)
+    fails(2, 'le port manque', 'client', '--server', 'ws://127.0.0.1:1/', '--forward',
+          '9000=localhost', **language)
+    status, output, _ = run('demo', '--once', **language)
+    assert status == 0 and '<html lang="fr">' in output and 'un tunnel' in output, output
+
+
+@test
+def help_fits_in_every_language():
+    commands = re.findall(r'^  (?!vtunnel)([a-z][a-z-]*) +[A-Z]', run('--help')[1], re.M)
+    for code in ('de', 'fr'):
+        for command in commands:
+            page = run(command, '--help', **in_language(code))[1]
+            assert max(map(len, page.splitlines())) <= 90, page
 
 
 @test

@@ -182,6 +182,7 @@ static void
 test_address_gone_of_old_link (Fixture *self, const void *data)
 {
   g_autoptr(GIOStream) stream = NULL;
+  VtControl greeting;
   VtLink *link;
 
   pretended_address = FOREIGN;
@@ -191,7 +192,8 @@ test_address_gone_of_old_link (Fixture *self, const void *data)
   stream = peer_init (&self->peer, TRUE);
   link = end_new_link (&self->end, stream, VT_MUX_CLIENT);
   vt_trunk_prepare_resume (self->end.trunk);
-  vt_trunk_resume (self->end.trunk, link, 0);
+  end_greeting_init (&greeting, 0);
+  vt_trunk_resume (self->end.trunk, link, &greeting);
   peer_expect_control (&self->peer, VT_CONTROL_PING);
   expect_heard (self, "");
   g_assert_false (vt_trunk_is_suspended (self->end.trunk));

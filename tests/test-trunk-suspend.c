@@ -53,15 +53,24 @@ tear_down (Fixture *self, const void *data)
     peer_clear (&self->old);
 }
 
-/* The peer has come back, and says that it has so many. */
 static void
-come_back (Fixture *self, guint64 received)
+come_back_with (Fixture *self, const VtControl *greeting)
 {
   g_autoptr(GIOStream) stream = NULL;
 
   self->old = self->peer;
   stream = peer_init (&self->peer, self->role == VT_MUX_CLIENT);
-  vt_trunk_resume (self->end.trunk, end_new_link (&self->end, stream, self->role), received);
+  vt_trunk_resume (self->end.trunk, end_new_link (&self->end, stream, self->role), greeting);
+}
+
+/* The peer has come back, and says that it has so many. */
+static void
+come_back (Fixture *self, guint64 received)
+{
+  VtControl greeting;
+
+  end_greeting_init (&greeting, received);
+  come_back_with (self, &greeting);
 }
 
 /* As a server's peer: two messages of the trunk's own count. */
@@ -266,6 +275,42 @@ test_bad_position (Fixture *self, const void *data)
   g_assert_error (self->end.error, VT_ERROR, VT_ERROR_PROTOCOL);
 }
 
+static const struct {
+  const char *key;
+  VtControlLimits change;
+} other_limits[] = {
+  { "window", { .window = 1 } },
+  { "max_frame", { .max_frame = 1 } },
+  { "max_message", { .max_message = 1 } },
+};
+
+/* It takes more, or less, than in the session that it says it goes on with. `data`: of what. */
+static void
+test_other_limits (Fixture *self, const void *data)
+{
+  size_t which = GPOINTER_TO_SIZE (data) / 2;
+  int sign = GPOINTER_TO_SIZE (data) % 2 != 0 ? 1 : -1;
+  const VtControlLimits *change = &other_limits[which].change;
+  g_autofree char *reason = NULL;
+  VtControl greeting;
+
+  open_ports (self);
+  vanish (self);
+  end_greeting_init (&greeting, 2);
+  greeting.limits.window += sign * change->window;
+  greeting.limits.max_frame += sign * change->max_frame;
+  greeting.limits.max_message += sign * change->max_message;
+  come_back_with (self, &greeting);
+  g_assert_null (vt_trunk_get_mux (self->end.trunk));
+  reason = peer_read_goodbye (&self->peer, 1002);
+  g_assert_true (g_str_has_prefix (reason, other_limits[which].key));
+  g_assert_cmpint (reason[strlen (other_limits[which].key)], ==, ':');
+  peer_say_goodbye (&self->peer, 1002, "");
+  shutdown (self->peer.fd, SHUT_WR);
+  ws_wait (end_has_heard (&self->end, 'c'));
+  g_assert_error (self->end.error, VT_ERROR, VT_ERROR_PROTOCOL);
+}
+
 /* A peer that says nothing any more; its link is cut. */
 static void
 test_dead_peer (Fixture *self, const void *data)
@@ -364,6 +409,14 @@ main (int argc, char *argv[])
   ADD ("heard/client", client, NULL, test_heard_client);
   ADD ("sent-again", server, NULL, test_sent_again);
   ADD ("replaced", server, NULL, test_replaced);
+  for (size_t i = 0; i < 2 * G_N_ELEMENTS (other_limits); i++)
+    {
+      g_autofree char *path =
+          g_strdup_printf ("/trunk/suspend/limits/%s/%s", other_limits[i / 2].key,
+                           i % 2 != 0 ? "more" : "less");
+
+      g_test_add (path, Fixture, GSIZE_TO_POINTER (i), set_up_server, test_other_limits, tear_down);
+    }
   ADD ("position/high", server, GUINT_TO_POINTER (4), test_bad_position);
   ADD ("position/low", server, GUINT_TO_POINTER (0), test_bad_position);
   ADD ("dead-peer/server", server, NULL, test_dead_peer);

@@ -178,6 +178,15 @@ end_config_init (VtTrunkConfig *config, VtMuxRole role, unsigned int protocol)
 }
 
 void
+end_greeting_init (VtControl *greeting, guint64 received)
+{
+  VtTrunkConfig config;
+
+  end_config_init (&config, VT_MUX_CLIENT, 2);
+  *greeting = (VtControl){ .received = received, .limits = config.peer };
+}
+
+void
 end_begin (End *self, GIOStream *stream, const VtTrunkConfig *config)
 {
   VtGate *gate;

@@ -39,6 +39,8 @@ void end_clear (End *self);
 /* A WebSocket over the stream, to be given away in this dispatch. Its gate is counted. */
 SoupWebsocketConnection *end_new_connection (End *self, GIOStream *stream, VtMuxRole role,
                                              VtGate **gate);
+/* What the other side greets with when it comes back, having so many messages. */
+void end_greeting_init (VtControl *greeting, guint64 received);
 /* A link over it, without handlers. */
 VtLink *end_new_link (End *self, GIOStream *stream, VtMuxRole role);
 

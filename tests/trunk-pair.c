@@ -237,7 +237,7 @@ called_cb (VtGreeter *greeter, const VtControl *hello, void *user_data)
   g_assert_true (vt_trunk_is_suspended (trunk));
   welcome = vt_greeting_new_welcome (&hello->limits, &resumption, TRUE, 60);
   vt_link_send (link, welcome, TRUE);
-  vt_trunk_resume (trunk, link, hello->received);
+  vt_trunk_resume (trunk, link, hello);
 }
 
 static void
@@ -249,11 +249,11 @@ welcomed_cb (VtGreeter *greeter, const VtControl *welcome, void *user_data)
   g_clear_pointer (&self->calling, vt_greeter_free);
   g_assert_true (welcome->resumed);
   self->n_resumed++;
-  vt_trunk_resume (self->client.trunk, link, welcome->received);
+  vt_trunk_resume (self->client.trunk, link, welcome);
 }
 
 static void
-failed_cb (VtGreeter *greeter, const GError *error, void *user_data)
+failed_cb (VtGreeter *greeter, unsigned int code, const GError *error, void *user_data)
 {
   TrunkPair *self = user_data;
 

@@ -3,6 +3,7 @@
 
 #include "vt-client-attempt-private.h"
 
+#include "vt-close-code-private.h"
 #include "vt-error.h"
 #include "vt-greeter-private.h"
 #include "vt-mux-private.h"
@@ -77,15 +78,14 @@ greeted_cb (VtGreeter *greeter, const VtControl *welcome, void *user_data)
 /* What the server says in closing is final where it refuses the client, and where another
  * connection has the session. */
 static void
-greeting_failed_cb (VtGreeter *greeter, const GError *error, void *user_data)
+greeting_failed_cb (VtGreeter *greeter, unsigned int code, const GError *error, void *user_data)
 {
   g_autoptr(VtClientAttempt) self = g_rc_box_acquire (user_data);
   /* The greeter goes with the attempt, and its error with it. */
   g_autoptr(GError) copy = g_error_copy (error);
   const VtClientFailure failure = {
     .error = copy,
-    .hopeless = g_error_matches (error, VT_ERROR, VT_ERROR_LIMIT)
-                || g_error_matches (error, VT_ERROR, VT_ERROR_CANCELLED),
+    .hopeless = code == SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION || code == VT_CLOSE_REPLACED,
   };
 
   self->handlers.failed (&failure, self->user_data);

@@ -320,28 +320,43 @@ become_open (VtClient *self)
   vt_client_set_state (self, VT_CLIENT_STATE_OPEN);
 }
 
-/* The session that was lost, if there was one, does not come back. */
+/* A new session takes the place of one that does not come back, whose streams are told before
+ * anybody hears that there is a connection again. FALSE if one who was told wanted it otherwise. */
+static gboolean
+replace_session (VtClient *self, VtLink *link, const VtControl *welcome)
+{
+  g_autoptr(GError) error =
+      g_error_new_literal (VT_ERROR, VT_ERROR_NOT_RESUMED,
+                           _ ("The server does not have the session any more"));
+  VtClientTunnel *lost = retire_tunnel (self);
+  VtClientTunnel *tunnel = self->tunnel = new_tunnel (self, link, welcome);
+
+  vt_client_tunnel_abandon_now (lost, error);
+  if (self->tunnel != tunnel || self->state != VT_CLIENT_STATE_RECONNECTING || !self->reconnect
+      || self->attempt != NULL || self->retry.next != 0)
+    return FALSE;
+  vt_client_recall_listens (self);
+  return TRUE;
+}
+
 static void
 begin_session (VtClient *self, VtLink *link, const VtControl *welcome)
 {
   g_autoptr(GTask) opening = take_opening (self);
-  g_autoptr(GError) error = NULL;
-  gboolean had_session = self->tunnel != NULL;
+  gboolean goes_on = TRUE;
 
   g_object_freeze_notify (G_OBJECT (self));
-  if (had_session)
+  if (self->tunnel != NULL)
+    goes_on = replace_session (self, link, welcome);
+  else
+    self->tunnel = new_tunnel (self, link, welcome);
+  if (goes_on)
     {
-      error = g_error_new_literal (VT_ERROR, VT_ERROR_NOT_RESUMED,
-                                   _ ("The server does not have the session any more"));
-      vt_client_tunnel_abandon (retire_tunnel (self), error);
+      set_rtt (self, -1);
+      become_open (self);
+      g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_PROTOCOL]);
+      vt_client_send_listens (self);
     }
-  self->tunnel = new_tunnel (self, link, welcome);
-  set_rtt (self, -1);
-  become_open (self);
-  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_PROTOCOL]);
-  if (had_session)
-    vt_client_recall_listens (self);
-  vt_client_send_listens (self);
   g_object_thaw_notify (G_OBJECT (self));
   if (opening != NULL)
     g_task_return_boolean (opening, TRUE);
@@ -356,9 +371,19 @@ count_resumed (VtClient *self)
 
 /* An attempt. */
 
+/* Something else answers where a tunnel was: as long as it is in the way, such as a network's page
+ * for those who have to log in. Who was never there has only mistyped. */
 static gboolean
-may_try_again (VtClient *self)
+is_in_the_way (VtClient *self, const VtClientFailure *failure)
 {
+  return self->opening == NULL && g_error_matches (failure->error, VT_ERROR, VT_ERROR_NOT_A_TUNNEL);
+}
+
+static gboolean
+may_try_again (VtClient *self, const VtClientFailure *failure)
+{
+  if (failure->hopeless && !is_in_the_way (self, failure))
+    return FALSE;
   return self->opening != NULL ? self->retry_first : self->reconnect;
 }
 
@@ -370,7 +395,7 @@ fail_attempt (VtClient *self, const VtClientFailure *failure)
   g_autoptr(GError) error = NULL;
 
   g_clear_pointer (&self->attempt, vt_client_attempt_free);
-  if (failure->hopeless || !may_try_again (self))
+  if (!may_try_again (self, failure))
     {
       close_for_good (self, failure->error);
       return;
@@ -398,7 +423,7 @@ attempt_failed_cb (const VtClientFailure *failure, void *user_data)
 
 /* The server has said that the session goes on. */
 static void
-resume_session (VtClient *self, VtLink *link, guint64 received)
+resume_session (VtClient *self, VtLink *link, const VtControl *welcome)
 {
   g_autoptr(GError) error = NULL;
   const VtClientFailure failure = {
@@ -406,7 +431,7 @@ resume_session (VtClient *self, VtLink *link, guint64 received)
                                           _ ("The server has lost its place in the session")),
   };
 
-  if (!vt_client_tunnel_resume (self->tunnel, link, received))
+  if (!vt_client_tunnel_resume (self->tunnel, link, welcome))
     {
       fail_attempt (self, &failure);
       return;
@@ -424,7 +449,7 @@ attempt_done_cb (VtLink *link, const VtControl *welcome, void *user_data)
 
   g_clear_pointer (&self->attempt, vt_client_attempt_free);
   if (welcome != NULL && welcome->resumed)
-    resume_session (self, link, welcome->received);
+    resume_session (self, link, welcome);
   else
     begin_session (self, link, welcome);
 }

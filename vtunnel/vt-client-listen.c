@@ -234,6 +234,8 @@ static void
 accept_port (Listen *self, guint16 port)
 {
   self->bound_port = port != 0 ? port : self->asked_port;
+  if (vt_forward_get_listen_kind (self->forward) != VT_LISTEN_KIND_PORT)
+    self->bound_port = 0;
   g_clear_pointer (&self->retry, vt_timer_free);
   vt_backoff_reset (&self->backoff);
   answer (self, NULL);
@@ -298,7 +300,8 @@ find_obstacle (VtClient *self, VtForward *forward)
  * @callback: (scope async): called when the server has answered
  * @user_data: data for @callback
  *
- * Asks the server to open the port of a forward.
+ * Asks the server to open the port of a forward; or, if it is of the kind
+ * %VT_LISTEN_KIND_NONE, to let the application there open streams to it.
  *
  * This may come before the client is opened: the forward waits in the state
  * %VT_FORWARD_STATE_PENDING, and the server is asked once there is a tunnel. Listening does not

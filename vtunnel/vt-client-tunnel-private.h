@@ -54,14 +54,13 @@ void vt_client_tunnel_abandon_now (VtClientTunnel *self, const GError *error);
 /* v2, once it is suspended: what the server is to be told in one more attempt to resume. The
  * credentials are the tunnel's. */
 void vt_client_tunnel_begin_attempt (VtClientTunnel *self, VtResumption *resumption);
-/* Takes the link, over which the server has said that it goes on, and how many messages it has.
- * FALSE if that cannot be: then the server is told, and the tunnel closes with
- * VT_ERROR_PROTOCOL. */
-gboolean vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, guint64 received);
+/* Takes the link, over which the server has said that it goes on. FALSE if its greeting does not
+ * fit the session: then the server is told, and the tunnel closes with VT_ERROR_PROTOCOL. */
+gboolean vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, const VtControl *welcome);
 /* See vt_trunk_probe (). */
 void vt_client_tunnel_probe (VtClientTunnel *self, gint64 patience);
 
-/* Asks for a port, which need not be the forward's own. */
+/* Asks for a port, which need not be the forward's own; 0 for a forward that has none. */
 void vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward, guint16 port);
 /* Its streams go on. The number of the answer that is to come, or 0 if there is nothing to wait
  * for: it does not listen, or the server does not answer. */

@@ -375,9 +375,9 @@ get_mux (VtClientTunnel *self)
 }
 
 gboolean
-vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, guint64 received)
+vt_client_tunnel_resume (VtClientTunnel *self, VtLink *link, const VtControl *welcome)
 {
-  vt_trunk_resume (self->trunk, link, received);
+  vt_trunk_resume (self->trunk, link, welcome);
   return get_mux (self) != NULL;
 }
 
@@ -392,9 +392,13 @@ void
 vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward, guint16 port)
 {
   VtMux *mux = get_mux (self);
+  gboolean is_port = vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_PORT;
+  const char *names[] = { is_port ? NULL : vt_forward_get_name (forward), NULL };
   const VtMuxListen listen = {
-    .address = vt_forward_get_listen_address (forward),
-    .port = port,
+    .kind = is_port ? VT_CONTROL_KIND_TCP : VT_CONTROL_KIND_NONE,
+    .address = is_port ? vt_forward_get_listen_address (forward) : NULL,
+    .port = is_port ? port : 0,
+    .names = names,
   };
   guint32 id;
 

@@ -41,7 +41,10 @@
  *
  * The client closes for good, and [property@Vt.Client:error] says why, when the server refuses it
  * or no longer accepts its token or shows a certificate that is not trusted, when another
- * connection has taken over its session, and when the server ends the session in order.
+ * connection has taken over its session, and when the server ends the session in order. Something
+ * else that answers in the server's place, such as a network's page to log in, does not end it.
+ * [signal@Vt.Client::stream-closed] has come for its streams before [property@Vt.Client:state] says
+ * so, and before it says that another session has begun.
  *
  * ## Lifetime
  *

@@ -24,6 +24,9 @@ gint64 vt_clock_get_time (VtClock *self);
  * a timer's function starts with a delay of 0 is due a microsecond later; at the very end of the
  * advance, with the next one (which may be of 0). */
 void vt_clock_advance (VtClock *self, gint64 microseconds);
+/* Fake clocks only: as if the process had stood still for so long. What falls due meanwhile fires
+ * in the next advance, late. */
+void vt_clock_oversleep (VtClock *self, gint64 microseconds);
 
 /* A dispatch of ours is at its end: fires what was started to be done soon, and what that starts in
  * the same way. */

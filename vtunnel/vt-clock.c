@@ -315,6 +315,14 @@ vt_clock_advance (VtClock *self, gint64 microseconds)
   self->now = MAX (self->now, target);
 }
 
+void
+vt_clock_oversleep (VtClock *self, gint64 microseconds)
+{
+  g_assert (self->source == NULL && microseconds >= 0);
+
+  self->now += microseconds;
+}
+
 VtTimer *
 vt_timer_new (VtClock *clock, const char *name, VtTimerFunc func, void *user_data)
 {

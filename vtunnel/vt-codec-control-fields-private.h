@@ -37,7 +37,7 @@ typedef enum {
   VT_FORM_TEXT,    /* char *, of at most `max` bytes */
   VT_FORM_INTEGER, /* of `size` bytes, from `min` to `max` */
   VT_FORM_FLAG,    /* gboolean */
-  VT_FORM_KIND,    /* VtListenKind, by its word */
+  VT_FORM_KIND,    /* VtControlKind, by its word */
   VT_FORM_CODE,    /* int of VtError, by its word */
   VT_FORM_NAMES,   /* char **, each of 1 to `max` bytes */
 } VtControlForm;
@@ -57,8 +57,8 @@ extern const VtControlField vt_control_fields[VT_CONTROL_N_FIELDS];
 
 const char   *vt_control_type_to_name (VtControlType type);
 VtControlType vt_control_type_from_name (const char *name);
-const char   *vt_control_kind_to_name (VtListenKind kind);
-VtListenKind  vt_control_kind_from_name (const char *name);
+const char   *vt_control_kind_to_name (VtControlKind kind);
+VtControlKind vt_control_kind_from_name (const char *name);
 
 /* A bit (1 << key) for each key that a message of the type can have. */
 guint32 vt_control_get_possible (VtControlType type);

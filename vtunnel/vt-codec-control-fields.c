@@ -69,9 +69,9 @@ static const struct {
 };
 
 static const char *const kinds[] = {
-  [VT_LISTEN_TCP] = "tcp",
-  [VT_LISTEN_HTTP] = "http",
-  [VT_LISTEN_NONE] = "none",
+  [VT_CONTROL_KIND_TCP] = "tcp",
+  [VT_CONTROL_KIND_HTTP] = "http",
+  [VT_CONTROL_KIND_NONE] = "none",
 };
 
 const char *
@@ -90,19 +90,19 @@ vt_control_type_from_name (const char *name)
 }
 
 const char *
-vt_control_kind_to_name (VtListenKind kind)
+vt_control_kind_to_name (VtControlKind kind)
 {
   g_assert (kind < G_N_ELEMENTS (kinds));
   return kinds[kind];
 }
 
-VtListenKind
+VtControlKind
 vt_control_kind_from_name (const char *name)
 {
   for (unsigned int i = 0; i < G_N_ELEMENTS (kinds); i++)
     if (g_str_equal (name, kinds[i]))
-      return (VtListenKind) i;
-  return VT_LISTEN_UNKNOWN;
+      return (VtControlKind) i;
+  return VT_CONTROL_KIND_UNKNOWN;
 }
 
 guint32

@@ -23,11 +23,11 @@ typedef enum {
 
 /* `kind` of a listen. */
 typedef enum {
-  VT_LISTEN_TCP,
-  VT_LISTEN_HTTP,
-  VT_LISTEN_NONE,
-  VT_LISTEN_UNKNOWN, /* a word of a later version */
-} VtListenKind;
+  VT_CONTROL_KIND_TCP,
+  VT_CONTROL_KIND_HTTP,
+  VT_CONTROL_KIND_NONE,
+  VT_CONTROL_KIND_UNKNOWN, /* a word of a later version */
+} VtControlKind;
 
 /* What one side takes. */
 typedef struct {
@@ -56,7 +56,7 @@ typedef struct {
   VtControlLimits limits;         /* hello, welcome */
   gint64          t;              /* ping, pong: opaque to whoever answers */
   guint32         id;             /* listen and its answers, unlisten and its answer: not 0 */
-  VtListenKind    kind;           /* listen */
+  VtControlKind   kind;           /* listen */
   char           *address;        /* listen, listen_ok, nullable */
   guint16         port;           /* listen (0: any), listen_ok */
   char          **names;          /* listen, nullable */

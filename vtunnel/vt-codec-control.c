@@ -54,7 +54,7 @@ read_flag (JsonNode *node, gboolean *member, GError **error)
 }
 
 static gboolean
-read_kind (JsonNode *node, VtListenKind *member, GError **error)
+read_kind (JsonNode *node, VtControlKind *member, GError **error)
 {
   const char *word;
 
@@ -306,7 +306,7 @@ append_value (GString *text, const VtControlField *field, const void *member)
       g_string_append (text, *(const gboolean *) member ? "true" : "false");
       break;
     case VT_FORM_KIND:
-      vt_json_text_append_string (text, vt_control_kind_to_name (*(const VtListenKind *) member));
+      vt_json_text_append_string (text, vt_control_kind_to_name (*(const VtControlKind *) member));
       break;
     case VT_FORM_CODE:
       vt_json_text_append_string (text, vt_error_code_to_word (*(const int *) member));

@@ -8,6 +8,8 @@
 
 /* For the server's side, where there is no target: what the client asked for. */
 VtForward *vt_forward_new_remote (const char *address, guint16 port);
+/* The same, without a port. `name` is nullable, and one that the codec has read. */
+VtForward *vt_forward_new_remote_without_port (const char *name);
 
 /* Each notifies. `error` is copied; NULL clears it. */
 void vt_forward_set_state (VtForward *self, VtForwardState state, const GError *error);

@@ -3,7 +3,137 @@
 
 #include "vt-forward-struct-private.h"
 
+#include <string.h>
+
 #define MAX_HOST_HEADER 255
+#define MAX_NAME 255
+
+/**
+ * VtListenKind:
+ * @VT_LISTEN_KIND_PORT: users connect to a TCP port that the server opens
+ * @VT_LISTEN_KIND_NONE: no port is opened: the application on the server's side opens the streams,
+ *   with [method@Vt.Session.open_stream_async]
+ *
+ * Where the streams of a forward come from.
+ *
+ * More kinds may be added.
+ *
+ * Since: 1.0
+ */
+
+/**
+ * VtForward:listen-kind:
+ *
+ * Where the streams come from.
+ *
+ * A server takes a forward of the kind %VT_LISTEN_KIND_NONE if it has an application for it, see
+ * [property@Vt.Server:allow-streams]; otherwise, and with version 1 of the protocol, which cannot
+ * say it, the forward is refused with %VT_ERROR_INVALID_ARGUMENT.
+ * [property@Vt.Forward:listen-address] and [property@Vt.Forward:listen-port] then mean nothing, and
+ * [property@Vt.Forward:bound-port] stays 0. A change has no effect until the next
+ * [method@Vt.Client.listen_async].
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_listen_kind: (get-property listen-kind)
+ * @self: a forward
+ *
+ * Gets where the streams come from.
+ *
+ * Returns: the kind
+ *
+ * Since: 1.0
+ */
+VtListenKind
+vt_forward_get_listen_kind (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), VT_LISTEN_KIND_PORT);
+
+  return self->listen_kind;
+}
+
+/**
+ * vt_forward_set_listen_kind: (set-property listen-kind)
+ * @self: a forward
+ * @kind: the kind
+ *
+ * Sets where the streams come from, from the next listening on.
+ *
+ * Since: 1.0
+ */
+void
+vt_forward_set_listen_kind (VtForward *self, VtListenKind kind)
+{
+  g_return_if_fail (VT_IS_FORWARD (self));
+  g_return_if_fail (kind == VT_LISTEN_KIND_PORT || kind == VT_LISTEN_KIND_NONE);
+
+  if (self->listen_kind == kind)
+    return;
+  self->listen_kind = kind;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_LISTEN_KIND]);
+}
+
+/**
+ * VtForward:name:
+ *
+ * A name by which the application on the server's side knows this forward from others of the kind
+ * %VT_LISTEN_KIND_NONE: UTF-8 of 1 to 255 bytes, or %NULL.
+ *
+ * Only forwards of that kind tell their name. On the server's side it is what the client has said:
+ * any text, which is to be escaped before it is shown. A change has no effect until the next
+ * [method@Vt.Client.listen_async].
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_name: (get-property name)
+ * @self: a forward
+ *
+ * Gets the name by which the application on the server's side knows this forward.
+ *
+ * Returns: (nullable) (transfer none): the name, or %NULL if it has none
+ *
+ * Since: 1.0
+ */
+const char *
+vt_forward_get_name (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), NULL);
+
+  return self->name;
+}
+
+static gboolean
+is_name (const char *text)
+{
+  size_t length = strlen (text);
+
+  return length >= 1 && length <= MAX_NAME && g_utf8_validate (text, (gssize) length, NULL);
+}
+
+/**
+ * vt_forward_set_name: (set-property name)
+ * @self: a forward
+ * @name: (nullable): UTF-8 of 1 to 255 bytes, or %NULL
+ *
+ * Sets the name by which the application on the server's side knows this forward, from the next
+ * listening on. A text of another length is a programming error.
+ *
+ * Since: 1.0
+ */
+void
+vt_forward_set_name (VtForward *self, const char *name)
+{
+  g_return_if_fail (VT_IS_FORWARD (self));
+  g_return_if_fail (name == NULL || is_name (name));
+
+  if (g_strcmp0 (self->name, name) == 0)
+    return;
+  g_free (self->name);
+  self->name = g_strdup (name);
+  g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_NAME]);
+}
 
 /**
  * VtHostHeaderMode:

@@ -323,6 +323,16 @@ vt_forward_parse (const char *text, GError **error)
 }
 
 static void
+append_listen (GString *spec, VtForward *self)
+{
+  const char *address = vt_forward_get_listen_address (self);
+
+  if (address != NULL)
+    g_string_append_printf (spec, strchr (address, ':') != NULL ? "[%s]:" : "%s:", address);
+  g_string_append_printf (spec, "%u", vt_forward_get_listen_port (self));
+}
+
+static void
 append_target (GString *spec, VtTarget *target)
 {
   g_autofree char *text = vt_target_to_string (target);
@@ -353,7 +363,8 @@ append_host_header (GString *spec, const char *host)
  *
  * Writes what the forward asks for as text, in the form that [func@Vt.Forward.parse] reads back.
  *
- * A forward without a target, which has no such form, gives the left side alone: `9000`.
+ * A forward without a target, which has no such form, gives the left side alone: `9000`. Neither
+ * has one of the kind %VT_LISTEN_KIND_NONE, which gives the right side alone: `=localhost:3000`.
  *
  * Returns: (transfer full): the text
  *
@@ -363,17 +374,14 @@ char *
 vt_forward_to_string (VtForward *self)
 {
   g_autoptr(GString) spec = NULL;
-  const char *address;
   VtTarget *target;
   VtHostHeaderMode mode;
 
   g_return_val_if_fail (VT_IS_FORWARD (self), NULL);
 
   spec = g_string_new (NULL);
-  address = vt_forward_get_listen_address (self);
-  if (address != NULL)
-    g_string_append_printf (spec, strchr (address, ':') != NULL ? "[%s]:" : "%s:", address);
-  g_string_append_printf (spec, "%u", vt_forward_get_listen_port (self));
+  if (vt_forward_get_listen_kind (self) == VT_LISTEN_KIND_PORT)
+    append_listen (spec, self);
 
   target = vt_forward_get_target (self);
   if (target != NULL)

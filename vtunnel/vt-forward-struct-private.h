@@ -12,6 +12,8 @@ struct _VtForward {
   GObject parent_instance;
 
   /* What was asked for. */
+  VtListenKind listen_kind;
+  char *name;           /* owned, nullable */
   char *listen_address; /* owned, NULL: where the server pleases */
   guint16 listen_port;
   VtTarget *target; /* owned, NULL: the application takes the streams */
@@ -32,7 +34,9 @@ struct _VtForward {
 };
 
 typedef enum {
-  VT_FORWARD_PROP_LISTEN_ADDRESS = 1,
+  VT_FORWARD_PROP_LISTEN_KIND = 1,
+  VT_FORWARD_PROP_NAME,
+  VT_FORWARD_PROP_LISTEN_ADDRESS,
   VT_FORWARD_PROP_LISTEN_PORT,
   VT_FORWARD_PROP_TARGET,
   VT_FORWARD_PROP_HOST_HEADER_MODE,

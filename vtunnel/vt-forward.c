@@ -11,6 +11,9 @@
  *
  * A port that a server opens for a client, and where its connections go.
  *
+ * There may be no port at all: streams of a forward of the kind %VT_LISTEN_KIND_NONE are opened by
+ * the application on the server's side, with [method@Vt.Session.open_stream_async].
+ *
  * An application makes a forward, gives it to [method@Vt.Client.listen_async], and then watches it:
  * all that happens to it shows in its properties. On the server's side, forwards are made by the
  * [class@Vt.Server], and tell what a client has asked for.
@@ -65,6 +68,12 @@ vt_forward_get_property (GObject *object,
 
   switch ((VtForwardProp) property_id)
     {
+    case VT_FORWARD_PROP_LISTEN_KIND:
+      g_value_set_enum (value, self->listen_kind);
+      break;
+    case VT_FORWARD_PROP_NAME:
+      g_value_set_string (value, self->name);
+      break;
     case VT_FORWARD_PROP_LISTEN_ADDRESS:
       g_value_set_string (value, self->listen_address);
       break;
@@ -116,6 +125,12 @@ vt_forward_set_property (GObject *object,
 
   switch ((VtForwardProp) property_id)
     {
+    case VT_FORWARD_PROP_LISTEN_KIND:
+      vt_forward_set_listen_kind (self, g_value_get_enum (value));
+      break;
+    case VT_FORWARD_PROP_NAME:
+      vt_forward_set_name (self, g_value_get_string (value));
+      break;
     case VT_FORWARD_PROP_LISTEN_ADDRESS:
       vt_forward_set_listen_address (self, g_value_get_string (value));
       break;
@@ -144,6 +159,7 @@ vt_forward_finalize (GObject *object)
 {
   VtForward *self = VT_FORWARD (object);
 
+  g_free (self->name);
   g_free (self->listen_address);
   g_clear_pointer (&self->target, vt_target_unref);
   g_free (self->host_header);
@@ -168,13 +184,17 @@ spec_count (const char *name)
                               G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
 }
 
+/* What is asked for. */
 static void
-create_properties (void)
+create_settings (void)
 {
-  const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
   const GParamFlags writable = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
   const GParamFlags once = G_PARAM_READWRITE | G_PARAM_STATIC_STRINGS | G_PARAM_CONSTRUCT_ONLY;
 
+  vt_forward_props[VT_FORWARD_PROP_LISTEN_KIND] =
+      g_param_spec_enum ("listen-kind", NULL, NULL, VT_TYPE_LISTEN_KIND, VT_LISTEN_KIND_PORT,
+                         writable);
+  vt_forward_props[VT_FORWARD_PROP_NAME] = g_param_spec_string ("name", NULL, NULL, NULL, writable);
   vt_forward_props[VT_FORWARD_PROP_LISTEN_ADDRESS] =
       g_param_spec_string ("listen-address", NULL, NULL, NULL, writable);
   vt_forward_props[VT_FORWARD_PROP_LISTEN_PORT] = spec_uint ("listen-port", G_MAXUINT16, once);
@@ -186,6 +206,14 @@ create_properties (void)
   vt_forward_props[VT_FORWARD_PROP_HOST_HEADER] =
       g_param_spec_string ("host-header", NULL, NULL, NULL, writable);
   vt_forward_props[VT_FORWARD_PROP_PROXY_PROTOCOL] = spec_uint ("proxy-protocol", 2, writable);
+}
+
+/* What came of it. */
+static void
+create_status (void)
+{
+  const GParamFlags readable = G_PARAM_READABLE | G_PARAM_STATIC_STRINGS;
+
   vt_forward_props[VT_FORWARD_PROP_STATE] =
       g_param_spec_enum ("state", NULL, NULL, VT_TYPE_FORWARD_STATE, VT_FORWARD_STATE_IDLE,
                          readable);
@@ -206,7 +234,8 @@ vt_forward_class_init (VtForwardClass *klass)
   object_class->set_property = vt_forward_set_property;
   object_class->finalize = vt_forward_finalize;
 
-  create_properties ();
+  create_settings ();
+  create_status ();
   g_object_class_install_properties (object_class, G_N_ELEMENTS (vt_forward_props),
                                      vt_forward_props);
 
@@ -262,6 +291,12 @@ vt_forward_new_remote (const char *address, guint16 port)
 {
   return g_object_new (VT_TYPE_FORWARD, "listen-address", address, "listen-port",
                        (unsigned int) port, NULL);
+}
+
+VtForward *
+vt_forward_new_remote_without_port (const char *name)
+{
+  return g_object_new (VT_TYPE_FORWARD, "listen-kind", VT_LISTEN_KIND_NONE, "name", name, NULL);
 }
 
 gboolean

@@ -20,6 +20,11 @@ typedef enum {
 } VtForwardState;
 
 typedef enum {
+  VT_LISTEN_KIND_PORT,
+  VT_LISTEN_KIND_NONE,
+} VtListenKind;
+
+typedef enum {
   VT_HOST_HEADER_AUTO,
   VT_HOST_HEADER_KEEP,
   VT_HOST_HEADER_REPLACE,
@@ -34,6 +39,14 @@ VtForward *vt_forward_new (guint16 listen_port, VtTarget *target);
 VT_EXTERN
 GPtrArray *vt_forward_parse (const char *text, GError **error);
 
+VT_EXTERN
+VtListenKind vt_forward_get_listen_kind (VtForward *self);
+VT_EXTERN
+void vt_forward_set_listen_kind (VtForward *self, VtListenKind kind);
+VT_EXTERN
+const char *vt_forward_get_name (VtForward *self);
+VT_EXTERN
+void vt_forward_set_name (VtForward *self, const char *name);
 VT_EXTERN
 const char *vt_forward_get_listen_address (VtForward *self);
 VT_EXTERN

@@ -26,8 +26,9 @@ typedef struct {
    * both references. */
   void (*connected) (SoupWebsocketConnection *connection, VtGate *gate, GSocketAddress *client,
                      void *user_data);
-  /* NULL: a client may come. Otherwise its upgrade gets 503 and this line, which is static. */
-  const char *(*get_refusal) (void *user_data);
+  /* NULL: a client that speaks this version may come. Otherwise its upgrade gets 503 and this line,
+   * which is static. */
+  const char *(*get_refusal) (unsigned int protocol, void *user_data);
 } VtFrontHandlers;
 
 VtFront *vt_front_new (const VtFrontHandlers *handlers, void *user_data);

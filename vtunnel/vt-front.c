@@ -207,7 +207,8 @@ got_headers_cb (SoupServerMessage *message, Door *door)
   verdict = door->path == NULL ? vt_upgrade_check_own (message, &policy)
                                : vt_upgrade_check_attached (message, &policy);
   if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
-    refusal = self->handlers.get_refusal (self->user_data);
+    refusal = self->handlers.get_refusal (vt_negotiation_find (message, policy.max_protocol),
+                                          self->user_data);
   if (refusal != NULL)
     verdict = (VtUpgradeVerdict){ SOUP_STATUS_SERVICE_UNAVAILABLE, refusal };
 

@@ -14,8 +14,8 @@ typedef struct {
   /* The other side's greeting. The callee takes the link, or closes it. */
   void (*greeted) (VtGreeter *greeter, const VtControl *greeting, void *user_data);
   /* It did not greet within 10 s, or wrongly, or the link is over. The other side was told why,
-   * where it can be. */
-  void (*failed) (VtGreeter *greeter, const GError *error, void *user_data);
+   * where it can be. `code` is its own close code, 0 if there was none. */
+  void (*failed) (VtGreeter *greeter, unsigned int code, const GError *error, void *user_data);
 } VtGreeterHandlers;
 
 /* Takes both references; see vt_link_new () for `gate`, which may be NULL. A client gives the hello

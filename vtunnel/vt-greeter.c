@@ -28,13 +28,13 @@ struct _VtGreeter {
 };
 
 static void
-report_failure (VtGreeter *self, const GError *error)
+report_failure (VtGreeter *self, unsigned int code, const GError *error)
 {
   if (self->over)
     return;
   self->over = TRUE;
   vt_timer_stop (self->timer);
-  self->handlers.failed (self, error, self->user_data);
+  self->handlers.failed (self, code, error, self->user_data);
 }
 
 /* The owner hears of it when the other side has. */
@@ -55,7 +55,7 @@ timer_cb (void *user_data)
       g_error_new_literal (VT_ERROR, VT_ERROR_TIMED_OUT, _ ("The other side does not greet"));
 
   give_up (self, g_error_copy (error));
-  report_failure (self, error);
+  report_failure (self, 0, error);
 }
 
 /* After the greeting the link is somebody else's. */
@@ -101,7 +101,7 @@ link_closed_cb (unsigned int code, const char *reason, const GError *error, void
   if (why == NULL)
     why = g_error_new_literal (VT_ERROR, VT_ERROR_FAILED,
                                _ ("The other side closed the tunnel at once"));
-  report_failure (self, why);
+  report_failure (self, code, why);
 }
 
 VtGreeter *

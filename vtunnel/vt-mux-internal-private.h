@@ -94,6 +94,9 @@ struct _VtMux {
   VtTimer *ping_timer;  /* owned */
   VtTimer *probe_timer; /* owned: runs while vt_mux_probe () waits */
   gint64   probed_at;
+  gint64   probe_patience;
+  gint64   probe_due;      /* as dead_due and forgiven */
+  gint64   probe_forgiven;
   guint64  n_pings;
   guint64  n_pongs;
   guint64  timed_ping; /* the number of the ping whose answer is timed, 0 for none */

@@ -23,12 +23,12 @@ wait_for_life (VtMux *self, gint64 delay)
  * about the other side. Once for each silence, or a loop that is always late would wait for
  * ever. */
 static gboolean
-has_overslept (VtMux *self, gint64 now)
+has_overslept (VtMux *self, gint64 due, gint64 *forgiven)
 {
-  if (now - self->dead_due < OVERSLEPT || self->forgiven == self->last_seen)
+  if (vt_clock_get_time (self->clock) - due < OVERSLEPT || *forgiven == self->last_seen)
     return FALSE;
 
-  self->forgiven = self->last_seen;
+  *forgiven = self->last_seen;
   return TRUE;
 }
 
@@ -37,12 +37,11 @@ static void
 dead_cb (void *user_data)
 {
   VtMux *self = user_data;
-  gint64 now = vt_clock_get_time (self->clock);
-  gint64 silence = now - self->last_seen;
+  gint64 silence = vt_clock_get_time (self->clock) - self->last_seen;
 
   if (silence < get_patience (self))
     wait_for_life (self, get_patience (self) - silence);
-  else if (has_overslept (self, now))
+  else if (has_overslept (self, self->dead_due, &self->forgiven))
     wait_for_life (self, self->config.ping_timeout);
   else
     self->handlers.silent (self->user_data);
@@ -76,13 +75,24 @@ ping_cb (void *user_data)
   send_ping (user_data);
 }
 
+static void
+wait_for_answer (VtMux *self)
+{
+  self->probe_due = vt_clock_get_time (self->clock) + self->probe_patience;
+  vt_timer_start (self->probe_timer, self->probe_patience);
+}
+
 /* Who does not read cannot hear. */
 static void
 probe_cb (void *user_data)
 {
   VtMux *self = user_data;
 
-  if (self->last_seen < self->probed_at && !self->paused)
+  if (self->last_seen >= self->probed_at || self->paused)
+    return;
+  if (has_overslept (self, self->probe_due, &self->probe_forgiven))
+    wait_for_answer (self);
+  else
     self->handlers.silent (self->user_data);
 }
 
@@ -93,7 +103,8 @@ vt_mux_probe (VtMux *self, gint64 patience)
     return;
 
   self->probed_at = vt_clock_get_time (self->clock);
-  vt_timer_start (self->probe_timer, patience);
+  self->probe_patience = patience;
+  wait_for_answer (self);
   if (self->config.role == VT_MUX_CLIENT || has_greeting (self))
     send_ping (self);
 }
@@ -102,7 +113,7 @@ void
 vt_mux_keepalive_start (VtMux *self)
 {
   self->rtt = self->min_rtt = -1;
-  self->forgiven = -1;
+  self->forgiven = self->probe_forgiven = -1;
   self->last_seen = vt_clock_get_time (self->clock);
   self->dead_timer = vt_timer_new (self->clock, "mux dead peer", dead_cb, self);
   self->ping_timer = vt_timer_new (self->clock, "mux ping", ping_cb, self);

@@ -38,10 +38,10 @@ void vt_mux_config_get_limits (const VtMuxConfig *config, VtControlLimits *limit
 
 /* What is asked for. `address` NULL: where the server pleases. v1 can only say the port. */
 typedef struct {
-  VtListenKind       kind;
+  VtControlKind      kind;
   const char        *address; /* nullable */
   guint16            port;    /* 0: any */
-  const char *const *names;   /* nullable: of VT_LISTEN_HTTP */
+  const char *const *names;   /* nullable: host names, or what the forward is called */
 } VtMuxListen;
 
 typedef struct {

@@ -241,6 +241,12 @@ vt_mux_v1_client_listen (VtMux *mux, guint32 id, const VtMuxListen *listen)
   VtMuxV1 *self = mux->protocol_state;
   Wish *wish;
 
+  if (listen->kind != VT_CONTROL_KIND_TCP)
+    {
+      refuse_later (self, id, VT_ERROR_INVALID_ARGUMENT,
+                    _ ("This server has only ports: version 1 of the protocol knows nothing else"));
+      return;
+    }
   /* To leave the address out would open the port where nobody asked for it. */
   if (listen->address != NULL)
     {

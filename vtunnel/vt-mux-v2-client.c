@@ -20,7 +20,7 @@ typedef enum {
 typedef struct {
   VtMuxV2 *v2; /* not owned */
   guint32 id;
-  VtListenKind kind;
+  VtControlKind kind;
   WishState state;
   VtTimer *timer; /* owned: waits for an answer */
 } Wish;
@@ -157,7 +157,7 @@ receive_listen_ok (VtMuxV2 *self, Wish *wish, const VtControl *control)
 {
   if (wish->state != ASKED)
     return;
-  if (control->port == 0 && wish->kind == VT_LISTEN_TCP)
+  if (control->port == 0 && wish->kind == VT_CONTROL_KIND_TCP)
     {
       vt_mux_v2_fail (self, "A listen_ok without a port");
       return;

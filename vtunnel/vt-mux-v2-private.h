@@ -62,6 +62,8 @@ void     vt_mux_v2_window_open (VtMuxStream *stream);
 /* FALSE if that is more than was granted. */
 gboolean vt_mux_v2_window_take (VtMuxStream *stream, size_t length);
 void     vt_mux_v2_window_consumed (VtMuxStream *stream);
+/* There is a link again: says what could not be said meanwhile. */
+void     vt_mux_v2_window_resume (VtMuxStream *stream);
 /* Nothing more will come. */
 void     vt_mux_v2_window_close (VtMuxStream *stream);
 /* TRUE if there is room for a further stream. */

@@ -27,7 +27,10 @@
  * A stream that drains a fraction of its window only, since its reader is slow or stood still,
  * loses the rest of it. A limit never goes back, so what was granted remains granted until it was
  * used; the budget counts it until then, and what nobody has read yet, and what the next CREDIT
- * will say. */
+ * will say.
+ *
+ * Nobody can be told of a limit without a link. So it is said once there is one: one CREDIT for a
+ * stream, however much its user has read meanwhile. The pause says nothing of the reader. */
 
 #define WINDOW_MAX (16 * 1024 * 1024)
 
@@ -222,6 +225,8 @@ vt_mux_v2_window_consumed (VtMuxStream *stream)
     return;
 
   set_owed (self, stream, consumed + stream->window);
+  if (stream->mux->suspended)
+    return;
   tune (self, stream, consumed);
   set_owed (self, stream, consumed + stream->window);
   if (stream->owed < MAX (stream->window / 4, 1))
@@ -231,4 +236,13 @@ vt_mux_v2_window_consumed (VtMuxStream *stream)
   stream->granted += stream->owed;
   set_owed (self, stream, stream->granted);
   vt_mux_v2_put_credit (self, stream, stream->granted);
+}
+
+void
+vt_mux_v2_window_resume (VtMuxStream *stream)
+{
+  stream->probe = 0;
+  stream->epoch_at = vt_clock_get_time (stream->clock);
+  stream->epoch_consumed = get_consumed (stream);
+  vt_mux_v2_window_consumed (stream);
 }

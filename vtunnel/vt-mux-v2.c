@@ -75,8 +75,14 @@ v2_suspend (VtMux *mux)
 static void
 v2_resume (VtMux *mux)
 {
+  GHashTableIter iter;
+  void *stream;
+
   /* The path may be another one now. */
   vt_mux_v2_get (mux)->min_trip = -1;
+  g_hash_table_iter_init (&iter, mux->streams);
+  while (g_hash_table_iter_next (&iter, NULL, &stream))
+    vt_mux_v2_window_resume (stream);
   if (mux->config.role == VT_MUX_CLIENT)
     vt_mux_v2_client_resume (vt_mux_v2_get (mux));
 }

@@ -15,6 +15,10 @@
 #define SEND_QUEUE_BUSY (1024 * 1024)
 #define SEND_QUEUE_MAX (4 * 1024 * 1024)
 
+/* Bytes that a stream leaves in what is kept, besides its data: a CREDIT, its end, and what keeping
+ * them costs. Nobody is cut because all streams ended while there was no link. */
+#define STREAM_TRACES 512
+
 void
 vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
 {
@@ -181,6 +185,14 @@ vt_mux_set_peer_limits (VtMux *self, const VtControlLimits *limits)
   vt_mux_keepalive_greet (self);
 }
 
+static guint64
+get_most_kept (VtMux *self)
+{
+  guint64 traces = (guint64) self->config.max_streams * STREAM_TRACES;
+
+  return self->config.max_buffer + MAX (traces, SEND_QUEUE_MAX);
+}
+
 /* A peer that asks on and on, and does not read the answers or does not say that it has. */
 static void
 check_peer_listens (VtMux *self)
@@ -188,7 +200,7 @@ check_peer_listens (VtMux *self)
   if (self->handlers.get_queued (self->user_data) > SEND_QUEUE_MAX)
     vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
                                             _ ("The other side does not read what it asks for")));
-  else if (vt_mux_get_kept (self) > self->config.max_buffer + SEND_QUEUE_MAX)
+  else if (vt_mux_get_kept (self) > get_most_kept (self))
     vt_mux_fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
                                             _ ("The other side acknowledges nothing")));
 }

@@ -21,6 +21,8 @@ unsigned int vt_negotiation_limit (unsigned int max_protocol);
  * there are none. */
 const char *const *vt_negotiation_get_subprotocols (unsigned int max_protocol);
 
+/* Server: what the request offers, of what is allowed. */
+unsigned int vt_negotiation_find (SoupServerMessage *message, unsigned int max_protocol);
 /* Server: writes the subprotocol into the answer, if the request offers one that is known and
  * allowed. libsoup's part of the handshake is to be done without naming any: it refuses a client
  * that offers only others. */

@@ -51,15 +51,22 @@ is_offered (SoupMessageHeaders *request, const char *subprotocol)
   return found;
 }
 
+unsigned int
+vt_negotiation_find (SoupServerMessage *message, unsigned int max_protocol)
+{
+  SoupMessageHeaders *request = soup_server_message_get_request_headers (message);
+
+  return max_protocol >= 2 && is_offered (request, VT_TRUNK_V2) ? 2 : 1;
+}
+
 void
 vt_negotiation_select (SoupServerMessage *message, unsigned int max_protocol)
 {
-  SoupMessageHeaders *request = soup_server_message_get_request_headers (message);
   SoupMessageHeaders *answer = soup_server_message_get_response_headers (message);
 
   /* An application that the server is attached to may have written one of its own. */
   soup_message_headers_remove (answer, FIELD);
-  if (max_protocol >= 2 && is_offered (request, VT_TRUNK_V2))
+  if (vt_negotiation_find (message, max_protocol) == 2)
     soup_message_headers_append (answer, FIELD, VT_TRUNK_V2);
 }
 

@@ -22,12 +22,10 @@ typedef void (*VtNetworkWatchFunc) (void *user_data);
  * and may free the watch.
  *
  * `monitor` is nullable: the default one, which is made the first time that anybody in the process
- * asks for it, and then stays. Making it blocks, as GLib (2.74) reads the routes from the kernel,
- * and then waits for the system bus to say whether there is a NetworkManager; in a sandbox, first
- * for the session bus and the portal. These are milliseconds, or up to 25 s a question where a bus
- * takes questions and does not answer them. From then on nothing blocks. Its signals come in the
- * context that was thread-default when it was made; where nobody runs that any more, only sleep is
- * told of. */
+ * asks for it, and then stays. It is made in this context, and only once those that it waits for
+ * have answered somebody else (vt-network-monitor-private.h): then it takes milliseconds. Until
+ * then, and where nobody runs any more the context that was thread-default when it was made, only
+ * sleep is told of. */
 VtNetworkWatch *vt_network_watch_new (GNetworkMonitor    *monitor,
                                       VtClock            *clock,
                                       VtNetworkWatchFunc  func,

@@ -3,6 +3,7 @@
 
 #include "vt-network-watch-private.h"
 
+#include "vt-network-monitor-private.h"
 #include "vt-source-private.h"
 
 /* A change of networks makes many signals. */
@@ -17,7 +18,7 @@ typedef struct {
 } Bell;
 
 struct _VtNetworkWatch {
-  GNetworkMonitor *monitor; /* owned */
+  GNetworkMonitor *monitor; /* owned, NULL until it can be had without waiting */
   unsigned long changed_id;
   Bell *bell;          /* owned, shared with the handler of the signal */
   VtSleepWatch *sleep; /* owned */
@@ -78,13 +79,32 @@ settle (VtNetworkWatch *self)
     vt_timer_start (self->settling, SETTLING_TIME);
 }
 
+static void
+take_monitor (VtNetworkWatch *self, GNetworkMonitor *monitor)
+{
+  self->monitor = g_object_ref (monitor);
+  self->changed_id =
+      g_signal_connect_data (self->monitor, "network-changed", G_CALLBACK (network_changed_cb),
+                             g_atomic_rc_box_acquire (self->bell), bell_release, G_CONNECT_DEFAULT);
+}
+
+/* The system's. */
+static void
+find_monitor (VtNetworkWatch *self)
+{
+  if (vt_network_monitor_is_near (self->bell->source))
+    take_monitor (self, g_network_monitor_get_default ());
+}
+
 static gboolean
 bell_source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
   VtNetworkWatch *self = ((BellSource *) source)->watch;
 
   g_source_set_ready_time (source, -1);
-  if (is_available (self->bell))
+  if (self->monitor == NULL)
+    find_monitor (self);
+  else if (is_available (self->bell))
     settle (self);
   else if (!self->slept)
     vt_timer_stop (self->settling);
@@ -162,7 +182,6 @@ vt_network_watch_new_full (GNetworkMonitor *monitor,
 {
   VtNetworkWatch *self = g_new0 (VtNetworkWatch, 1);
 
-  self->monitor = g_object_ref (monitor != NULL ? monitor : g_network_monitor_get_default ());
   self->get_offset = get_offset;
   self->func = func;
   self->user_data = user_data;
@@ -172,20 +191,24 @@ vt_network_watch_new_full (GNetworkMonitor *monitor,
   else
     self->sleep = vt_sleep_watch_new (clock, slept_cb, self);
   self->bell = bell_new (self);
-  self->changed_id =
-      g_signal_connect_data (self->monitor, "network-changed", G_CALLBACK (network_changed_cb),
-                             g_atomic_rc_box_acquire (self->bell), bell_release, G_CONNECT_DEFAULT);
+  if (monitor != NULL)
+    take_monitor (self, monitor);
+  else
+    find_monitor (self);
   return self;
 }
 
 void
 vt_network_watch_free (VtNetworkWatch *self)
 {
-  g_signal_handler_disconnect (self->monitor, self->changed_id);
+  if (self->monitor != NULL)
+    g_signal_handler_disconnect (self->monitor, self->changed_id);
+  else
+    vt_network_monitor_forget (self->bell->source);
   bell_silence (self->bell);
   bell_release (self->bell, NULL);
   vt_sleep_watch_free (self->sleep);
   vt_timer_free (self->settling);
-  g_object_unref (self->monitor);
+  g_clear_object (&self->monitor);
   g_free (self);
 }

@@ -20,8 +20,8 @@ typedef struct {
   char *user;             /* owned, nullable */
 } Arrival;
 
-/* So many may be about to greet when the server is full: enough that those that come back are not
- * held up by others. */
+/* So many may be about to greet when the server takes nobody new: enough that those that come back
+ * are not held up by others. */
 #define MIN_ARRIVALS 16
 
 static void
@@ -41,30 +41,29 @@ vt_server_new_arrivals (void)
   return g_hash_table_new_full (NULL, NULL, arrival_free, NULL);
 }
 
+/* Whether one that comes now may be one that comes back. It need not be one that is missed: a
+ * client often knows before the server that its link is dead. */
 static gboolean
-is_awaited (VtServer *self, VtServerSession *work)
-{
-  /* Before the end there is no time to find out that a link is dead. */
-  if (self->phase == VT_SERVER_DRAINING)
-    return vt_server_session_is_resumable (work);
-  return vt_server_session_is_suspended (work);
-}
-
-/* Whether one that comes now may be one that comes back. */
-static gboolean
-awaits_somebody (VtServer *self)
+may_come_back (VtServer *self)
 {
   g_autoptr(GPtrArray) all = vt_server_list_work (self);
-  unsigned int n_awaited = 0;
+  unsigned int n_resumable = 0;
+  unsigned int n_missed = 0;
+  unsigned int n_expected;
 
   for (unsigned int i = 0; i < all->len; i++)
-    n_awaited += is_awaited (self, all->pdata[i]);
-  return n_awaited > 0
-         && g_hash_table_size (self->arrivals) < MAX (n_awaited, (unsigned int) MIN_ARRIVALS);
+    {
+      n_resumable += vt_server_session_is_resumable (all->pdata[i]);
+      n_missed += vt_server_session_is_suspended (all->pdata[i]);
+    }
+  /* Before the end there is no time to find out that a link is dead. */
+  n_expected = self->phase == VT_SERVER_DRAINING ? n_resumable : n_missed;
+  return n_resumable > 0
+         && g_hash_table_size (self->arrivals) < MAX (n_expected, (unsigned int) MIN_ARRIVALS);
 }
 
 VtServerAdmission
-vt_server_get_admission (VtServer *self)
+vt_server_get_admission (VtServer *self, unsigned int protocol)
 {
   VtServerAdmission admission = VT_SERVER_WELCOME;
 
@@ -75,7 +74,9 @@ vt_server_get_admission (VtServer *self)
   else if (g_hash_table_size (self->work) + g_hash_table_size (self->arrivals)
            >= self->max_sessions)
     admission = VT_SERVER_FULL;
-  return admission == VT_SERVER_WELCOME || awaits_somebody (self) ? VT_SERVER_WELCOME : admission;
+  if (admission != VT_SERVER_WELCOME && protocol == 2 && may_come_back (self))
+    admission = VT_SERVER_WELCOME;
+  return admission;
 }
 
 /* Of one that does not come back. */
@@ -166,7 +167,7 @@ greeted_cb (VtGreeter *greeter, const VtControl *hello, void *user_data)
 }
 
 static void
-failed_cb (VtGreeter *greeter, const GError *error, void *user_data)
+failed_cb (VtGreeter *greeter, unsigned int code, const GError *error, void *user_data)
 {
   Arrival *arrival = user_data;
 

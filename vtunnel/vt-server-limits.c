@@ -4,6 +4,46 @@
 #include "vt-server-private.h"
 
 /**
+ * vt_server_get_allow_streams: (get-property allow-streams)
+ * @self: a server
+ *
+ * Gets whether clients may have forwards without a port, whose streams the application opens.
+ *
+ * Returns: %TRUE if they may
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_server_get_allow_streams (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
+
+  return self->allow_streams;
+}
+
+/**
+ * vt_server_set_allow_streams: (set-property allow-streams)
+ * @self: a server
+ * @allow: whether clients may have forwards without a port
+ *
+ * Sets whether clients may have forwards without a port, whose streams the application opens.
+ * Those that are there stay.
+ *
+ * Since: 1.0
+ */
+void
+vt_server_set_allow_streams (VtServer *self, gboolean allow)
+{
+  g_return_if_fail (VT_IS_SERVER (self));
+
+  allow = !!allow;
+  if (self->allow_streams == allow)
+    return;
+  self->allow_streams = allow;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_server_props[VT_SERVER_PROP_ALLOW_STREAMS]);
+}
+
+/**
  * vt_server_get_max_sessions: (get-property max-sessions)
  * @self: a server
  *

@@ -30,6 +30,7 @@ struct _VtServer {
   char **allowed_origins;           /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
   gboolean allow_anonymous;
+  gboolean allow_streams;
   unsigned int ping_interval; /* seconds */
   unsigned int ping_timeout;  /* seconds */
   unsigned int resume_timeout; /* seconds */
@@ -57,6 +58,7 @@ typedef enum {
   VT_SERVER_PROP_ALLOWED_PORTS,
   VT_SERVER_PROP_ALLOWED_ORIGINS,
   VT_SERVER_PROP_ALLOW_ANONYMOUS,
+  VT_SERVER_PROP_ALLOW_STREAMS,
   VT_SERVER_PROP_TLS_CERTIFICATE,
   VT_SERVER_PROP_PING_INTERVAL,
   VT_SERVER_PROP_PING_TIMEOUT,
@@ -99,8 +101,9 @@ typedef enum {
   VT_SERVER_LEAVING,
 } VtServerAdmission;
 
-/* Whether another client may come in, if only to say that it is one that comes back. */
-VtServerAdmission vt_server_get_admission (VtServer *self);
+/* Whether another client that speaks this version of the protocol may come in, if only to say that
+ * it is one that comes back. */
+VtServerAdmission vt_server_get_admission (VtServer *self, unsigned int protocol);
 /* A client's WebSocket. Takes both references; `gate` is NULL for a connection that the application
  * made. `user` is as whom the client was recognised, NULL if it was not. */
 void vt_server_open_session (VtServer                *self,

@@ -29,6 +29,9 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
     case VT_SERVER_PROP_ALLOW_ANONYMOUS:
       g_value_set_boolean (value, self->allow_anonymous);
       break;
+    case VT_SERVER_PROP_ALLOW_STREAMS:
+      g_value_set_boolean (value, self->allow_streams);
+      break;
     case VT_SERVER_PROP_TLS_CERTIFICATE:
       g_value_set_object (value, self->tls_certificate);
       break;
@@ -85,6 +88,9 @@ vt_server_set_property (GObject *object,
       break;
     case VT_SERVER_PROP_ALLOW_ANONYMOUS:
       vt_server_set_allow_anonymous (self, g_value_get_boolean (value));
+      break;
+    case VT_SERVER_PROP_ALLOW_STREAMS:
+      vt_server_set_allow_streams (self, g_value_get_boolean (value));
       break;
     case VT_SERVER_PROP_TLS_CERTIFICATE:
       vt_server_set_tls_certificate (self, g_value_get_object (value));
@@ -164,6 +170,22 @@ define_places (void)
    */
   vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
       g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+
+  /**
+   * VtServer:allow-streams: (getter get_allow_streams) (setter set_allow_streams)
+   *
+   * Whether clients may have forwards of the kind %VT_LISTEN_KIND_NONE: no port is opened for them,
+   * and the application opens their streams, with [method@Vt.Session.open_stream_async].
+   *
+   * While this is %FALSE they are refused with %VT_ERROR_INVALID_ARGUMENT. An application that sets
+   * it says that it will use them. [property@Vt.Server:allowed-ports] and
+   * [property@Vt.Server:bind-address] have no say over such forwards;
+   * [property@Vt.Server:max-forwards] and [signal@Vt.Server::listen-requested] do.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_ALLOW_STREAMS] =
+      g_param_spec_boolean ("allow-streams", NULL, NULL, FALSE, WRITABLE);
 }
 
 /* Who may come. */

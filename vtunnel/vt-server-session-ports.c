@@ -12,12 +12,12 @@
 #include "vt-listen-place-private.h"
 #include "vt-text-private.h"
 
-/* The port of one forward. */
+/* The port of one forward, or that there is none for it. */
 typedef struct {
   VtServerSession *session; /* not owned */
   guint32 id;
   VtForward *forward;   /* owned */
-  VtListener *listener; /* owned */
+  VtListener *listener; /* owned, NULL where the application opens the streams */
 } Port;
 
 static void
@@ -47,6 +47,12 @@ user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *us
   Port *port = user_data;
 
   vt_server_session_add_user (port->session, port->id, port->forward, fd, remote, local);
+}
+
+static gboolean
+has_no_port (VtForward *forward)
+{
+  return vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_NONE;
 }
 
 static VtListener *
@@ -114,7 +120,8 @@ open_port (VtServerSession *self,
   port->id = id;
   port->forward = g_object_ref (forward);
   /* The application was asked meanwhile, and may have answered in its own way. */
-  if (!occupy (self, port, retry_after, error) || !check_staying (self, error))
+  if (!(has_no_port (forward) || occupy (self, port, retry_after, error))
+      || !check_staying (self, error))
     {
       port_free (port);
       return NULL;
@@ -123,15 +130,14 @@ open_port (VtServerSession *self,
 }
 
 static gboolean
-check_kind (VtListenKind kind, GError **error)
+check_kind (VtControlKind kind, GError **error)
 {
   static const char *const texts[] = {
-    [VT_LISTEN_HTTP] = N_ ("This server has no host names to give, only ports"),
-    [VT_LISTEN_NONE] = N_ ("This server has no application that takes streams, only ports"),
-    [VT_LISTEN_UNKNOWN] = N_ ("This server has no forwards of this kind, only ports"),
+    [VT_CONTROL_KIND_HTTP] = N_ ("This server has no host names to give, only ports"),
+    [VT_CONTROL_KIND_UNKNOWN] = N_ ("This server has no forwards of this kind, only ports"),
   };
 
-  if (kind == VT_LISTEN_TCP)
+  if (kind == VT_CONTROL_KIND_TCP || kind == VT_CONTROL_KIND_NONE)
     return TRUE;
   g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, _ (texts[kind]));
   return FALSE;
@@ -172,19 +178,47 @@ tell_listening (VtServerSession *self, VtForward *forward, guint16 bound)
   g_object_thaw_notify (G_OBJECT (forward));
 }
 
+static VtForward *
+new_forward (VtServerSession *self, const VtMuxListen *listen, GError **error)
+{
+  const char *address = listen->address != NULL ? listen->address : self->bind_address;
+
+  if (!check_kind (listen->kind, error))
+    return NULL;
+  if (listen->kind == VT_CONTROL_KIND_NONE)
+    return vt_forward_new_remote_without_port (listen->names != NULL ? listen->names[0] : NULL);
+  if (!check_address (self, listen->address, error))
+    return NULL;
+  return vt_forward_new_remote (address, listen->port);
+}
+
+static void
+accept_listen (VtMux *mux, Port *port)
+{
+  const char *address = NULL;
+  guint16 bound = 0;
+
+  if (port->listener != NULL)
+    {
+      address = vt_listener_get_address (port->listener);
+      bound = vt_listener_get_port (port->listener);
+    }
+  vt_mux_listen_accept (mux, port->id, address, bound);
+  tell_listening (port->session, port->forward, bound);
+}
+
 void
 vt_server_session_listen_requested_cb (guint32 id, const VtMuxListen *listen, void *user_data)
 {
   VtServerSession *self = user_data;
   g_autoptr(VtServerSession) alive = vt_server_session_ref (self);
-  const char *address = listen->address != NULL ? listen->address : self->bind_address;
-  g_autoptr(VtForward) forward = vt_forward_new_remote (address, listen->port);
   g_autoptr(GError) error = NULL;
+  g_autoptr(VtForward) forward = new_forward (self, listen, &error);
   unsigned int retry_after = 0;
   Port *port;
   VtMux *mux;
 
-  if (!check_kind (listen->kind, &error) || !check_address (self, listen->address, &error))
+  if (forward == NULL)
     {
       refuse (self, id, error, 0);
       return;
@@ -205,9 +239,7 @@ vt_server_session_listen_requested_cb (guint32 id, const VtMuxListen *listen, vo
       return;
     }
   g_hash_table_insert (self->ports, GUINT_TO_POINTER (id), port);
-  vt_mux_listen_accept (mux, id, vt_listener_get_address (port->listener),
-                        vt_listener_get_port (port->listener));
-  tell_listening (self, forward, vt_listener_get_port (port->listener));
+  accept_listen (mux, port);
 }
 
 void
@@ -229,9 +261,26 @@ vt_server_session_has_port (VtServerSession *self, const char *address, guint16 
     {
       Port *own = value;
 
-      if (vt_listener_get_port (own->listener) == port
+      if (own->listener != NULL && vt_listener_get_port (own->listener) == port
           && vt_listen_place_overlaps (vt_forward_get_listen_address (own->forward), address))
         return TRUE;
     }
   return FALSE;
+}
+
+guint32
+vt_server_session_find_port (VtServerSession *self, VtForward *forward)
+{
+  GHashTableIter iter;
+  void *value;
+
+  g_hash_table_iter_init (&iter, self->ports);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      Port *port = value;
+
+      if (port->forward == forward)
+        return port->id;
+    }
+  return 0;
 }

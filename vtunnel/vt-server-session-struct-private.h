@@ -5,7 +5,8 @@
 
 #include "vt-server-session-private.h"
 
-/* Shared by vt-server-session.c (its life and its streams) and vt-server-session-ports.c. An
+/* Shared by vt-server-session.c (its life and its users), vt-server-session-ports.c, and
+ * vt-server-session-streams.c (those that the application opens). An
  * application can let go of its server in any handler, and with it of this session, while a
  * function here is still to return. So it is reference-counted, and without a trunk it is over. */
 struct _VtServerSession {
@@ -22,6 +23,8 @@ struct _VtServerSession {
   VtSession *session; /* owned */
   GHashTable *ports;  /* owned, of ports by id of the listen */
   GQueue users;       /* of users, by their own links */
+  GQueue streams;     /* of the application's own, by their own links */
+  unsigned int n_outgoing; /* of those, and of those that are closed and still on their way */
 };
 
 static inline VtServerSession *
@@ -49,5 +52,19 @@ void vt_server_session_listen_requested_cb (guint32            id,
                                             const VtMuxListen *listen,
                                             void              *user_data);
 void vt_server_session_unlistened_cb (guint32 id, void *user_data);
+/* The id of its listen, or 0, which no listen has. */
+guint32 vt_server_session_find_port (VtServerSession *self, VtForward *forward);
+
+/* Closes a session that drains once it has no streams any more. */
+void vt_server_session_end_if_drained (VtServerSession *self);
+
+/* As in VtSessionHandlers. */
+void vt_server_session_open_stream_cb (VtSession      *session,
+                                       VtForward      *forward,
+                                       GSocketAddress *address,
+                                       GTask          *task,
+                                       void           *user_data);
+/* What the mux has ended needs nothing more. `error` is nullable after the end of the trunk. */
+void vt_server_session_abort_streams (VtServerSession *self, const GError *error);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtServerSession, vt_server_session_unref)

@@ -65,10 +65,11 @@ forget_user (User *user)
   vt_forward_remove_stream (vt_stream_get_forward (user->stream), user->stream);
 }
 
-static void
-end_if_drained (VtServerSession *self)
+void
+vt_server_session_end_if_drained (VtServerSession *self)
 {
-  if (self->draining && self->trunk != NULL && g_queue_is_empty (&self->users))
+  if (self->draining && self->trunk != NULL && g_queue_is_empty (&self->users)
+      && self->n_outgoing == 0)
     vt_server_session_close (self, SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "shutting down");
 }
 
@@ -89,7 +90,7 @@ relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
   forget_user (user);
   user_free (user, error);
   self->handlers.stream_closed (self, stream, error, self->user_data);
-  end_if_drained (self);
+  vt_server_session_end_if_drained (self);
 }
 
 /* The user sees a connection that is reset, not one that stays silent. */
@@ -203,6 +204,7 @@ trunk_closed_cb (unsigned int code, const GError *error, void *user_data)
 
   g_hash_table_remove_all (self->ports);
   leave_users (self);
+  vt_server_session_abort_streams (self, error);
   if (self->trunk != NULL)
     self->handlers.closed (self, error, self->user_data);
 }
@@ -240,6 +242,10 @@ vt_server_session_new (VtLink *link,
     .closed = trunk_closed_cb,
   };
   const VtMuxConfig *mux = &config->trunk.mux;
+  static const VtSessionHandlers session_handlers = {
+    .close = close_requested_cb,
+    .open_stream = vt_server_session_open_stream_cb,
+  };
   VtServerSession *self = g_rc_box_new0 (VtServerSession);
 
   self->handlers = *handlers;
@@ -248,7 +254,7 @@ vt_server_session_new (VtLink *link,
   self->max_forwards = config->max_forwards;
   self->resume_timeout = config->trunk.resume_timeout;
   self->ports = vt_server_session_new_ports ();
-  self->session = vt_session_new (config->user, client, mux->protocol, close_requested_cb, self);
+  self->session = vt_session_new (config->user, client, mux->protocol, &session_handlers, self);
   vt_mux_config_get_limits (mux, &self->limits);
   if (config->credentials != NULL)
     {
@@ -269,6 +275,7 @@ vt_server_session_free (VtServerSession *self)
   vt_session_detach (self->session);
   g_hash_table_remove_all (self->ports);
   abort_users (self, error);
+  vt_server_session_abort_streams (self, error);
   g_clear_pointer (&self->trunk, vt_trunk_free);
   vt_server_session_unref (self);
 }
@@ -314,8 +321,8 @@ vt_server_session_resume (VtServerSession *self,
 
   self->attempt = MAX (self->attempt, hello->attempt);
   welcome (self, link, TRUE, vt_trunk_prepare_resume (self->trunk));
-  vt_trunk_resume (self->trunk, link, hello->received);
-  /* With positions that cannot be, it is over. */
+  vt_trunk_resume (self->trunk, link, hello);
+  /* With a hello that does not fit the session, it is over. */
   if (vt_server_session_get_mux (self) != NULL)
     vt_session_note_resumed (self->session, client);
 }
@@ -350,5 +357,5 @@ vt_server_session_drain (VtServerSession *self, unsigned int timeout)
   if (mux != NULL)
     vt_mux_send_goaway (mux, "shutting down", timeout);
   g_hash_table_remove_all (self->ports);
-  end_if_drained (self);
+  vt_server_session_end_if_drained (self);
 }

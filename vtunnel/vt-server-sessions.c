@@ -39,6 +39,20 @@ check_address (VtServer *self, const char *address, GError **error)
   return FALSE;
 }
 
+/* What the server's settings say to a forward. */
+static gboolean
+check_forward (VtServer *self, VtForward *forward, GError **error)
+{
+  if (vt_forward_get_listen_kind (forward) != VT_LISTEN_KIND_NONE)
+    return check_port (self, vt_forward_get_listen_port (forward), error)
+           && check_address (self, vt_forward_get_listen_address (forward), error);
+  if (self->allow_streams)
+    return TRUE;
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                       _ ("This server has no application that takes streams, only ports"));
+  return FALSE;
+}
+
 static gboolean
 authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *user_data)
 {
@@ -46,8 +60,7 @@ authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *u
   g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
   gboolean allowed = FALSE;
 
-  if (!check_port (self, vt_forward_get_listen_port (forward), error)
-      || !check_address (self, vt_forward_get_listen_address (forward), error))
+  if (!check_forward (self, forward, error))
     return FALSE;
   g_signal_emit (self, vt_server_signals[VT_SERVER_SIGNAL_LISTEN_REQUESTED], 0, session, forward,
                  &allowed);

@@ -64,14 +64,14 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
 }
 
 static const char *
-get_refusal_cb (void *user_data)
+get_refusal_cb (unsigned int protocol, void *user_data)
 {
   static const char *const texts[] = {
     [VT_SERVER_FULL] = "This server has as many clients as it takes.\n",
     [VT_SERVER_LEAVING] = "This server is shutting down.\n",
   };
 
-  return texts[vt_server_get_admission (user_data)];
+  return texts[vt_server_get_admission (user_data, protocol)];
 }
 
 static void
@@ -157,7 +157,9 @@ define_session_signals (GType type)
    * first handler decides; without any, every request is granted. A handler that throws an
    * exception, in a language that has them, denies the request.
    *
-   * Returns: %TRUE to open the port, %FALSE to refuse it with %VT_ERROR_PERMISSION_DENIED
+   * It is asked for forwards of all kinds: see [property@Vt.Forward:listen-kind].
+   *
+   * Returns: %TRUE to grant the forward, %FALSE to refuse it with %VT_ERROR_PERMISSION_DENIED
    *
    * Since: 1.0
    */
@@ -177,7 +179,9 @@ define_stream_signals (GType type)
    * @session: the session of the client that the stream goes to
    * @stream: the new stream
    *
-   * A user has connected to a port of a client's. The server moves the stream's bytes by itself.
+   * A user has connected to a port of a client's, and the server moves the stream's bytes by
+   * itself; or the application has asked for a stream, with
+   * [method@Vt.Session.open_stream_async], and has it when the client has answered.
    *
    * Since: 1.0
    */
@@ -376,7 +380,7 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
                     == SOUP_WEBSOCKET_CONNECTION_SERVER);
   g_return_if_fail (soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_OPEN);
 
-  admission = vt_server_get_admission (self);
+  admission = vt_server_get_admission (self, vt_negotiation_get_protocol (connection));
   if (admission != VT_SERVER_WELCOME)
     {
       gboolean full = admission == VT_SERVER_FULL;

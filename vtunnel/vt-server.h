@@ -49,6 +49,10 @@ gboolean vt_server_get_allow_anonymous (VtServer *self);
 VT_EXTERN
 void vt_server_set_allow_anonymous (VtServer *self, gboolean allow);
 VT_EXTERN
+gboolean vt_server_get_allow_streams (VtServer *self);
+VT_EXTERN
+void vt_server_set_allow_streams (VtServer *self, gboolean allow);
+VT_EXTERN
 GTlsCertificate *vt_server_get_tls_certificate (VtServer *self);
 VT_EXTERN
 void vt_server_set_tls_certificate (VtServer *self, GTlsCertificate *certificate);

@@ -1,12 +1,16 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "config.h"
+
 #include "vt-session-private.h"
 
 #include <stdint.h>
 #include <string.h>
 
-#include "vt-forward.h"
+#include <glib/gi18n-lib.h>
+
+#include "vt-error.h"
 #include "vt-random-private.h"
 #include "vt-stream.h"
 
@@ -49,8 +53,8 @@ struct _VtSession {
   VtList *forwards; /* owned, of VtForward */
   VtList *streams;  /* owned, of VtStream */
 
-  VtSessionCloseFunc close_func; /* NULL once the session is over */
-  void *close_data;              /* not owned */
+  const VtSessionHandlers *handlers; /* NULL once the session is over */
+  void *handlers_data;               /* not owned */
 };
 
 typedef enum {
@@ -215,7 +219,7 @@ define_state (void)
   /**
    * VtSession:forwards: (getter get_forwards)
    *
-   * The forwards whose ports are open for the client, a list of [class@Vt.Forward].
+   * The forwards that are open for the client, a list of [class@Vt.Forward].
    *
    * Since: 1.0
    */
@@ -256,7 +260,7 @@ VtSession *
 vt_session_new (const char *user,
                 GSocketAddress *client_address,
                 unsigned int protocol,
-                VtSessionCloseFunc close_func,
+                const VtSessionHandlers *handlers,
                 void *user_data)
 {
   VtSession *self = g_object_new (VT_TYPE_SESSION, NULL);
@@ -265,15 +269,27 @@ vt_session_new (const char *user,
   g_set_object (&self->client_address, client_address);
   self->protocol = protocol;
   self->connected = TRUE;
-  self->close_func = close_func;
-  self->close_data = user_data;
+  self->handlers = handlers;
+  self->handlers_data = user_data;
   return self;
 }
 
 void
 vt_session_detach (VtSession *self)
 {
-  self->close_func = NULL;
+  self->handlers = NULL;
+}
+
+void
+vt_session_request_stream (VtSession *self,
+                           VtForward *forward,
+                           GSocketAddress *address,
+                           GTask *task)
+{
+  if (self->handlers != NULL)
+    self->handlers->open_stream (self, forward, address, task, self->handlers_data);
+  else
+    g_task_return_new_error (task, VT_ERROR, VT_ERROR_CANCELLED, "%s", _ ("The session has ended"));
 }
 
 VtList *
@@ -449,7 +465,7 @@ vt_session_get_rtt (VtSession *self)
  * vt_session_get_forwards: (get-property forwards)
  * @self: a session
  *
- * Gets the forwards whose ports are open for the client.
+ * Gets the forwards that are open for the client.
  *
  * Returns: (transfer none): a list of [class@Vt.Forward]
  *
@@ -498,6 +514,6 @@ vt_session_close (VtSession *self)
 {
   g_return_if_fail (VT_IS_SESSION (self));
 
-  if (self->close_func != NULL)
-    self->close_func (self, self->close_data);
+  if (self->handlers != NULL)
+    self->handlers->close (self, self->handlers_data);
 }

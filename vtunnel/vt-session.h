@@ -8,7 +8,8 @@
 #endif
 
 #include <gio/gio.h>
-#include <vtunnel/vt-version.h>
+#include <vtunnel/vt-forward.h>
+#include <vtunnel/vt-stream.h>
 
 G_BEGIN_DECLS
 
@@ -34,6 +35,15 @@ VT_EXTERN
 GListModel *vt_session_get_forwards (VtSession *self);
 VT_EXTERN
 GListModel *vt_session_get_streams (VtSession *self);
+VT_EXTERN
+void vt_session_open_stream_async (VtSession          *self,
+                                   VtForward          *forward,
+                                   GSocketAddress     *user_address,
+                                   GCancellable       *cancellable,
+                                   GAsyncReadyCallback callback,
+                                   gpointer            user_data);
+VT_EXTERN
+VtStream *vt_session_open_stream_finish (VtSession *self, GAsyncResult *result, GError **error);
 VT_EXTERN
 void vt_session_close (VtSession *self);
 

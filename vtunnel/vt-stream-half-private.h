@@ -85,6 +85,10 @@ struct _VtStream {
   VtTimer              *drain;        /* owned: closed, and the other side is not; else NULL */
   VtStreamFinishedFunc  finished;
   void                 *finished_data; /* not owned */
+  VtStreamAnsweredFunc  answered;
+  void                 *answered_data; /* not owned */
+  GDestroyNotify        gone;
+  void                 *gone_data;     /* what `gone` says */
   guint64               bytes_sent;    /* both: once `mux` is NULL */
   guint64               bytes_received;
   unsigned int          id;

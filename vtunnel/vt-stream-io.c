@@ -116,12 +116,23 @@ writable_cb (VtMuxStream *mux, void *user_data)
 }
 
 static void
+opened_cb (VtMuxStream *mux, void *user_data)
+{
+  VtStream *self = user_data;
+  VtStreamAnsweredFunc answered = g_steal_pointer (&self->answered);
+
+  if (answered != NULL)
+    answered (self, self->answered_data);
+}
+
+static void
 closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
 {
   vt_stream_finish (user_data, error);
 }
 
 static const VtMuxStreamHandlers own_handlers = {
+  .opened = opened_cb,
   .readable = readable_cb,
   .writable = writable_cb,
   .closed = closed_cb,
@@ -134,6 +145,8 @@ typedef struct {
   GMainContext *context; /* owned */
   GByteArray *staged;    /* owned, nullable */
   VtTimer *drain;        /* owned, NULL until all has gone out */
+  GDestroyNotify gone;   /* the stream's, nullable */
+  void *gone_data;
 } Forsaken;
 
 static void
@@ -144,6 +157,8 @@ forsaken_free (Forsaken *self)
   g_clear_pointer (&self->drain, vt_timer_free);
   g_main_context_unref (self->context);
   vt_mux_stream_unref (self->mux);
+  if (self->gone != NULL)
+    self->gone (self->gone_data);
   g_free (self);
 }
 
@@ -195,6 +210,8 @@ forsake (VtStream *self)
   forsaken->mux = vt_mux_stream_ref (self->mux);
   forsaken->context = g_main_context_ref (self->context);
   forsaken->staged = g_steal_pointer (&self->staged);
+  forsaken->gone = g_steal_pointer (&self->gone);
+  forsaken->gone_data = self->gone_data;
   if (forsaken->staged == NULL)
     forsaken->drain = start_drain (self->context, forsaken_drain_cb, forsaken);
   vt_mux_stream_set_handlers (self->mux, &forsaken_handlers, forsaken);

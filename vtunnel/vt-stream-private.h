@@ -23,3 +23,12 @@ void vt_stream_finish (VtStream *self, const GError *error);
 /* Who is told, once, when the stream is over; never from within vt_stream_new (). */
 typedef void (*VtStreamFinishedFunc) (VtStream *stream, const GError *error, void *user_data);
 void vt_stream_set_finished_func (VtStream *self, VtStreamFinishedFunc func, void *user_data);
+
+/* For a stream of the server's application: who is told, at most once, that the client has
+ * answered; never from within vt_stream_new (). */
+typedef void (*VtStreamAnsweredFunc) (VtStream *stream, void *user_data);
+void vt_stream_set_answered_func (VtStream *self, VtStreamAnsweredFunc func, void *user_data);
+
+/* Called once, after the stream has finished, when nothing of it is under way any more: what was
+ * written before a graceful end may leave when the object itself is gone. */
+void vt_stream_set_gone_func (VtStream *self, GDestroyNotify func, void *user_data);

@@ -10,12 +10,17 @@
  *
  * One tunnelled connection: what a user who connected to a forwarded port writes and reads.
  *
- * Where the forward has a target, the library joins the stream and the target by itself; the
- * `VtStream` is then there to be looked at, and reading or writing it fails with
+ * On the client's side, where the forward has a target, the library joins the stream and the target
+ * by itself; the `VtStream` is then there to be looked at, and reading or writing it fails with
  * `G_IO_ERROR_BUSY`. Where it has none, [signal@Vt.Forward::incoming] hands the stream to the
  * application, which uses it as any [class@Gio.IOStream], or passes it on to something that takes
- * one, such as `soup_server_accept_iostream ()`. By returning %TRUE from that signal the
- * application accepts the stream; what it writes before that leaves then.
+ * one, such as `soup_server_accept_iostream ()`; that function asks for two addresses, and
+ * [the guide](share-folder.html) shows which. By returning %TRUE from that signal the application
+ * accepts the stream; what it writes before that leaves then.
+ *
+ * On the server's side, the library joins each stream and the connection of the user who came to a
+ * port. The application can open a stream itself, with [method@Vt.Session.open_stream_async], and
+ * then is the user: that one too is the application's to read and write.
  *
  * ```c
  * static gboolean
@@ -341,6 +346,9 @@ vt_stream_finish (VtStream *self, const GError *error)
     g_object_notify_by_pspec (G_OBJECT (self), props[PROP_ERROR]);
   if (finished != NULL)
     finished (self, self->error, self->finished_data);
+  /* Unless somebody else sends what is left. */
+  if (self->gone != NULL)
+    g_steal_pointer (&self->gone) (self->gone_data);
 }
 
 void
@@ -348,6 +356,20 @@ vt_stream_set_finished_func (VtStream *self, VtStreamFinishedFunc func, void *us
 {
   self->finished = func;
   self->finished_data = user_data;
+}
+
+void
+vt_stream_set_answered_func (VtStream *self, VtStreamAnsweredFunc func, void *user_data)
+{
+  self->answered = func;
+  self->answered_data = user_data;
+}
+
+void
+vt_stream_set_gone_func (VtStream *self, GDestroyNotify func, void *user_data)
+{
+  self->gone = func;
+  self->gone_data = user_data;
 }
 
 /**

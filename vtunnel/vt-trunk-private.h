@@ -64,9 +64,9 @@ void vt_trunk_abandon (VtTrunk *self, const GError *error);
  * until vt_trunk_resume (). */
 guint64 vt_trunk_prepare_resume (VtTrunk *self);
 guint64 vt_trunk_get_received (VtTrunk *self);
-/* Takes the link, over which both sides have said what they have. The session goes on; with a
- * position that cannot be, it fails. */
-void vt_trunk_resume (VtTrunk *self, VtLink *link, guint64 received);
+/* Takes the link, over which both sides have greeted; `greeting` is the other one's. The session
+ * goes on; with a position that cannot be, or with other limits than before, it fails. */
+void vt_trunk_resume (VtTrunk *self, VtLink *link, const VtControl *greeting);
 gboolean vt_trunk_is_suspended (VtTrunk *self);
 /* Microseconds until it is given up; 0 if it is not suspended. */
 gint64 vt_trunk_get_remaining (VtTrunk *self);

@@ -524,8 +524,26 @@ vt_trunk_get_received (VtTrunk *self)
   return self->replay != NULL ? vt_replay_get_received (self->replay) : 0;
 }
 
+/* What is under way was made for them. */
+static gboolean
+check_limits (VtTrunk *self, const VtControlLimits *limits, GError **error)
+{
+  const VtControlLimits *before = &self->config.peer;
+  const char *key = NULL;
+
+  if (limits->window != before->window)
+    key = "window";
+  else if (limits->max_frame != before->max_frame)
+    key = "max_frame";
+  else if (limits->max_message != before->max_message)
+    key = "max_message";
+  if (key != NULL)
+    g_set_error (error, VT_ERROR, VT_ERROR_PROTOCOL, "%s: not what it was in this session", key);
+  return key == NULL;
+}
+
 void
-vt_trunk_resume (VtTrunk *self, VtLink *link, guint64 received)
+vt_trunk_resume (VtTrunk *self, VtLink *link, const VtControl *greeting)
 {
   g_autoptr(GError) error = NULL;
 
@@ -533,7 +551,8 @@ vt_trunk_resume (VtTrunk *self, VtLink *link, guint64 received)
 
   vt_timer_stop (self->patience);
   take_link (self, link);
-  if (!vt_replay_attach (self->replay, received, &error))
+  if (!check_limits (self, &greeting->limits, &error)
+      || !vt_replay_attach (self->replay, greeting->received, &error))
     give_up (self, error);
   else
     vt_mux_resume (self->mux);

@@ -93,6 +93,12 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def cpu_seconds(process):
+    with open(f'/proc/{process.pid}/stat', encoding='ascii') as stat:
+        fields = stat.read().rsplit(')', 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
 class Tool:
     """A vtunnel-tool process with --json; its events are kept in the order they came."""
 
@@ -195,9 +201,7 @@ class Tool:
         raise AssertionError('no RssAnon')
 
     def cpu_seconds(self):
-        with open(f'/proc/{self.process.pid}/stat', encoding='ascii') as stat:
-            fields = stat.read().rsplit(')', 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+        return cpu_seconds(self.process)
 
     @classmethod
     def end_all(cls):
