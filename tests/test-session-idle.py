@@ -5,6 +5,7 @@
 
 import os
 import random
+import shutil
 import signal
 import sys
 import threading
@@ -244,9 +245,9 @@ def ends_with_its_bus(desktop):
     pid = desktop.pid()
     desktop.daemon.kill()
     desktop.wait_for_exit(pid)
-    Desktop.running.remove(desktop)
     desktop.end()
     text = desktop.logged()
+    shutil.rmtree(desktop.folder)
     assert 'CRITICAL' not in text and 'WARNING' not in text, text
 
 
