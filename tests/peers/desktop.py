@@ -172,7 +172,6 @@ class Desktop:
 
     def close(self):
         """The service must have ended in order, if it was running, and told of no mistake."""
-        Desktop.running.remove(self)
         self.stop_service()
         self.end()
         text = self.logged()
@@ -181,6 +180,7 @@ class Desktop:
             assert word not in text, text
 
     def end(self):
+        Desktop.running.remove(self)
         if not self.bus.is_closed():
             self.bus.close_sync(None)
         if self.manager:
@@ -192,11 +192,10 @@ class Desktop:
 
     @classmethod
     def end_all(cls):
-        for desktop in cls.running:
+        for desktop in list(cls.running):
             desktop.end()
             print(desktop.logged())
             shutil.rmtree(desktop.folder, ignore_errors=True)
-        cls.running.clear()
 
 
 def error_name(function, *arguments, **named):
