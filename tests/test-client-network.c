@@ -255,6 +255,19 @@ test_now (Fixture *self, const void *data)
   RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_OPEN);
 }
 
+/* What waits keeps its session. */
+static void
+test_now_resumed (Fixture *self, const void *data)
+{
+  reconnect_begin_v2 (&self->base, 60);
+  reconnect_cut (&self->base);
+  expect_wait (self, 5, 10);
+  vt_client_retry_now (get_client (self));
+  reconnect_resume (&self->base);
+  RAW_WAIT (vt_client_get_state (get_client (self)) == VT_CLIENT_STATE_OPEN);
+  g_assert_cmpuint (vt_client_get_n_resumed (get_client (self)), ==, 1);
+}
+
 #define ADD(path, func) g_test_add (path, Fixture, NULL, set_up, func, tear_down)
 
 int
@@ -266,6 +279,7 @@ main (int argc, char *argv[])
   ADD ("/client/retry/reset", test_reset);
   ADD ("/client/retry/retry-after", test_retry_after);
   ADD ("/client/retry/now", test_now);
+  ADD ("/client/retry/now-resumed", test_now_resumed);
   ADD ("/client/network/waiting", test_waiting);
   ADD ("/client/network/attempt", test_attempt);
   ADD ("/client/network/open", test_open);

@@ -142,7 +142,7 @@ def check(shell_class):
         pathlib.Path(home, 'token').write_text('secret\n')
         shell = shell_class(home)
         commands = set(re.findall(r'^  (?!vtunnel)([a-z][a-z-]*) +[A-Z]', help_of(), re.M))
-        assert len(commands) >= 11, commands
+        assert len(commands) >= 12, commands
         assert shell.complete('vtunnel-tool ') == commands
         assert shell.complete('vtunnel-tool s') == {'server', 'show', 'set-token'}
         assert shell.complete('vtunnel-tool --') == options_of()
@@ -152,8 +152,11 @@ def check(shell_class):
         assert shell.complete('vtunnel-tool set-token --storage ') == {'keyring', 'memory', 'file'}
         assert shell.complete('vtunnel-tool client --token-file to') == {'token'}
         assert shell.complete('vtunnel-tool client -t to') == {'token'}
+        for option in ('--access', '-a', '--client-ca', '--tls-certificate', '--tls-key'):
+            assert shell.complete(f'vtunnel-tool server {option} to') == {'token'}, option
+        assert shell.complete('vtunnel-tool token laptop --token-file to') == {'token'}
         # An address is not taken for a command, nor is a number.
-        assert shell.complete('vtunnel-tool client -s ws://127.0.0.1:1/ --tls-c') == {'--tls-ca'}
+        assert shell.complete('vtunnel-tool client -s ws://127.0.0.1:1/ --tok') == {'--token-file'}
         assert shell.complete('vtunnel-tool server --port 1 --gra') == {'--grace'}
         shell.end()
 

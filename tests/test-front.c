@@ -32,8 +32,18 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
   *policy = ((Fixture *) user_data)->policy;
 }
 
+static gboolean
+recognise_cb (SoupServerMessage *message,
+              VtFrontGuest *guest,
+              VtUpgradeVerdict *verdict,
+              void *user_data)
+{
+  g_assert_true (G_IS_INET_SOCKET_ADDRESS (guest->address));
+  return TRUE;
+}
+
 static const char *
-get_refusal_cb (unsigned int protocol, void *user_data)
+get_refusal_cb (const VtFrontGuest *guest, void *user_data)
 {
   return ((Fixture *) user_data)->full ? "Full.\n" : NULL;
 }
@@ -49,14 +59,14 @@ message_cb (SoupWebsocketConnection *connection, int type, GBytes *message, void
 static void
 connected_cb (SoupWebsocketConnection *connection,
               VtGate *gate,
-              GSocketAddress *client,
+              const VtFrontGuest *guest,
               void *user_data)
 {
   Fixture *fixture = user_data;
   static const VtFrameLimits limits = { .max_message = 1024, .max_control_rate = 10 };
   static const VtGateHandlers no_handlers = { 0 };
 
-  g_assert_true (G_IS_INET_SOCKET_ADDRESS (client));
+  g_assert_true (G_IS_INET_SOCKET_ADDRESS (guest->address));
   g_clear_object (&fixture->connection);
   g_clear_object (&fixture->gate);
   fixture->connection = connection;
@@ -71,6 +81,7 @@ set_up (Fixture *fixture)
 {
   static const VtFrontHandlers handlers = {
     .get_policy = get_policy_cb,
+    .recognise = recognise_cb,
     .connected = connected_cb,
     .get_refusal = get_refusal_cb,
   };

@@ -5,7 +5,9 @@
 // The library from JavaScript: the same scenarios as test-python.py.
 
 import Gio from 'gi://Gio';
+import GIRepository from 'gi://GIRepository?version=2.0';
 import GLib from 'gi://GLib';
+import GObject from 'gi://GObject';
 import Soup from 'gi://Soup?version=3.0';
 import System from 'system';
 import Vt from 'gi://Vt?version=1';
@@ -143,6 +145,37 @@ function countDescriptors() {
     return count;
 }
 
+// An object, or text that two equal values have in common: no list is one of nothing.
+function identify(value) {
+    if (value instanceof GLib.DateTime)
+        return value.format_iso8601();
+    return value instanceof GObject.Object || typeof value === 'bigint' ? value : `${value ?? ''}`;
+}
+
+// Each property by all the ways to it, and each signal.
+function checkObject(thing) {
+    for (const spec of GObject.Object.list_properties.call(thing.constructor)) {
+        // GIOStream's are GIO's.
+        if (!GObject.type_name(spec.owner_type).startsWith('Vt'))
+            continue;
+        const name = spec.name.replaceAll('-', '_');
+        if (!(spec.flags & GObject.ParamFlags.READABLE)) {
+            check(`set_${name}` in thing, name);
+            continue;
+        }
+        const values = [thing[name], thing[`get_${name}`]()].map(identify);
+        check(values[0] === values[1], `${thing} ${name}: ${values}`);
+        if (spec.flags & GObject.ParamFlags.WRITABLE &&
+            !(spec.flags & GObject.ParamFlags.CONSTRUCT_ONLY)) {
+            thing[name] = thing[name]; // eslint-disable-line no-self-assign
+            thing[`set_${name}`](thing[name]);
+        }
+        thing.disconnect(thing.connect(`notify::${spec.name}`, () => {}));
+    }
+    for (const id of GObject.signal_list_ids(thing.constructor.$gtype))
+        thing.disconnect(thing.connect(GObject.signal_name(id), () => {}));
+}
+
 // Until the condition holds; whatever happens meanwhile, happens in the main loop.
 function until(condition) {
     return new Promise(resolve => {
@@ -193,6 +226,27 @@ const tests = {
         check(server.max_buffer === 1048576, 'buffer');
         await close(server, client);
         check(client.protocol === 0, 'protocol of a closed client');
+    },
+
+    async 'a server that asks who it is'() {
+        const server = Vt.Server.new();
+        server.listen('127.0.0.1', 0);
+        const [token, hash] = Vt.Access.create_token('alice');
+        const access = Vt.Access.new_from_data(`[client alice]\ntoken=${hash}\n`, -1);
+        check(access.list_names().join() === 'alice', 'names');
+        server.access = access;
+        const client = new Vt.Client({uri: `ws://127.0.0.1:${server.get_ports()[0]}/`});
+        await fails(client.open_async(null), Vt.Error.NOT_AUTHORISED);
+        client.set_token(token);
+        const opened = event(server, 'session-opened');
+        await client.open_async(null);
+        const [session] = await opened;
+        check(session.user === 'alice', 'user');
+        const closed = event(server, 'session-closed');
+        access.replace('', -1);
+        const [, error] = await closed;
+        check(error.matches(Vt.error_quark(), Vt.Error.NOT_AUTHORISED), `another error: ${error}`);
+        await close(server, client);
     },
 
     async 'a forward'() {
@@ -289,6 +343,41 @@ const tests = {
         await forward.stream.close_async(GLib.PRIORITY_DEFAULT, null);
         const end = await connection.get_input_stream().read_bytes_async(1, 0, null);
         check(end.get_size() === 0, 'end');
+        await close(server, client);
+    },
+
+    async 'all of it is reachable'() {
+        const repository = GIRepository.Repository.get_default();
+        let count = 0;
+        for (let i = 0; i < repository.get_n_infos('Vt'); i++) {
+            const info = repository.get_info('Vt', i);
+            // Nobody in JavaScript has a use for the structures of classes.
+            if (info.get_name().endsWith('Class'))
+                continue;
+            check(Vt[info.get_name()] !== undefined, info.get_name());
+            if (info.get_type() !== GIRepository.InfoType.OBJECT)
+                continue;
+            for (let j = 0; j < GIRepository.object_info_get_n_methods(info); j++) {
+                const method = GIRepository.object_info_get_method(info, j).get_name();
+                const type = Vt[info.get_name()];
+                check(method in type || method in type.prototype, `${info.get_name()}.${method}`);
+                count++;
+            }
+        }
+        check(count > 100, `${count} methods`);
+        const [server, client] = await pair();
+        server.allow_streams = true;
+        const forward = Vt.Forward.new(0, null);
+        forward.connect('incoming', (_forward, stream) => {
+            forward.stream = stream;
+            return true;
+        });
+        await client.listen_async(forward, null);
+        const session = server.sessions.get_item(0);
+        const offered = session.forwards.get_item(0);
+        const stream = await session.open_stream_async(offered, null, null);
+        [server, session, offered, stream, forward, client].forEach(checkObject);
+        await stream.close_async(GLib.PRIORITY_DEFAULT, null);
         await close(server, client);
     },
 

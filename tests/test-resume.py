@@ -80,6 +80,12 @@ def both_directions_full_through_cuts():
             closed = tool.event('stream-closed')
             assert closed['bytes_sent'] == closed['bytes_received'] == AMOUNT, closed
         way.end()
+        for tool in (way.server, way.client):
+            # What goes on is not told of as something new.
+            told = [e['event'] for e in tool.events]
+            once = ('session-opened', 'forward-opened', 'stream-opened', 'stream-closed')
+            assert [told.count(event) for event in once] == [1] * 4, set(told)
+            assert told.count('session-resumed') > 0, set(told)
 
 
 @test

@@ -8,8 +8,8 @@
 #include "vt-server-private.h"
 
 /* What is kept for clients that have lost their connection, and from whom: ports, and their place
- * among the sessions. Nobody is recognised yet, so clients come in here by an entrance of their
- * own, where the path says who they are. */
+ * among the sessions. Clients come in here by an entrance of their own, where the path says who
+ * they are. */
 typedef struct {
   ServerFixture fixture;
   SoupServer *soup; /* owned */
@@ -24,9 +24,14 @@ entered_cb (SoupServer *soup,
             void *user_data)
 {
   Held *self = user_data;
-  const char *user = g_str_equal (path, "/") ? NULL : path + 1;
+  g_autoptr(VtAccessGrant) grant = NULL;
 
-  vt_server_open_session (self->fixture.server, g_object_ref (connection), NULL, NULL, user);
+  if (!g_str_equal (path, "/"))
+    {
+      grant = g_rc_box_new0 (VtAccessGrant);
+      grant->entry = vt_access_entry_new (path + 1);
+    }
+  vt_server_open_session (self->fixture.server, g_object_ref (connection), NULL, NULL, grant);
 }
 
 static void

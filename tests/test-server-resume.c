@@ -51,13 +51,23 @@ let_pass (gint64 seconds)
   raw_settle ();
 }
 
+static gboolean
+listen_requested_cb (VtServer *server, VtSession *session, VtForward *forward, gpointer user_data)
+{
+  ++*(unsigned int *) user_data;
+  return TRUE;
+}
+
 static void
 test_streams (ServerFixture *fixture, const void *data)
 {
   Visit visit = { 0 };
+  unsigned int n_requests = 0;
   g_autofree char *session = NULL;
   g_autofree char *secret = NULL;
 
+  g_signal_connect (fixture->server, "listen-requested", G_CALLBACK (listen_requested_cb),
+                    &n_requests);
   begin (&visit, fixture);
   session = g_strdup (visit.client->session);
   secret = g_strdup (visit.client->secret);
@@ -86,6 +96,7 @@ test_streams (ServerFixture *fixture, const void *data)
   g_assert_cmpuint (fixture->log->len, ==, strlen ("moved resumed1 back "));
   g_string_truncate (fixture->log, 0);
   g_assert_cmpuint (server_fixture_count_sessions (fixture), ==, 1);
+  g_assert_cmpuint (n_requests, ==, 1);
   end (&visit);
 }
 

@@ -231,6 +231,34 @@ test_token_moves (SessionFixture *self, const void *data)
 }
 
 static void
+refused_cb (GObject *source, GAsyncResult *result, void *user_data)
+{
+  g_assert_false (vts_manager_set_token_finish (VTS_MANAGER (source), result, user_data));
+}
+
+/* As where the service is built without one. */
+static void
+test_without_keyring (SessionFixture *self, const void *data)
+{
+  g_autoptr(VtsVault) vault = vts_vault_new (NULL, NULL);
+  g_autoptr(VtsManager) manager = vts_manager_new (vts_store_new (self->folder), vault);
+  g_autoptr(VtsSettings) settings = session_fixture_settings (self->uri, "", NULL);
+  g_autoptr(GError) error = NULL;
+  VtsTunnel *tunnel = vts_manager_create (manager, settings, VTS_LIFETIME_SESSION, NULL, NULL);
+
+  g_assert_false (vts_vault_has (vault, VTS_STORAGE_KEYRING));
+  settings->storage = VTS_STORAGE_KEYRING;
+  g_assert_true (vts_manager_update (manager, tunnel, settings, NULL));
+  vts_tunnel_open (tunnel, TRUE);
+  SESSION_WAIT (vts_tunnel_get_state (tunnel) == VTS_STATE_NEEDS_SECRETS);
+  g_assert_error (vts_tunnel_get_error (tunnel), VTUNNEL_SESSION_ERROR,
+                  VTUNNEL_SESSION_ERROR_SECRETS_UNAVAILABLE);
+  vts_manager_set_token_async (manager, tunnel, "x", VTS_STORAGE_KEYRING, refused_cb, &error);
+  SESSION_WAIT (error != NULL);
+  g_assert_error (error, VTUNNEL_SESSION_ERROR, VTUNNEL_SESSION_ERROR_SECRETS_UNAVAILABLE);
+}
+
+static void
 closed_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
   vts_manager_close_finish (VTS_MANAGER (source), result);
@@ -269,6 +297,7 @@ main (int argc, char *argv[])
   SESSION_TEST ("/session-manager/not-saved", test_not_saved);
   SESSION_TEST ("/session-manager/update-not-saved", test_update_not_saved);
   SESSION_TEST ("/session-manager/token-moves", test_token_moves);
+  SESSION_TEST ("/session-manager/without-keyring", test_without_keyring);
   SESSION_TEST ("/session-manager/close", test_close);
   return g_test_run ();
 }

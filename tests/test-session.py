@@ -152,6 +152,9 @@ def is_closed(port):
         user(port).close()
     except ConnectionRefusedError:
         return True
+    except ConnectionResetError:
+        # In the very moment in which it is closed.
+        pass
     return False
 
 

@@ -397,6 +397,40 @@ test_window (Fixture *self, gconstpointer user_data)
   g_assert_true (is_writable (self->near));
 }
 
+/* The server's side is held back in the same way. */
+static void
+test_window_back (Fixture *self, gconstpointer user_data)
+{
+  VtStream *near = self->near;
+
+  self->near = self->far;
+  self->far = near;
+  test_window (self, user_data);
+}
+
+/* Who is held back can give up, and then has written nothing. */
+static void
+test_write_cancel (Fixture *self, gconstpointer user_data)
+{
+  g_autoptr(GCancellable) cancellable = g_cancellable_new ();
+  size_t sent = write_all_it_takes (self->near);
+  size_t received = 0;
+  g_autoptr(GAsyncResult) result = NULL;
+  g_autoptr(GError) error = NULL;
+
+  g_output_stream_write_async (output_of (self->near), "x", 1, G_PRIORITY_DEFAULT, cancellable,
+                               keep_result_cb, &result);
+  settle ();
+  g_assert_null (result);
+  g_cancellable_cancel (cancellable);
+  RUN_UNTIL (result != NULL);
+  g_assert_cmpint (g_output_stream_write_finish (output_of (self->near), result, &error), ==, -1);
+  g_assert_error (error, G_IO_ERROR, G_IO_ERROR_CANCELLED);
+  RUN_UNTIL ((received += read_some (self->far), received == sent));
+  settle ();
+  g_assert_cmpuint (read_some (self->far), ==, 0);
+}
+
 /* Credit is given for what was read, not for what came. */
 static void
 test_window_credit (Fixture *self, gconstpointer user_data)
@@ -467,6 +501,8 @@ main (int argc, char **argv)
   ADD ("half-close/read-after-end", test_read_after_end);
   ADD ("half-close/read-after-both-ends", test_read_after_both_ends);
   ADD ("window", test_window);
+  ADD ("window/back", test_window_back);
+  ADD ("write/cancel", test_write_cancel);
   ADD ("window/source", test_window_source);
   ADD ("window/others", test_window_of_others);
 #define ADD_FROZEN(path, func)                                                                     \

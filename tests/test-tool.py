@@ -91,7 +91,7 @@ def make_certificate():
 def help_and_version():
     status, output, errors = run('--help')
     assert (status, errors) == (0, ''), (status, errors)
-    for command in ('server', 'client', 'demo'):
+    for command in ('server', 'client', 'token', 'demo'):
         assert re.search(rf'^  {command} +\S', output, re.M), output
         status, page, errors = run(command, '--help')
         assert (status, errors) == (0, ''), (status, errors)
@@ -178,7 +178,7 @@ def wrong_options_of_the_client():
 def files_that_cannot_be_read():
     certificate, key = make_certificate()
     missing, empty = str(folder / 'missing'), folder / 'empty'
-    empty.touch()
+    empty.touch(0o600)
     client = ['client', '--server', URL, '--forward', FORWARD]
     fails(1, missing, 'server', '--tls-certificate', certificate, '--tls-key', missing)
     fails(1, missing, 'server', '--tls-certificate', missing, '--tls-key', key)
@@ -232,6 +232,7 @@ def servers_that_say_no():
 @test
 def secrets_stay_secret():
     web = WebServer(401)
+    (folder / 'token').touch(0o600)
     (folder / 'token').write_text('t0ken\n')
     url = web.url.replace('ws://', 'ws://anna:pa55@') + '?key=s3cret'
     for arguments, environment in (['--token-file', str(folder / 'token')], {}), \

@@ -11,17 +11,24 @@
 #define LIMITS "\"window\":16384,\"max_frame\":65536,\"max_message\":262144"
 
 V2Peer *
-v2_peer_arrive (guint16 port, const char *path)
+v2_peer_arrive_with (guint16 port, const char *path, const char *lines)
 {
   V2Peer *self = g_new0 (V2Peer, 1);
   g_autofree char *answer = NULL;
 
   self->frames = g_byte_array_new ();
+  self->lines = g_strconcat ("Sec-WebSocket-Protocol: vtunnel.v2\r\n", lines, NULL);
   self->raw = raw_peer_new (port);
-  answer = raw_peer_ask_for_upgrade (self->raw, path, "Sec-WebSocket-Protocol: vtunnel.v2\r\n");
+  answer = raw_peer_ask_for_upgrade (self->raw, path, self->lines);
   if (!g_str_has_prefix (answer, "HTTP/1.1 101 "))
     g_error ("No upgrade: %s", answer);
   return self;
+}
+
+V2Peer *
+v2_peer_arrive (guint16 port, const char *path)
+{
+  return v2_peer_arrive_with (port, path, "");
 }
 
 V2Peer *
@@ -88,8 +95,7 @@ v2_peer_ask_to_return (V2Peer *self, guint16 port, const char *path, guint64 att
                        "\"received\":%" G_GUINT64_FORMAT "%s," LIMITS "}",
                        self->session, self->secret, self->received, said);
   RawPeer *raw = raw_peer_new (port);
-  g_autofree char *answer =
-      raw_peer_ask_for_upgrade (raw, path, "Sec-WebSocket-Protocol: vtunnel.v2\r\n");
+  g_autofree char *answer = raw_peer_ask_for_upgrade (raw, path, self->lines);
 
   g_assert_true (g_str_has_prefix (answer, "HTTP/1.1 101 "));
   raw_peer_send_message (raw, hello);
@@ -120,6 +126,7 @@ v2_peer_free (V2Peer *self)
   g_clear_pointer (&self->raw, raw_peer_free);
   g_byte_array_unref (self->frames);
   g_free (self->session);
+  g_free (self->lines);
   g_free (self->secret);
   g_free (self);
 }

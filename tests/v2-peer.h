@@ -17,12 +17,15 @@ typedef struct {
   guint64     received; /* counted messages that came in the session */
   guint64     sent;     /* counted messages that were sent in it */
   GByteArray *frames;   /* owned: of the last binary message, those that were not looked at */
+  char       *lines;    /* owned: more header lines of its requests, each with its end */
 } V2Peer;
 
 enum { V2_OPEN = 1, V2_OPENED, V2_DATA, V2_EOF, V2_RESET, V2_CREDIT, V2_ACK };
 
 /* A connection that has not greeted. */
 V2Peer *v2_peer_arrive (guint16 port, const char *path);
+/* The same, with more header lines. */
+V2Peer *v2_peer_arrive_with (guint16 port, const char *path, const char *lines);
 /* One with a new session. */
 V2Peer *v2_peer_enter (guint16 port);
 void    v2_peer_greet (V2Peer *self);

@@ -8,6 +8,8 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "vt-tool-client-token.h"
+#include "vt-tool-server-tls.h"
 #include "vt-tool-tunnel-options.h"
 
 static const VtToolHelp help = {
@@ -32,8 +34,9 @@ static const VtToolHelp help = {
           "      --token-file ~/.config/vtunnel-token --json\n"
           "      A port that the server chooses and an event names, and a token.\n"
           "\n"
-          "The token is read from --token-file, or else from $VTUNNEL_TOKEN. Whoever may\n"
-          "list this machine's processes can read a --header: do not put a token there.\n"
+          "The token is read from --token-file, or else from $VTUNNEL_TOKEN, or else from\n"
+          "systemd's credential vtunnel-token. Whoever may list this machine's processes can\n"
+          "read a --header: do not put a token there.\n"
           "Ctrl+C ends the client in order; a second Ctrl+C ends it at once."),
 };
 
@@ -53,6 +56,12 @@ read_options (VtToolClientOptions *self, char **argv, GError **error)
       N_ ("Send this header, too (repeatable)"), N_ ("'NAME: VALUE'") },
     { "tls-ca", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_ca, N_ ("Trust these authorities (PEM)"),
       N_ ("FILE") },
+    { "tls-certificate", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_certificate,
+      N_ ("Show this certificate (PEM)"), N_ ("FILE") },
+    { "tls-key", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_key, N_ ("… and this private key (PEM)"),
+      N_ ("FILE") },
+    { "pin", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->pins,
+      N_ ("Take this certificate and no other (repeatable)"), N_ ("sha256:HEX") },
     { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
       N_ ("Ask a silent server for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
@@ -160,59 +169,68 @@ set_headers (VtToolClientOptions *self, VtClient *client)
 }
 
 static gboolean
-read_token (VtToolClientOptions *self, char **token, GError **error)
+set_token (VtToolClientOptions *self, VtClient *client, GError **error)
 {
-  const char *variable = g_getenv ("VTUNNEL_TOKEN");
-  g_autofree char *name = NULL;
-  g_autofree char *text = NULL;
+  char *token = NULL;
 
-  if (self->token_file != NULL)
-    {
-      if (!vt_tool_options_check_file ("--token-file", self->token_file, error)
-          || !g_file_get_contents (self->token_file, &text, NULL, error))
-        return FALSE;
-      name = g_filename_display_name (self->token_file);
-    }
-  else if (variable != NULL && variable[0] != '\0')
-    text = g_strdup (variable);
-  else
+  if (!vt_tool_client_token_read (self->token_file, &token, error))
+    return FALSE;
+  if (token != NULL)
+    vt_client_set_token (client, token);
+  vt_tool_client_token_wipe (token);
+  return TRUE;
+}
+
+static gboolean
+set_certificate (VtToolClientOptions *self, VtClient *client, GError **error)
+{
+  g_autoptr(GTlsCertificate) certificate = NULL;
+
+  if (self->tls_certificate == NULL)
     return TRUE;
+  certificate = vt_tool_tls_load (self->tls_certificate, self->tls_key, error);
+  if (certificate == NULL)
+    return FALSE;
+  vt_client_set_tls_certificate (client, certificate);
+  return TRUE;
+}
 
-  g_strstrip (text);
-  if (vt_tool_options_is_token (text))
-    {
-      *token = g_steal_pointer (&text);
-      return TRUE;
-    }
-  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-               _ ("There is no token in %s: one line of letters, digits and signs is needed"),
-               name != NULL ? name : "$VTUNNEL_TOKEN");
+static gboolean
+check_certificate (VtToolClientOptions *self, GError **error)
+{
+  if ((self->tls_certificate == NULL) == (self->tls_key == NULL))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
+               self->tls_key == NULL ? "--tls-certificate" : "--tls-key",
+               self->tls_key == NULL ? "--tls-key" : "--tls-certificate");
   return FALSE;
 }
 
 static gboolean
-set_token (VtToolClientOptions *self, VtClient *client, GError **error)
+set_pins (VtToolClientOptions *self, VtClient *client, GError **error)
 {
-  g_autofree char *token = NULL;
+  g_autoptr(GError) reason = NULL;
 
-  if (!read_token (self, &token, error))
-    return FALSE;
-  if (token != NULL)
-    vt_client_set_token (client, token);
-  return TRUE;
+  if (vt_client_set_pins (client, (const char *const *) self->pins, &reason))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--pin: %s", reason->message);
+  return FALSE;
 }
 
 static gboolean
 set_authorities (VtToolClientOptions *self, VtClient *client, GError **error)
 {
   g_autoptr(GTlsDatabase) database = NULL;
+  g_autofree char *path = NULL;
   g_autoptr(SoupSession) session = NULL;
 
   if (self->tls_ca == NULL)
     return TRUE;
   if (!vt_tool_options_check_file ("--tls-ca", self->tls_ca, error))
     return FALSE;
-  database = g_tls_file_database_new (self->tls_ca, error);
+  /* GLib takes no relative one. */
+  path = g_canonicalize_filename (self->tls_ca, NULL);
+  database = g_tls_file_database_new (path, error);
   if (database == NULL)
     {
       g_prefix_error (error, _ ("No certificates in --tls-ca %s: "), self->tls_ca);
@@ -231,7 +249,7 @@ vt_tool_client_options_parse (VtToolClientOptions *self, char **argv, GError **e
          && (self->common.help
              || (vt_tool_options_check_server (self->server, error)
                  && vt_tool_options_parse_forwards (self->forwards, &self->parsed, error)
-                 && check_headers (self, error)));
+                 && check_headers (self, error) && check_certificate (self, error)));
 }
 
 static gboolean
@@ -256,7 +274,8 @@ vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error)
                                       "ping-timeout", error)
       || !vt_tool_options_set_number ("--max-protocol", self->max_protocol, G_OBJECT (client),
                                       "max-protocol", error)
-      || !set_reconnection (self, client, error) || !set_token (self, client, error)
+      || !set_reconnection (self, client, error) || !set_pins (self, client, error)
+      || !set_certificate (self, client, error) || !set_token (self, client, error)
       || !set_authorities (self, client, error))
     return NULL;
   set_headers (self, client);
@@ -269,6 +288,9 @@ vt_tool_client_options_clear (VtToolClientOptions *self)
   g_free (self->server);
   g_strfreev (self->forwards);
   g_strfreev (self->headers);
+  g_strfreev (self->pins);
+  g_free (self->tls_certificate);
+  g_free (self->tls_key);
   g_free (self->token_file);
   g_free (self->tls_ca);
   g_free (self->ping_interval);

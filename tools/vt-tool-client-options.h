@@ -13,6 +13,9 @@ typedef struct {
   char        *server;        /* owned, as all below; never NULL after parsing */
   char       **forwards;      /* NULL-terminated */
   char       **headers;       /* NULL-terminated */
+  char       **pins;          /* NULL-terminated */
+  char        *tls_certificate;
+  char        *tls_key;
   char        *token_file;
   char        *tls_ca;
   char        *ping_interval;

@@ -172,7 +172,7 @@ add_advice (GError **error)
   else if (g_error_matches (*error, VT_ERROR, VT_ERROR_NOT_A_TUNNEL))
     advice = _ ("check the address, the port and the path");
   else if (g_error_matches (*error, VT_ERROR, VT_ERROR_TLS))
-    advice = _ ("--tls-ca names a file of authorities to trust");
+    advice = _ ("--tls-ca names a file of authorities to trust, and --pin a certificate");
   if (advice == NULL)
     return;
   message = g_steal_pointer (&(*error)->message);

@@ -12,7 +12,8 @@
  * docs/tool.md:
  *
  *   listening          address, port, url
- *   session-opened     server: session, address, port, protocol; client: url, protocol
+ *   session-opened     server: session, user (where known), address, port, protocol; client: url,
+ *                      protocol
  *   session-suspended  server: session; client: error
  *   session-resumed    server: session, address, port; client: url
  *   forward-opened     session (server only), address (where known), port, target (client only)

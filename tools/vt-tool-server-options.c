@@ -8,6 +8,8 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
+#include "vt-tool-server-tls.h"
+
 static const VtToolHelp help = {
   .name = "vtunnel-tool server",
   .summary =
@@ -17,14 +19,15 @@ static const VtToolHelp help = {
       N_ ("Examples:\n"
           "  vtunnel-tool server\n"
           "      A server for clients on this machine, or behind ssh or the like.\n"
-          "  vtunnel-tool server --listen 0.0.0.0 --no-auth \\\n"
-          "      --tls-certificate cert.pem --tls-key key.pem --bind-address 0.0.0.0\n"
-          "      A server for everybody: who reaches it may open ports on it.\n"
+          "  vtunnel-tool server --listen 0.0.0.0 --access /etc/vtunnel/access \\\n"
+          "      --tls-certificate cert.pem --tls-key key.pem\n"
+          "      A server for those whose tokens “vtunnel-tool token” has made.\n"
           "  vtunnel-tool server --port 0 --json\n"
           "      A free port, which the first line on standard output names.\n"
           "\n"
-          "Port 0 takes a free one. The path “/” accepts any path. Without --no-auth the\n"
-          "server listens on loopback only, and refuses what comes through a proxy.\n"
+          "Port 0 takes a free one. The path “/” accepts any path. Without --access and\n"
+          "--no-auth the server listens on loopback only, and refuses what comes through a\n"
+          "proxy. What is changed in the access file counts at once, or at SIGHUP.\n"
           "Ctrl+C ends it when the open connections have, at the latest after --grace; a\n"
           "second Ctrl+C ends it at once."),
 };
@@ -41,8 +44,14 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Use TLS, with this certificate (PEM)"), N_ ("FILE") },
     { "tls-key", 0, 0, G_OPTION_ARG_FILENAME, &self->tls_key, N_ ("… and this private key (PEM)"),
       N_ ("FILE") },
+    { "access", 'a', 0, G_OPTION_ARG_FILENAME, &self->access,
+      N_ ("Let in those whose tokens are in this file"), N_ ("FILE") },
+    { "client-ca", 0, 0, G_OPTION_ARG_FILENAME, &self->client_ca,
+      N_ ("… or who has a certificate of these authorities"), N_ ("FILE") },
     { "no-auth", 0, 0, G_OPTION_ARG_NONE, &self->no_auth, N_ ("Let in whoever reaches the server"),
       NULL },
+    { "trusted-proxy", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->trusted_proxies,
+      N_ ("Believe this proxy or network (repeatable)"), N_ ("ADDRESS") },
     { "allowed-origin", 0, 0, G_OPTION_ARG_STRING_ARRAY, &self->allowed_origins,
       N_ ("Let in this website's pages (repeatable)"), N_ ("ORIGIN") },
     { "bind-address", 'b', 0, G_OPTION_ARG_STRING, &self->bind_address,
@@ -115,6 +124,12 @@ check_origin (const char *text, GError **error)
 static gboolean
 check_tls (VtToolServerOptions *self, GError **error)
 {
+  if (self->client_ca != NULL && (self->access == NULL || self->tls_certificate == NULL))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
+                   "--client-ca", self->access == NULL ? "--access" : "--tls-certificate");
+      return FALSE;
+    }
   if ((self->tls_certificate == NULL) == (self->tls_key == NULL))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
@@ -130,6 +145,26 @@ fill_defaults (VtToolServerOptions *self)
     self->listen = g_strdup ("127.0.0.1");
   if (self->path == NULL)
     self->path = g_strdup ("/");
+}
+
+static gboolean
+check_openness (VtToolServerOptions *self, GError **error)
+{
+  if (self->access != NULL && self->no_auth)
+    {
+      g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
+                           _ ("--access and --no-auth exclude each other: give one of them"));
+      return FALSE;
+    }
+  if (self->access == NULL && !self->no_auth && !is_loopback (self->listen))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("--listen “%s”: others than this machine would reach the server; add "
+                      "--access to say who may open ports on it, or --no-auth if anybody may"),
+                   self->listen);
+      return FALSE;
+    }
+  return TRUE;
 }
 
 static gboolean
@@ -154,15 +189,7 @@ check_options (VtToolServerOptions *self, GError **error)
                    _ ("--path “%s”: a path begins with “/”"), self->path);
       return FALSE;
     }
-  if (!self->no_auth && !is_loopback (self->listen))
-    {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--listen “%s”: others than this machine would reach the server; "
-                      "add --no-auth if anybody may open ports on it"),
-                   self->listen);
-      return FALSE;
-    }
-  return TRUE;
+  return check_openness (self, error);
 }
 
 gboolean
@@ -182,6 +209,59 @@ set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--allowed-ports: %s",
                reason->message);
   return FALSE;
+}
+
+static gboolean
+set_trusted_proxies (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  if (self->trusted_proxies == NULL
+      || vt_server_set_trusted_proxies (server, (const char *const *) self->trusted_proxies,
+                                        &reason))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--trusted-proxy: %s",
+               reason->message);
+  return FALSE;
+}
+
+static gboolean
+set_client_authorities (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GTlsDatabase) database = NULL;
+  g_autofree char *path = NULL;
+
+  if (self->client_ca == NULL)
+    return TRUE;
+  if (!vt_tool_options_check_file ("--client-ca", self->client_ca, error))
+    return FALSE;
+  /* GLib takes no relative one. */
+  path = g_canonicalize_filename (self->client_ca, NULL);
+  database = g_tls_file_database_new (path, error);
+  if (database == NULL)
+    {
+      g_prefix_error (error, _ ("No certificates in --client-ca %s: "), self->client_ca);
+      return FALSE;
+    }
+  vt_server_set_client_authorities (server, database);
+  return TRUE;
+}
+
+static gboolean
+set_access (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(VtAccess) access = NULL;
+
+  if (self->access == NULL)
+    return TRUE;
+  access = vt_access_new_for_file (self->access, error);
+  if (access == NULL)
+    return FALSE;
+  vt_server_set_access (server, access);
+  if (self->tls_certificate == NULL && self->trusted_proxies == NULL && !is_loopback (self->listen))
+    g_message (_ ("Without TLS, whoever is on the way can read the tokens: use --tls-certificate, "
+                  "or a proxy that speaks TLS"));
+  return TRUE;
 }
 
 static gboolean
@@ -217,16 +297,9 @@ set_certificate (VtToolServerOptions *self, VtServer *server, GError **error)
 
   if (self->tls_certificate == NULL)
     return TRUE;
-  if (!vt_tool_options_check_file ("--tls-certificate", self->tls_certificate, error)
-      || !vt_tool_options_check_file ("--tls-key", self->tls_key, error))
-    return FALSE;
-  certificate = g_tls_certificate_new_from_files (self->tls_certificate, self->tls_key, error);
+  certificate = vt_tool_tls_load (self->tls_certificate, self->tls_key, error);
   if (certificate == NULL)
-    {
-      g_prefix_error (error, _ ("No certificate and key in %s and %s: "), self->tls_certificate,
-                      self->tls_key);
-      return FALSE;
-    }
+    return FALSE;
   vt_server_set_tls_certificate (server, certificate);
   return TRUE;
 }
@@ -237,7 +310,8 @@ vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
   g_autoptr(VtServer) server = vt_server_new ();
 
   if (!set_numbers (self, server, error) || !set_allowed_ports (self, server, error)
-      || !set_certificate (self, server, error))
+      || !set_trusted_proxies (self, server, error) || !set_certificate (self, server, error)
+      || !set_client_authorities (self, server, error) || !set_access (self, server, error))
     return NULL;
   vt_server_set_path (server, self->path);
   vt_server_set_allow_anonymous (server, self->no_auth);
@@ -257,6 +331,9 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->bind_address);
   g_free (self->allowed_ports);
   g_strfreev (self->allowed_origins);
+  g_free (self->access);
+  g_free (self->client_ca);
+  g_strfreev (self->trusted_proxies);
   g_free (self->tls_certificate);
   g_free (self->tls_key);
   g_free (self->ping_interval);

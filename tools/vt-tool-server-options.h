@@ -16,6 +16,9 @@ typedef struct {
   char        *bind_address;
   char        *allowed_ports;
   char       **allowed_origins; /* NULL-terminated */
+  char        *access;
+  char        *client_ca;
+  char       **trusted_proxies; /* NULL-terminated */
   char        *tls_certificate;
   char        *tls_key;
   char        *ping_interval;

@@ -6,13 +6,17 @@
 #include <glib/gi18n.h>
 
 #include "vt-tool-run.h"
+#include "vt-tool-server-access.h"
 #include "vt-tool-server-options.h"
+#include "vt-tool-server-tls.h"
 #include "vt-tool-sessions.h"
 
 typedef struct {
   VtServer *server;         /* owned */
   VtToolRun *run;           /* owned */
   VtToolSessions *sessions; /* owned */
+  VtToolAccess *access;     /* owned, nullable */
+  VtToolTls *tls;           /* owned, nullable */
   unsigned int grace;       /* seconds */
 } Server;
 
@@ -113,6 +117,8 @@ run_server (Server *self, const VtToolServerOptions *options)
   self->grace = options->grace_seconds;
   self->run = vt_tool_run_new (options->common.json, end_cb, self);
   self->sessions = vt_tool_sessions_new (self->server, vt_tool_run_get_events (self->run));
+  self->access = vt_tool_access_new (vt_server_get_access (self->server));
+  self->tls = vt_tool_tls_new (self->server, options->tls_certificate, options->tls_key);
   if (listen_somewhere (self, options, &error))
     tell_listening (self, options);
   else
@@ -137,6 +143,8 @@ vt_tool_server (char **argv)
     return vt_tool_fail (options.common.json, error);
 
   status = run_server (&self, &options);
+  vt_tool_access_free (self.access);
+  vt_tool_tls_free (self.tls);
   vt_tool_sessions_free (self.sessions);
   vt_tool_run_free (self.run);
   g_object_unref (self.server);

@@ -120,10 +120,15 @@ session_opened_cb (VtServer *server, VtSession *session, VtToolSessions *self)
 {
   GSocketAddress *address = vt_session_get_client_address (session);
   g_autofree char *from = describe_address (address);
+  const char *user = vt_session_get_user (session);
   JsonBuilder *event = begin_event ("session-opened", session);
   Client *client = g_new0 (Client, 1);
 
-  g_message (_ ("Session %.8s: opened by %s"), vt_session_get_id (session), from);
+  if (user != NULL)
+    g_message (_ ("Session %.8s: opened by “%s” from %s"), vt_session_get_id (session), user, from);
+  else
+    g_message (_ ("Session %.8s: opened by %s"), vt_session_get_id (session), from);
+  vt_tool_event_add_text (event, "user", user);
   vt_tool_event_add_address (event, "address", "port", address);
   vt_tool_event_add_number (event, "protocol", vt_session_get_protocol (session));
   vt_tool_events_send (self->events, event);

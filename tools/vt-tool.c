@@ -27,6 +27,7 @@ typedef struct {
 static const Command commands[] = {
   { "server", N_ ("Open ports for clients, and pass connections on to them"), vt_tool_server },
   { "client", N_ ("Bring ports of a server to targets on this side"), vt_tool_client },
+  { "token", N_ ("Make a token, with which a client may use a server"), vt_tool_token },
   { "demo", N_ ("Show a tunnel at work, all on this machine"), vt_tool_demo },
   { "add", N_ ("Add a tunnel to those that the session service keeps"), vt_tool_add },
   { "list", N_ ("List them"), vt_tool_list },

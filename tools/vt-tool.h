@@ -18,6 +18,7 @@ typedef enum {
 /* The sub-commands. `argv` begins with the sub-command's name; strings in it may be moved out. */
 VtToolStatus vt_tool_server (char **argv);
 VtToolStatus vt_tool_client (char **argv);
+VtToolStatus vt_tool_token (char **argv);
 VtToolStatus vt_tool_demo (char **argv);
 VtToolStatus vt_tool_add (char **argv);
 VtToolStatus vt_tool_list (char **argv);

@@ -467,6 +467,8 @@ start_attempt (VtClient *self)
     .session = get_session (self),
     .uri = self->uri,
     .headers = headers,
+    .pins = (const char *const *) self->pins,
+    .certificate = self->certificate,
     .subprotocols = vt_negotiation_get_subprotocols (vt_negotiation_limit (self->max_protocol)),
   };
   VtResumption resumption;

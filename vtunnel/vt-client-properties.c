@@ -70,6 +70,12 @@ vt_client_get_property (GObject *object, unsigned int property_id, GValue *value
     case VT_CLIENT_PROP_SOUP_SESSION:
       g_value_set_object (value, self->session);
       break;
+    case VT_CLIENT_PROP_PINS:
+      g_value_set_boxed (value, self->pins);
+      break;
+    case VT_CLIENT_PROP_TLS_CERTIFICATE:
+      g_value_set_object (value, self->certificate);
+      break;
     case VT_CLIENT_PROP_MAX_PROTOCOL:
       g_value_set_uint (value, self->max_protocol);
       break;
@@ -115,6 +121,9 @@ vt_client_set_property (GObject *object,
       break;
     case VT_CLIENT_PROP_SOUP_SESSION:
       vt_client_set_soup_session (self, g_value_get_object (value));
+      break;
+    case VT_CLIENT_PROP_TLS_CERTIFICATE:
+      vt_client_set_tls_certificate (self, g_value_get_object (value));
       break;
     case VT_CLIENT_PROP_TOKEN:
       vt_client_set_token (self, g_value_get_string (value));
@@ -208,6 +217,28 @@ install_connection (void)
    */
   vt_client_props[VT_CLIENT_PROP_TOKEN] =
       g_param_spec_string ("token", NULL, NULL, NULL, flags | G_PARAM_WRITABLE);
+  /**
+   * VtClient:pins: (getter get_pins)
+   *
+   * The certificates of which the server has to show one, and that are taken whatever else is to be
+   * said of them; %NULL where any will do that is trusted otherwise. Set by
+   * [method@Vt.Client.set_pins].
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_PINS] =
+      g_param_spec_boxed ("pins", NULL, NULL, G_TYPE_STRV, flags | G_PARAM_READABLE);
+  /**
+   * VtClient:tls-certificate: (getter get_tls_certificate) (setter set_tls_certificate)
+   *
+   * The client's own certificate, with its key, for a server that asks for one; %NULL for none. It
+   * takes effect when the client next connects.
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_TLS_CERTIFICATE] =
+      g_param_spec_object ("tls-certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE,
+                           flags | G_PARAM_READWRITE);
   /**
    * VtClient:max-protocol: (getter get_max_protocol) (setter set_max_protocol)
    *

@@ -3,6 +3,8 @@
 
 #include "vt-client-struct-private.h"
 
+#include "vt-pins-private.h"
+
 /**
  * vt_client_new:
  * @uri: the server's address, as `wss://tunnel.example.org/`
@@ -391,6 +393,95 @@ vt_client_set_retry_first (VtClient *self, gboolean retry_first)
     return;
   self->retry_first = !!retry_first;
   g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_RETRY_FIRST]);
+}
+
+/**
+ * vt_client_get_pins: (get-property pins)
+ * @self: a client
+ *
+ * Gets the certificates of which the server has to show one.
+ *
+ * Returns: (transfer none) (nullable) (array zero-terminated=1): the pins, or %NULL for none
+ *
+ * Since: 1.0
+ */
+const char *const *
+vt_client_get_pins (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
+
+  return (const char *const *) self->pins;
+}
+
+/**
+ * vt_client_set_pins:
+ * @self: a client
+ * @pins: (nullable) (array zero-terminated=1): for each certificate, `sha256:` and the SHA-256 of
+ *   it in hexadecimal, as `openssl x509 -noout -fingerprint -sha256` prints it, with or without
+ *   colons; %NULL for none
+ * @error: return location for an error
+ *
+ * Sets of which certificates the server has to show one. No others are taken, whoever has signed
+ * them; and these are, whoever has signed them, and for whatever name and time they are. Nothing
+ * is sent to a server before it has shown one.
+ *
+ * It counts for `wss://`, and takes effect when the client next connects.
+ *
+ * Returns: %TRUE, or %FALSE with %VT_ERROR_INVALID_ARGUMENT if one of @pins is written otherwise,
+ *   which changes nothing
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_client_set_pins (VtClient *self, const char *const *pins, GError **error)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (!vt_pins_check (pins, error))
+    return FALSE;
+  g_strfreev (self->pins);
+  self->pins = pins != NULL && pins[0] != NULL ? g_strdupv ((char **) pins) : NULL;
+  g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_PINS]);
+  return TRUE;
+}
+
+/**
+ * vt_client_get_tls_certificate: (get-property tls-certificate)
+ * @self: a client
+ *
+ * Gets the client's own certificate.
+ *
+ * Returns: (transfer none) (nullable): the certificate, or %NULL if it has none
+ *
+ * Since: 1.0
+ */
+GTlsCertificate *
+vt_client_get_tls_certificate (VtClient *self)
+{
+  g_return_val_if_fail (VT_IS_CLIENT (self), NULL);
+
+  return self->certificate;
+}
+
+/**
+ * vt_client_set_tls_certificate: (set-property tls-certificate)
+ * @self: a client
+ * @certificate: (nullable): a certificate with its key, or %NULL for none
+ *
+ * Sets the client's own certificate, for a server that asks for one. It takes effect when the
+ * client next connects.
+ *
+ * Since: 1.0
+ */
+void
+vt_client_set_tls_certificate (VtClient *self, GTlsCertificate *certificate)
+{
+  g_return_if_fail (VT_IS_CLIENT (self));
+  g_return_if_fail (certificate == NULL || G_IS_TLS_CERTIFICATE (certificate));
+
+  if (g_set_object (&self->certificate, certificate))
+    g_object_notify_by_pspec (G_OBJECT (self), vt_client_props[VT_CLIENT_PROP_TLS_CERTIFICATE]);
 }
 
 /**

@@ -23,6 +23,8 @@ typedef enum {
   VT_CLIENT_PROP_PING_TIMEOUT,
   VT_CLIENT_PROP_SOUP_SESSION,
   VT_CLIENT_PROP_TOKEN,
+  VT_CLIENT_PROP_PINS,
+  VT_CLIENT_PROP_TLS_CERTIFICATE,
   VT_CLIENT_PROP_MAX_PROTOCOL,
   VT_CLIENT_PROP_RECONNECT,
   VT_CLIENT_PROP_RECONNECT_MIN,
@@ -62,6 +64,8 @@ struct _VtClient {
   SoupSession     *session;        /* owned, the application's, nullable */
   SoupSession     *own_session;    /* owned, made when it is needed and there is no other */
   VtClientRequest *request;        /* owned */
+  char           **pins;           /* owned, NULL: none */
+  GTlsCertificate *certificate;    /* owned, nullable: the client's own */
   VtList          *forwards;       /* owned, holds the keys of `listens` */
   VtList          *streams;        /* owned, holds its items weakly */
   GHashTable      *listens;        /* owned, from VtForward (not owned) to its owned listen */

@@ -44,7 +44,8 @@
  * connection has taken over its session, and when the server ends the session in order. Something
  * else that answers in the server's place, such as a network's page to log in, does not end it.
  * [signal@Vt.Client::stream-closed] has come for its streams before [property@Vt.Client:state] says
- * so, and before it says that another session has begun.
+ * so, and before it says that another session has begun; only streams that had ended in order, and
+ * still have something to write to their target, go on until that is done.
  *
  * ## Lifetime
  *
@@ -112,6 +113,7 @@ vt_client_dispose (GObject *object)
   vt_client_end (self);
   g_clear_object (&self->session);
   g_clear_object (&self->own_session);
+  g_clear_object (&self->certificate);
   G_OBJECT_CLASS (vt_client_parent_class)->dispose (object);
 }
 
@@ -128,6 +130,7 @@ vt_client_finalize (GObject *object)
   g_clear_pointer (&self->ending_tunnels, g_ptr_array_unref);
   g_clear_pointer (&self->closings, g_ptr_array_unref);
   g_clear_pointer (&self->request, vt_client_request_free);
+  g_clear_pointer (&self->pins, g_strfreev);
   g_clear_pointer (&self->uri, g_free);
   g_clear_error (&self->error);
   G_OBJECT_CLASS (vt_client_parent_class)->finalize (object);

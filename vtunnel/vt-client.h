@@ -48,6 +48,14 @@ void vt_client_set_soup_session (VtClient *self, SoupSession *session);
 VT_EXTERN
 void vt_client_set_token (VtClient *self, const char *token);
 VT_EXTERN
+const char *const *vt_client_get_pins (VtClient *self);
+VT_EXTERN
+gboolean vt_client_set_pins (VtClient *self, const char *const *pins, GError **error);
+VT_EXTERN
+GTlsCertificate *vt_client_get_tls_certificate (VtClient *self);
+VT_EXTERN
+void vt_client_set_tls_certificate (VtClient *self, GTlsCertificate *certificate);
+VT_EXTERN
 void vt_client_set_header (VtClient *self, const char *name, const char *value);
 VT_EXTERN
 unsigned int vt_client_get_max_protocol (VtClient *self);

@@ -13,6 +13,8 @@ typedef struct {
   unsigned int refused_status; /* the HTTP answer that settled it, 0: none came */
   unsigned int deadline_seconds;
   gboolean     timed_out;
+  gboolean     old_tls;  /* there was TLS before 1.2 */
+  const char  *unpinned; /* not owned, nullable: the certificate that was shown, as a pin */
 } VtDialerFailure;
 
 /* Says in words, and as VT_ERROR, why there is no WebSocket. `error` is libsoup's. Nothing of the

@@ -167,6 +167,13 @@ vt_dialer_error_new (const VtDialerFailure *failure, const GError *error)
 
   if (status != 0)
     return error_for_status (failure->message, status);
+  if (failure->unpinned != NULL)
+    return g_error_new (VT_ERROR, VT_ERROR_TLS,
+                        _ ("%s: the server's certificate is none of those that are pinned: %s"),
+                        host, failure->unpinned);
+  if (failure->old_tls)
+    return g_error_new (VT_ERROR, VT_ERROR_TLS,
+                        _ ("%s: the server speaks no TLS of version 1.2 or later"), host);
   if (failure->timed_out)
     return g_error_new (VT_ERROR, VT_ERROR_TIMED_OUT, _ ("%s: no answer within %u seconds"), host,
                         failure->deadline_seconds);
@@ -205,6 +212,7 @@ vt_dialer_error_judge (const VtDialerFailure *failure, const GError *error)
       outcome.retry_after = get_retry_after (failure->message, status);
     }
   else if (!failure->timed_out)
-    outcome.hopeless = is_proxy_refusal (error) || is_distrust (error);
+    outcome.hopeless = failure->unpinned != NULL || failure->old_tls || is_proxy_refusal (error)
+                       || is_distrust (error);
   return outcome;
 }

@@ -14,6 +14,8 @@ typedef struct {
   const char      *uri;     /* not owned */
   const GPtrArray *headers; /* not owned, of name and value in turn */
   const char *const *subprotocols; /* not owned, to offer; nullable */
+  GTlsCertificate *certificate; /* not owned, nullable: the client's own */
+  const char *const *pins; /* not owned, nullable: of these certificates one has to be shown */
 } VtDialRequest;
 
 /* What else is known of a dial that failed, for whoever would try again. */
@@ -27,7 +29,8 @@ void vt_dialer_dial_async (const VtDialRequest *request,
                            GAsyncReadyCallback  callback,
                            void                *user_data);
 /* TRUE and both out parameters (transfer full), or FALSE with VT_ERROR: NOT_AUTHORISED (401, 403),
- * NOT_A_TUNNEL (no WebSocket there, a redirect), TLS, INVALID_ARGUMENT (the URI), TIMED_OUT,
+ * NOT_A_TUNNEL (no WebSocket there, a redirect), TLS (also one older than 1.2, and another
+ * certificate than was pinned), INVALID_ARGUMENT (the URI), TIMED_OUT,
  * FAILED (what else there is, also an answer that another time may be different: 5xx, 408, 425,
  * 429). `outcome` is nullable; it says nothing of a dial that was cancelled. */
 gboolean vt_dialer_dial_finish (GAsyncResult             *result,

@@ -13,6 +13,7 @@
 #include "vt-dialer-error-private.h"
 #include "vt-error.h"
 #include "vt-loopback-private.h"
+#include "vt-pins-private.h"
 
 /* How the gate gets under the WebSocket.
  *
@@ -38,8 +39,11 @@ typedef struct {
   VtTimer *deadline;              /* owned */
   SoupWebsocketConnection *first; /* owned, libsoup's own connection, inert */
   unsigned long outer_id;
+  char **pins;                 /* owned, nullable */
+  char *unpinned;              /* owned: the certificate that was shown, if it is another one */
   unsigned int refused_status; /* the answer that settles it, 0 while there is none */
   gboolean upgrade_over;       /* the emission that libsoup upgrades in is over */
+  gboolean old_tls;
   gboolean timed_out;
   VtDialOutcome outcome;
 } Dial;
@@ -152,6 +156,8 @@ dial_free (void *data)
   g_clear_object (&self->message);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->outer);
+  g_strfreev (self->pins);
+  g_free (self->unpinned);
   g_free (self);
 }
 
@@ -187,6 +193,8 @@ connected_cb (GObject *source, GAsyncResult *result, void *user_data)
       failure.message = self->message;
       failure.refused_status = self->refused_status;
       failure.timed_out = self->timed_out;
+      failure.old_tls = self->old_tls;
+      failure.unpinned = self->unpinned;
       failure.deadline_seconds = DEADLINE_SECONDS;
       self->outcome = vt_dialer_error_judge (&failure, error);
       g_task_return_error (task, vt_dialer_error_new (&failure, error));
@@ -223,6 +231,49 @@ got_headers_cb (SoupMessage *message, void *user_data)
     return;
   self->refused_status = status;
   g_cancellable_cancel (self->cancellable);
+}
+
+/* What is pinned is taken, whatever else is to be said of it. What is not is kept for the error. */
+static gboolean
+accept_certificate_cb (SoupMessage *message,
+                       GTlsCertificate *certificate,
+                       GTlsCertificateFlags errors,
+                       void *user_data)
+{
+  Dial *self = user_data;
+
+  if (vt_pins_match ((const char *const *) self->pins, certificate))
+    return TRUE;
+  g_free (self->unpinned);
+  self->unpinned = vt_pins_format (certificate);
+  return FALSE;
+}
+
+/* Before a byte of the request is written: a certificate that everybody else trusts may be another
+ * one than is pinned, and GnuTLS knows older versions than may be spoken. */
+static void
+network_event_cb (SoupMessage *message,
+                  GSocketClientEvent event,
+                  GIOStream *stream,
+                  void *user_data)
+{
+  Dial *self = user_data;
+  GTlsProtocolVersion version;
+  GTlsCertificate *certificate;
+
+  if (event != G_SOCKET_CLIENT_TLS_HANDSHAKED || !G_IS_TLS_CONNECTION (stream))
+    return;
+  version = g_tls_connection_get_protocol_version (G_TLS_CONNECTION (stream));
+  certificate = g_tls_connection_get_peer_certificate (G_TLS_CONNECTION (stream));
+  self->old_tls = version < G_TLS_PROTOCOL_VERSION_TLS_1_2;
+  if (self->pins != NULL
+      && (certificate == NULL || !vt_pins_match ((const char *const *) self->pins, certificate)))
+    {
+      g_free (self->unpinned);
+      self->unpinned = certificate != NULL ? vt_pins_format (certificate) : g_strdup ("-");
+    }
+  if (self->old_tls || self->unpinned != NULL)
+    g_cancellable_cancel (self->cancellable);
 }
 
 static void
@@ -294,6 +345,8 @@ new_message (const VtDialRequest *request, GError **error)
    * application's, stay as they are. */
   soup_message_disable_feature (message, SOUP_TYPE_WEBSOCKET_EXTENSION_MANAGER);
   headers = soup_message_get_request_headers (message);
+  if (request->certificate != NULL)
+    soup_message_set_tls_client_certificate (message, request->certificate);
   for (unsigned int i = 0; request->headers != NULL && i + 1 < request->headers->len; i += 2)
     soup_message_headers_replace (headers, request->headers->pdata[i],
                                   request->headers->pdata[i + 1]);
@@ -339,6 +392,7 @@ vt_dialer_dial_async (const VtDialRequest *request,
     }
 
   self = dial_new (message, cancellable);
+  self->pins = g_strdupv ((char **) request->pins);
   g_task_set_task_data (task, self, dial_free);
   soup_session_websocket_connect_async (request->session, message, NULL,
                                         (char **) request->subprotocols, G_PRIORITY_DEFAULT,
@@ -346,6 +400,9 @@ vt_dialer_dial_async (const VtDialRequest *request,
   /* After libsoup's own handler, which upgrades. */
   g_signal_connect (message, "got-informational", G_CALLBACK (upgrade_over_cb), self);
   g_signal_connect (message, "got-headers", G_CALLBACK (got_headers_cb), self);
+  g_signal_connect (message, "network-event", G_CALLBACK (network_event_cb), self);
+  if (self->pins != NULL)
+    g_signal_connect (message, "accept-certificate", G_CALLBACK (accept_certificate_cb), self);
 }
 
 gboolean

@@ -7,11 +7,9 @@
 
 #include "vt-front-private.h"
 
-/* What becomes of a request whose head is there. Looks at the head only, and does no I/O. */
-typedef struct {
-  unsigned int status; /* SOUP_STATUS_SWITCHING_PROTOCOLS: it may become a WebSocket */
-  const char  *text;   /* static: the body of any other answer, one line */
-} VtUpgradeVerdict;
+/* Looks at the head of a request only, and does no I/O. */
+
+#define VT_UPGRADE_TOO_MANY_REQUESTS 429
 
 /* On a port of our own, which also answers /health and knows paths. */
 VtUpgradeVerdict vt_upgrade_check_own (SoupServerMessage *message, const VtFrontPolicy *policy);
@@ -21,6 +19,10 @@ VtUpgradeVerdict vt_upgrade_check_attached (SoupServerMessage   *message,
 
 /* TRUE if a WebSocket is asked for, rightly or not. */
 gboolean vt_upgrade_is_requested (SoupServerMessage *message);
+/* TRUE if a proxy says that it has forwarded the request. */
+gboolean vt_upgrade_is_forwarded (SoupServerMessage *message);
+/* The values of all headers of a name, with commas between; NULL if there is none. */
+const char *vt_upgrade_get_header_list (SoupServerMessage *message, const char *name);
 /* TRUE if more than a head was announced. */
 gboolean vt_upgrade_has_body (SoupServerMessage *message);
 

@@ -7,7 +7,7 @@
 
 #include "vt-loopback-private.h"
 
-/* libsoup has no name for it. */
+/* libsoup has no names for this and VT_UPGRADE_TOO_MANY_REQUESTS. */
 #define STATUS_UPGRADE_REQUIRED 426
 
 #define VERDICT(status, text) ((VtUpgradeVerdict){ (status), (text) })
@@ -154,24 +154,19 @@ check_local (SoupServerMessage *message, const VtFrontPolicy *policy)
   SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
   const char *host = soup_message_headers_get_one (headers, "Host");
   const char *target = g_uri_get_host (soup_server_message_get_uri (message));
-  SoupMessageHeadersIter iter;
-  const char *name;
-  const char *value;
   g_autofree char *bracketed = NULL;
 
-  if (policy->allow_anonymous)
+  if (policy->allow_anonymous || policy->asks_who)
     return PASSED;
   /* A request line can name a host of its own, which counts more than the header. */
   bracketed = strchr (target, ':') != NULL ? g_strdup_printf ("[%s]", target) : g_strdup (target);
   if (host == NULL || !vt_loopback_is_host (host) || !vt_loopback_is_host (bracketed))
     return FORBIDDEN ("This server takes only clients that address it as localhost. To let"
                       " everybody in, set its allow-anonymous property.\n");
-  soup_message_headers_iter_init (&iter, headers);
-  while (soup_message_headers_iter_next (&iter, &name, &value))
-    if (is_proxy_header (name))
-      return FORBIDDEN ("This server takes only clients of the same machine, and a proxy has"
-                        " forwarded this request. To let everybody in, set its allow-anonymous"
-                        " property.\n");
+  if (vt_upgrade_is_forwarded (message))
+    return FORBIDDEN ("This server takes only clients of the same machine, and a proxy has"
+                      " forwarded this request. To let everybody in, set its allow-anonymous"
+                      " property.\n");
   return PASSED;
 }
 
@@ -220,6 +215,26 @@ vt_upgrade_is_requested (SoupServerMessage *message)
 }
 
 gboolean
+vt_upgrade_is_forwarded (SoupServerMessage *message)
+{
+  SoupMessageHeadersIter iter;
+  const char *name;
+  const char *value;
+
+  soup_message_headers_iter_init (&iter, soup_server_message_get_request_headers (message));
+  while (soup_message_headers_iter_next (&iter, &name, &value))
+    if (is_proxy_header (name))
+      return TRUE;
+  return FALSE;
+}
+
+const char *
+vt_upgrade_get_header_list (SoupServerMessage *message, const char *name)
+{
+  return soup_message_headers_get_list (soup_server_message_get_request_headers (message), name);
+}
+
+gboolean
 vt_upgrade_has_body (SoupServerMessage *message)
 {
   SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
@@ -234,7 +249,23 @@ vt_upgrade_has_body (SoupServerMessage *message)
 static const char *
 get_phrase (unsigned int status)
 {
-  return status == STATUS_UPGRADE_REQUIRED ? "Upgrade Required" : soup_status_get_phrase (status);
+  switch (status)
+    {
+    case STATUS_UPGRADE_REQUIRED:
+      return "Upgrade Required";
+    case VT_UPGRADE_TOO_MANY_REQUESTS:
+      return "Too Many Requests";
+    default:
+      return soup_status_get_phrase (status);
+    }
+}
+
+static void
+add_retry_after (SoupMessageHeaders *headers, unsigned int seconds)
+{
+  g_autofree char *text = g_strdup_printf ("%u", seconds);
+
+  soup_message_headers_replace (headers, "Retry-After", text);
 }
 
 void
@@ -252,6 +283,13 @@ vt_upgrade_answer (SoupServerMessage *message, const VtUpgradeVerdict *verdict)
       soup_message_headers_replace (headers, "Upgrade", "websocket");
       soup_message_headers_replace (headers, "Sec-WebSocket-Version", "13");
     }
+  if (verdict->status == SOUP_STATUS_UNAUTHORIZED)
+    {
+      soup_message_headers_append (headers, "WWW-Authenticate", "Bearer realm=\"vtunnel\"");
+      soup_message_headers_append (headers, "WWW-Authenticate", "Basic realm=\"vtunnel\"");
+    }
+  if (verdict->retry_after > 0)
+    add_retry_after (headers, verdict->retry_after);
   soup_server_message_set_response (message, "text/plain; charset=utf-8", SOUP_MEMORY_STATIC,
                                     verdict->text, strlen (verdict->text));
 }

@@ -64,6 +64,23 @@ struct _VtFront {
 /* The remote address is the one object of ours that comes out of libsoup again with a request; it
  * carries the gate along. */
 #define GATE_KEY "vtunnel-gate"
+#define GUEST_KEY "vtunnel-guest"
+#define CERTIFICATE_KEY "vtunnel-certificate"
+
+typedef VtFrontGuest Guest;
+
+static void
+guest_free (void *data)
+{
+  Guest *guest = data;
+
+  g_clear_object (&guest->address);
+  g_clear_object (&guest->certificate);
+  g_clear_pointer (&guest->grant, vt_access_grant_unref);
+  g_free (guest);
+}
+
+G_DEFINE_AUTOPTR_CLEANUP_FUNC (Guest, guest_free)
 
 static void
 door_clear (void *data)
@@ -151,6 +168,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
   g_autoptr(SoupServerMessage) kept = g_object_ref (message);
   g_autoptr(GSocketAddress) remote = NULL;
   g_autoptr(GIOStream) stolen = NULL;
+  g_autoptr(Guest) guest = g_object_steal_data (G_OBJECT (message), GUEST_KEY);
   VtGate *gate;
   SoupWebsocketConnection *connection;
   const char *origin;
@@ -160,7 +178,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
     return;
   stolen = soup_server_message_steal_connection (message);
   g_set_object (&remote, soup_server_message_get_remote_address (message));
-  if (remote == NULL)
+  if (remote == NULL || guest == NULL)
     return;
   gate = g_object_steal_data (G_OBJECT (remote), GATE_KEY);
   /* On the application's server something may stand in libsoup's buffer already; the stolen stream
@@ -180,7 +198,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
   connection =
       soup_websocket_connection_new (G_IO_STREAM (gate), soup_server_message_get_uri (message),
                                      SOUP_WEBSOCKET_CONNECTION_SERVER, origin, subprotocol, NULL);
-  door->front->handlers.connected (connection, gate, remote, door->front->user_data);
+  door->front->handlers.connected (connection, gate, guest, door->front->user_data);
 }
 
 static gboolean
@@ -192,13 +210,36 @@ is_for_door (SoupServerMessage *message, Door *door)
          && strcmp (g_uri_get_path (soup_server_message_get_uri (message)), door->path) == 0;
 }
 
+/* What is left to see when the request as such is good. The guest stays with the message. */
+static void
+look_at_guest (VtFront *self,
+               SoupServerMessage *message,
+               unsigned int max_protocol,
+               VtUpgradeVerdict *verdict)
+{
+  g_autoptr(Guest) guest = g_new0 (Guest, 1);
+  const char *refusal;
+
+  guest->protocol = vt_negotiation_find (message, max_protocol);
+  g_set_object (&guest->address, soup_server_message_get_remote_address (message));
+  if (guest->address != NULL)
+    g_set_object (&guest->certificate,
+                  g_object_get_data (G_OBJECT (guest->address), CERTIFICATE_KEY));
+  if (!self->handlers.recognise (message, guest, verdict, self->user_data))
+    return;
+  refusal = self->handlers.get_refusal (guest, self->user_data);
+  if (refusal != NULL)
+    *verdict = (VtUpgradeVerdict){ SOUP_STATUS_SERVICE_UNAVAILABLE, refusal, 0 };
+  else
+    g_object_set_data_full (G_OBJECT (message), GUEST_KEY, g_steal_pointer (&guest), guest_free);
+}
+
 static void
 got_headers_cb (SoupServerMessage *message, Door *door)
 {
   VtFront *self = door->front;
   VtUpgradeVerdict verdict;
   VtFrontPolicy policy = { 0 };
-  const char *refusal = NULL;
 
   /* A status is there when libsoup or the application has decided already. */
   if (self == NULL || soup_server_message_get_status (message) != 0 || !is_for_door (message, door))
@@ -207,10 +248,7 @@ got_headers_cb (SoupServerMessage *message, Door *door)
   verdict = door->path == NULL ? vt_upgrade_check_own (message, &policy)
                                : vt_upgrade_check_attached (message, &policy);
   if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
-    refusal = self->handlers.get_refusal (vt_negotiation_find (message, policy.max_protocol),
-                                          self->user_data);
-  if (refusal != NULL)
-    verdict = (VtUpgradeVerdict){ SOUP_STATUS_SERVICE_UNAVAILABLE, refusal };
+    look_at_guest (self, message, policy.max_protocol, &verdict);
 
   if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
     {
@@ -271,6 +309,16 @@ arrival_free (Arrival *arrival)
 }
 
 static void
+keep_certificate (GSocketAddress *remote, GTlsConnection *tls)
+{
+  GTlsCertificate *certificate = g_tls_connection_get_peer_certificate (tls);
+
+  if (certificate != NULL && g_tls_connection_get_peer_certificate_errors (tls) == 0)
+    g_object_set_data_full (G_OBJECT (remote), CERTIFICATE_KEY, g_object_ref (certificate),
+                            g_object_unref);
+}
+
+static void
 tls_accepted_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
   Arrival *arrival = user_data;
@@ -278,7 +326,10 @@ tls_accepted_cb (GObject *source, GAsyncResult *result, void *user_data)
   g_autoptr(GIOStream) tls = vt_tls_accept_finish (result, &error);
 
   if (tls != NULL)
-    serve (arrival->front, tls, arrival->local, arrival->remote);
+    {
+      keep_certificate (arrival->remote, G_TLS_CONNECTION (tls));
+      serve (arrival->front, tls, arrival->local, arrival->remote);
+    }
   else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
     g_debug ("A TLS handshake failed: %s", error->message);
   arrival_free (arrival);
@@ -316,6 +367,7 @@ accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_d
   arrival->front = self;
   arrival->local = g_object_ref (local);
   arrival->remote = g_object_ref (remote);
+  vt_tls_acceptor_set_authorities (self->acceptor, policy.client_authorities);
   vt_tls_accept_async (self->acceptor, G_IO_STREAM (connection), policy.tls_certificate,
                        TLS_DEADLINE, self->handshakes, tls_accepted_cb, arrival);
 }
@@ -372,13 +424,14 @@ vt_front_listen (VtFront *self, const char *address, guint16 port, GError **erro
   guint16 bound;
 
   self->handlers.get_policy (&policy, self->user_data);
-  if (!policy.allow_anonymous && !vt_loopback_is_address (address))
+  if (!policy.allow_anonymous && !policy.asks_who && !vt_loopback_is_address (address))
     {
       g_autofree char *escaped = vt_text_escape (address, -1);
 
       g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
                    _ ("Not listening on %s: everybody who reaches it could open ports here. Set"
-                      " allow-anonymous if that is what you want, or listen on localhost"),
+                      " access to say who may, or allow-anonymous if that is what you want, or"
+                      " listen on localhost"),
                    escaped);
       return FALSE;
     }

@@ -17,7 +17,7 @@ typedef struct {
   VtServer *server;       /* not owned */
   VtGreeter *greeter;     /* owned */
   GSocketAddress *client; /* owned, nullable */
-  char *user;             /* owned, nullable */
+  VtAccessGrant *grant;   /* owned, nullable */
 } Arrival;
 
 /* So many may be about to greet when the server takes nobody new: enough that those that come back
@@ -31,7 +31,7 @@ arrival_free (void *data)
 
   g_clear_pointer (&arrival->greeter, vt_greeter_free);
   g_clear_object (&arrival->client);
-  g_free (arrival->user);
+  g_clear_pointer (&arrival->grant, vt_access_grant_unref);
   g_free (arrival);
 }
 
@@ -62,8 +62,26 @@ may_come_back (VtServer *self)
          && g_hash_table_size (self->arrivals) < MAX (n_expected, (unsigned int) MIN_ARRIVALS);
 }
 
+/* Whoever has a token cannot keep others from greeting. */
+static gboolean
+has_many_arrivals (VtServer *self, VtAccessGrant *grant)
+{
+  GHashTableIter iter;
+  void *key;
+  unsigned int n_arrivals = 0;
+
+  g_hash_table_iter_init (&iter, self->arrivals);
+  while (grant != NULL && g_hash_table_iter_next (&iter, &key, NULL))
+    {
+      VtAccessGrant *other = ((Arrival *) key)->grant;
+
+      n_arrivals += other != NULL && g_str_equal (other->entry->name, grant->entry->name);
+    }
+  return n_arrivals >= MIN_ARRIVALS;
+}
+
 VtServerAdmission
-vt_server_get_admission (VtServer *self, unsigned int protocol)
+vt_server_get_admission (VtServer *self, unsigned int protocol, VtAccessGrant *grant)
 {
   VtServerAdmission admission = VT_SERVER_WELCOME;
 
@@ -71,21 +89,26 @@ vt_server_get_admission (VtServer *self, unsigned int protocol)
     return VT_SERVER_LEAVING;
   if (self->phase == VT_SERVER_DRAINING)
     admission = VT_SERVER_LEAVING;
-  else if (g_hash_table_size (self->work) + g_hash_table_size (self->arrivals)
-           >= self->max_sessions)
+  else if (g_hash_table_size (self->work) + g_hash_table_size (self->arrivals) >= self->max_sessions
+           || has_many_arrivals (self, grant))
     admission = VT_SERVER_FULL;
   if (admission != VT_SERVER_WELCOME && protocol == 2 && may_come_back (self))
     admission = VT_SERVER_WELCOME;
   return admission;
 }
 
-/* Of one that does not come back. */
+/* Of one that does not come back. Whoever hears of those that make room for it may do anything. */
 static VtServerAdmission
-get_admission_of_new (VtServer *self)
+get_admission_of_new (VtServer *self, VtAccessGrant *grant)
 {
-  if (self->phase != VT_SERVER_RUNNING)
+  g_autoptr(VtServer) alive = g_object_ref (self);
+  gboolean has_room = self->phase == VT_SERVER_RUNNING && vt_server_make_room (self, grant);
+
+  if (self->front == NULL || self->phase != VT_SERVER_RUNNING)
     return VT_SERVER_LEAVING;
-  return g_hash_table_size (self->work) >= self->max_sessions ? VT_SERVER_FULL : VT_SERVER_WELCOME;
+  if (!has_room || g_hash_table_size (self->work) >= self->max_sessions)
+    return VT_SERVER_FULL;
+  return VT_SERVER_WELCOME;
 }
 
 /* It ends by itself. */
@@ -100,8 +123,9 @@ refuse (VtGreeter *greeter, VtServerAdmission admission)
 
 /* What is not known costs as much as what is. */
 static VtServerSession *
-find_session (VtServer *self, const VtControl *hello, const char *user)
+find_session (VtServer *self, const VtControl *hello, VtAccessGrant *grant)
 {
+  const char *user = grant != NULL ? grant->entry->name : NULL;
   static const VtCredentials nobody = {
     .session = (char *) "AAAAAAAAAAAAAAAAAAAAAA",
     .secret = (char *) "AAAAAAAAAAAAAAAAAAAAAA",
@@ -123,7 +147,7 @@ find_session (VtServer *self, const VtControl *hello, const char *user)
 static void
 begin (VtServer *self, Arrival *arrival, const VtControl *hello)
 {
-  VtServerAdmission admission = get_admission_of_new (self);
+  VtServerAdmission admission = get_admission_of_new (self, arrival->grant);
   g_auto(VtCredentials) credentials = { 0 };
   g_autoptr(GError) error = NULL;
 
@@ -131,7 +155,7 @@ begin (VtServer *self, Arrival *arrival, const VtControl *hello)
     refuse (g_steal_pointer (&arrival->greeter), admission);
   else if (vt_credentials_init (&credentials, &error))
     vt_server_begin_session (self, vt_greeter_take_link (arrival->greeter), arrival->client,
-                             arrival->user, hello, &credentials);
+                             arrival->grant, hello, &credentials);
   else
     {
       g_message ("A client was turned away: %s", error->message);
@@ -144,8 +168,11 @@ static void
 resume (VtServerSession *work, Arrival *arrival, const VtControl *hello)
 {
   if (vt_server_session_is_latest_attempt (work, hello->attempt))
-    vt_server_session_resume (work, vt_greeter_take_link (arrival->greeter), arrival->client,
-                              hello);
+    {
+      vt_server_set_grant (arrival->server, work, arrival->grant);
+      vt_server_session_resume (work, vt_greeter_take_link (arrival->greeter), arrival->client,
+                                hello);
+    }
   else
     vt_greeter_refuse (g_steal_pointer (&arrival->greeter), VT_CLOSE_REPLACED,
                        "a later attempt was here before");
@@ -156,10 +183,13 @@ greeted_cb (VtGreeter *greeter, const VtControl *hello, void *user_data)
 {
   Arrival *arrival = user_data;
   VtServer *self = arrival->server;
-  VtServerSession *work = find_session (self, hello, arrival->user);
+  VtServerSession *work = find_session (self, hello, arrival->grant);
 
   g_hash_table_steal (self->arrivals, arrival);
-  if (work != NULL)
+  if (!vt_server_is_granted (self, arrival->grant))
+    vt_greeter_refuse (g_steal_pointer (&arrival->greeter), SOUP_WEBSOCKET_CLOSE_POLICY_VIOLATION,
+                       "access was taken back");
+  else if (work != NULL)
     resume (work, arrival, hello);
   else
     begin (self, arrival, hello);
@@ -180,14 +210,14 @@ await_greeting (VtServer *self,
                 SoupWebsocketConnection *connection,
                 VtGate *gate,
                 GSocketAddress *client,
-                const char *user)
+                VtAccessGrant *grant)
 {
   static const VtGreeterHandlers handlers = { .greeted = greeted_cb, .failed = failed_cb };
   Arrival *arrival = g_new0 (Arrival, 1);
 
   arrival->server = self;
   g_set_object (&arrival->client, client);
-  arrival->user = g_strdup (user);
+  arrival->grant = grant != NULL ? vt_access_grant_ref (grant) : NULL;
   arrival->greeter = vt_greeter_new (connection, gate, NULL, &handlers, arrival);
   g_hash_table_add (self->arrivals, arrival);
 }
@@ -197,19 +227,20 @@ vt_server_open_session (VtServer *self,
                         SoupWebsocketConnection *connection,
                         VtGate *gate,
                         GSocketAddress *client,
-                        const char *user)
+                        VtAccessGrant *grant)
 {
   static const VtGreeterHandlers none = { 0 };
-  VtServerAdmission admission = get_admission_of_new (self);
+  VtServerAdmission admission;
   g_autoptr(SoupWebsocketConnection) owned = NULL;
   g_autoptr(VtGate) owned_gate = NULL;
   VtLink *link;
 
   if (vt_negotiation_get_protocol (connection) == 2)
     {
-      await_greeting (self, connection, gate, client, user);
+      await_greeting (self, connection, gate, client, grant);
       return;
     }
+  admission = get_admission_of_new (self, grant);
   if (admission != VT_SERVER_WELCOME)
     {
       refuse (vt_greeter_new (connection, gate, NULL, &none, NULL), admission);
@@ -218,7 +249,7 @@ vt_server_open_session (VtServer *self,
   owned = connection;
   owned_gate = gate;
   link = vt_link_new (connection, gate, VT_TRUNK_MAX_MESSAGE (1), NULL, NULL);
-  vt_server_begin_session (self, link, client, user, NULL, NULL);
+  vt_server_begin_session (self, link, client, grant, NULL, NULL);
 }
 
 void

@@ -5,15 +5,18 @@
 
 #include <vtunnel/vt-server.h>
 
+#include "vt-access-private.h"
 #include "vt-clock-private.h"
+#include "vt-forwarded-private.h"
 #include "vt-front-private.h"
 #include "vt-list-private.h"
+#include "vt-penalties-private.h"
 #include "vt-port-ranges-private.h"
 #include "vt-server-session-private.h"
 
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
- * vt-server-sessions.c (the work), vt-server-closing.c, vt-server-properties.c,
- * vt-server-settings.c and vt-server-limits.c. */
+ * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-closing.c,
+ * vt-server-properties.c, vt-server-settings.c and vt-server-limits.c. */
 
 typedef enum {
   VT_SERVER_RUNNING,
@@ -29,6 +32,7 @@ struct _VtServer {
   VtPortRanges *allowed_ports;      /* owned */
   char **allowed_origins;           /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
+  GTlsDatabase *client_authorities; /* owned, nullable */
   gboolean allow_anonymous;
   gboolean allow_streams;
   unsigned int ping_interval; /* seconds */
@@ -39,6 +43,14 @@ struct _VtServer {
   unsigned int max_streams;
   guint64 max_buffer; /* bytes */
   unsigned int max_protocol;
+
+  VtAccess *access;                 /* owned, nullable */
+  char **proxy_texts;               /* owned, nullable: as `proxies` was written */
+  VtTrustedProxies *proxies;        /* owned, NULL: none is trusted */
+  VtPenalties *penalties;           /* owned */
+  GHashTable *grants;               /* owned, of VtAccessGrant by VtServerSession */
+  GHashTable *revoked;              /* owned, set of VtServerSession: those that are sent away */
+  VtTimer *expiry;                  /* owned: the time of a client may be over */
 
   VtServerPhase phase;
   VtFront *front;       /* owned, NULL once disposed of */
@@ -59,7 +71,10 @@ typedef enum {
   VT_SERVER_PROP_ALLOWED_ORIGINS,
   VT_SERVER_PROP_ALLOW_ANONYMOUS,
   VT_SERVER_PROP_ALLOW_STREAMS,
+  VT_SERVER_PROP_ACCESS,
+  VT_SERVER_PROP_TRUSTED_PROXIES,
   VT_SERVER_PROP_TLS_CERTIFICATE,
+  VT_SERVER_PROP_CLIENT_AUTHORITIES,
   VT_SERVER_PROP_PING_INTERVAL,
   VT_SERVER_PROP_PING_TIMEOUT,
   VT_SERVER_PROP_RESUME_TIMEOUT,
@@ -102,15 +117,18 @@ typedef enum {
 } VtServerAdmission;
 
 /* Whether another client that speaks this version of the protocol may come in, if only to say that
- * it is one that comes back. */
-VtServerAdmission vt_server_get_admission (VtServer *self, unsigned int protocol);
+ * it is one that comes back. `grant` is as whom it was recognised, NULL if it was not; so it is
+ * below. */
+VtServerAdmission vt_server_get_admission (VtServer      *self,
+                                           unsigned int   protocol,
+                                           VtAccessGrant *grant);
 /* A client's WebSocket. Takes both references; `gate` is NULL for a connection that the application
- * made. `user` is as whom the client was recognised, NULL if it was not. */
+ * made. */
 void vt_server_open_session (VtServer                *self,
                              SoupWebsocketConnection *connection,
                              VtGate                  *gate,
                              GSocketAddress          *client,
-                             const char              *user);
+                             VtAccessGrant           *grant);
 GHashTable *vt_server_new_arrivals (void);
 /* Takes leave of those that have not greeted. */
 void vt_server_turn_away_arrivals (VtServer *self);
@@ -119,7 +137,7 @@ void vt_server_turn_away_arrivals (VtServer *self);
 void vt_server_begin_session (VtServer            *self,
                               VtLink              *link,
                               GSocketAddress      *client,
-                              const char          *user,
+                              VtAccessGrant       *grant,
                               const VtControl     *hello,
                               const VtCredentials *credentials);
 /* Of VtServerSession, not owned. What is called on one of them may end others:
@@ -128,6 +146,27 @@ GPtrArray *vt_server_list_work (VtServer *self);
 gboolean   vt_server_has_work (VtServer *self, VtServerSession *work);
 /* Ends all at once, and tells nobody. */
 void vt_server_drop_work (VtServer *self);
+
+/* vt-server-access.c. As in VtFrontHandlers. */
+gboolean vt_server_recognise (VtServer          *self,
+                              SoupServerMessage *message,
+                              VtFrontGuest      *guest,
+                              VtUpgradeVerdict  *verdict);
+void     vt_server_init_access (VtServer *self);
+/* The parts of dispose and finalize. */
+void     vt_server_drop_access (VtServer *self);
+void     vt_server_clear_access (VtServer *self);
+/* The grant with which the session goes on, nullable. */
+void vt_server_set_grant (VtServer *self, VtServerSession *work, VtAccessGrant *grant);
+/* Why the session has ended, if it was sent away; NULL if not. */
+GError *vt_server_take_revocation (VtServer *self, VtServerSession *work);
+/* What the session's client may do; NULL where the server's own settings say it. */
+VtAccessEntry *vt_server_get_entry (VtServer *self, VtServerSession *work);
+/* FALSE if it has been taken back since. */
+gboolean vt_server_is_granted (VtServer *self, VtAccessGrant *grant);
+/* Whether its user has as many sessions as it may; those that wait for a client that is lost make
+ * room, the oldest first. */
+gboolean vt_server_make_room (VtServer *self, VtAccessGrant *grant);
 
 VtTimer *vt_server_new_drain_timer (VtServer *self);
 /* Answers those who wait for the server to be closed, if it is. */

@@ -7,11 +7,34 @@
 
 GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
 
+/* As whom clients may come. */
+static gboolean
+get_access (VtServer *self, VtServerProperty property, GValue *value)
+{
+  switch (property)
+    {
+    case VT_SERVER_PROP_ACCESS:
+      g_value_set_object (value, self->access);
+      break;
+    case VT_SERVER_PROP_TRUSTED_PROXIES:
+      g_value_set_boxed (value, self->proxy_texts);
+      break;
+    case VT_SERVER_PROP_CLIENT_AUTHORITIES:
+      g_value_set_object (value, self->client_authorities);
+      break;
+    default:
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static void
 vt_server_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtServer *self = VT_SERVER (object);
 
+  if (get_access (self, (VtServerProperty) property_id, value))
+    return;
   switch ((VtServerProperty) property_id)
     {
     case VT_SERVER_PROP_PATH:
@@ -92,8 +115,14 @@ vt_server_set_property (GObject *object,
     case VT_SERVER_PROP_ALLOW_STREAMS:
       vt_server_set_allow_streams (self, g_value_get_boolean (value));
       break;
+    case VT_SERVER_PROP_ACCESS:
+      vt_server_set_access (self, g_value_get_object (value));
+      break;
     case VT_SERVER_PROP_TLS_CERTIFICATE:
       vt_server_set_tls_certificate (self, g_value_get_object (value));
+      break;
+    case VT_SERVER_PROP_CLIENT_AUTHORITIES:
+      vt_server_set_client_authorities (self, g_value_get_object (value));
       break;
     case VT_SERVER_PROP_PING_INTERVAL:
       vt_server_set_ping_interval (self, g_value_get_uint (value));
@@ -155,6 +184,9 @@ define_places (void)
    * Beyond loopback nothing is opened for clients while [property@Vt.Server:allow-anonymous] is
    * %FALSE: they are refused with %VT_ERROR_PERMISSION_DENIED.
    *
+   * For a client that came in by [property@Vt.Server:access] its entry decides: where that says
+   * nothing, this counts if it is loopback, and `localhost` if not.
+   *
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_BIND_ADDRESS] =
@@ -166,11 +198,19 @@ define_places (void)
    * The ports that clients may ask for, such as `80,443,8000-8999`. Port 0, with which the server
    * picks a free one, may always be asked for. Set by [method@Vt.Server.set_allowed_ports].
    *
+   * A client that came in by [property@Vt.Server:access] has the ports that its entry names
+   * instead, or else those of these from 1024 on.
+   *
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
       g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+}
 
+/* What the application opens itself. */
+static void
+define_streams (void)
+{
   /**
    * VtServer:allow-streams: (getter get_allow_streams) (setter set_allow_streams)
    *
@@ -186,6 +226,48 @@ define_places (void)
    */
   vt_server_props[VT_SERVER_PROP_ALLOW_STREAMS] =
       g_param_spec_boolean ("allow-streams", NULL, NULL, FALSE, WRITABLE);
+}
+
+/* As whom they may come. */
+static void
+define_access (void)
+{
+  /**
+   * VtServer:access: (getter get_access) (setter set_access)
+   *
+   * Who may be a client, and what each of them may do; %NULL asks nobody for a token.
+   *
+   * With it, a client has to show a valid token, as [method@Vt.Client.set_token] does, or its name
+   * and the token by HTTP's Basic authentication. [property@Vt.Session:user] then is its name.
+   * Whoever cannot is answered with 401, and with 429 for a while if wrong tokens keep coming from
+   * its address. The server may listen beyond loopback then. What a client may open is said by its
+   * entry, and by [property@Vt.Server:bind-address] and [property@Vt.Server:allowed-ports] only
+   * where that says nothing.
+   *
+   * What a proxy has forwarded is refused, unless it is one of
+   * [property@Vt.Server:trusted-proxies].
+   *
+   * When it changes, a client whose entry or token is gone, or whose time is over, is sent away.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_ACCESS] =
+      g_param_spec_object ("access", NULL, NULL, VT_TYPE_ACCESS, WRITABLE);
+
+  /**
+   * VtServer:trusted-proxies: (getter get_trusted_proxies)
+   *
+   * The proxies, as addresses and networks, that are believed when they say who the client is, by
+   * `Forwarded` or `X-Forwarded-For`; %NULL for none. Set by
+   * [method@Vt.Server.set_trusted_proxies].
+   *
+   * [property@Vt.Session:client-address] then is the last address there that is not a trusted
+   * proxy's. Such a proxy has to write one of the two headers, whatever the client has sent.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_TRUSTED_PROXIES] =
+      g_param_spec_boxed ("trusted-proxies", NULL, NULL, G_TYPE_STRV, READABLE);
 }
 
 /* Who may come. */
@@ -206,7 +288,8 @@ define_admission (void)
   /**
    * VtServer:allow-anonymous: (getter get_allow_anonymous) (setter set_allow_anonymous)
    *
-   * Whether everybody who can reach the server may be a client.
+   * Whether everybody who can reach the server may be a client. With [property@Vt.Server:access]
+   * this has no say.
    *
    * While this is %FALSE, the server only listens on loopback addresses, and only takes clients
    * that address it as localhost and that no proxy has forwarded.
@@ -227,6 +310,26 @@ define_admission (void)
    */
   vt_server_props[VT_SERVER_PROP_TLS_CERTIFICATE] =
       g_param_spec_object ("tls-certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE, WRITABLE);
+}
+
+static void
+define_client_authorities (void)
+{
+  /**
+   * VtServer:client-authorities: (getter get_client_authorities) (setter set_client_authorities)
+   *
+   * Who may have signed the certificates that clients show on the server's own ports, over `wss:`;
+   * %NULL asks no client for one.
+   *
+   * A client with such a certificate, whose one common name (CN) is that of an entry of
+   * [property@Vt.Server:access] which has `certificate=true`, needs no token. A client without a
+   * certificate may show a token as ever. One with a certificate that nobody of these has signed
+   * gets no connection. It counts for connections that come from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_CLIENT_AUTHORITIES] =
+      g_param_spec_object ("client-authorities", NULL, NULL, G_TYPE_TLS_DATABASE, WRITABLE);
 }
 
 static void
@@ -371,7 +474,10 @@ vt_server_install_properties (GObjectClass *klass)
   klass->get_property = vt_server_get_property;
   klass->set_property = vt_server_set_property;
   define_places ();
+  define_streams ();
+  define_access ();
   define_admission ();
+  define_client_authorities ();
   define_keepalive ();
   define_limits ();
   define_sessions ();

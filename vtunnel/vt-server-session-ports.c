@@ -143,7 +143,7 @@ check_kind (VtControlKind kind, GError **error)
   return FALSE;
 }
 
-/* A client may wish for less than what the server opens for everybody, not for more. */
+/* A client may wish for less than what the server opens for it, not for more. */
 static gboolean
 check_address (VtServerSession *self, const char *address, GError **error)
 {
@@ -151,6 +151,9 @@ check_address (VtServerSession *self, const char *address, GError **error)
 
   if (address == NULL || vt_listen_place_covers (self->bind_address, address))
     return TRUE;
+  for (char **place = self->addresses; place != NULL && *place != NULL; place++)
+    if (vt_listen_place_covers (*place, address))
+      return TRUE;
   escaped = vt_text_escape (address, -1);
   g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
                _ ("This server opens ports at “%s”, which leaves out “%s”"), self->bind_address,

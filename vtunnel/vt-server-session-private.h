@@ -33,6 +33,7 @@ typedef struct {
 typedef struct {
   const char          *user;         /* as whom the client is known, nullable */
   const char          *bind_address; /* "localhost" is both loopbacks */
+  const char *const   *addresses;    /* further places to choose from, nullable */
   unsigned int         max_forwards;
   VtTrunkConfig        trunk;
   const VtCredentials *credentials; /* of v2, else NULL */

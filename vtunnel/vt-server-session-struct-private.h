@@ -13,6 +13,7 @@ struct _VtServerSession {
   VtServerSessionHandlers handlers;
   void *user_data;
   char *bind_address; /* owned */
+  char **addresses;   /* owned, nullable */
   unsigned int max_forwards;
   VtControlLimits limits; /* of this side, which every welcome says */
   gint64 resume_timeout;  /* microseconds */

@@ -32,6 +32,7 @@ session_clear (void *data)
   g_object_unref (self->session);
   vt_credentials_clear (&self->credentials);
   g_free (self->bind_address);
+  g_strfreev (self->addresses);
 }
 
 void
@@ -251,6 +252,7 @@ vt_server_session_new (VtLink *link,
   self->handlers = *handlers;
   self->user_data = user_data;
   self->bind_address = g_strdup (config->bind_address);
+  self->addresses = g_strdupv ((char **) config->addresses);
   self->max_forwards = config->max_forwards;
   self->resume_timeout = config->trunk.resume_timeout;
   self->ports = vt_server_session_new_ports ();

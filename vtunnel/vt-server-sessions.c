@@ -14,38 +14,52 @@
 #include "vt-loopback-private.h"
 #include "vt-text-private.h"
 
+/* Where the client has an entry in an access file, that decides, and otherwise the server's own
+ * settings do. */
 static gboolean
-check_port (VtServer *self, guint16 port, GError **error)
+check_port (VtServer *self, VtAccessEntry *entry, guint16 port, GError **error)
 {
-  if (port == 0 || vt_port_ranges_contain (self->allowed_ports, port))
+  VtPortRanges *ports = entry != NULL && entry->ports != NULL ? entry->ports : self->allowed_ports;
+
+  if (entry != NULL ? vt_access_entry_allows_port (entry, self->allowed_ports, port)
+                    : port == 0 || vt_port_ranges_contain (self->allowed_ports, port))
     return TRUE;
-  g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("Port %u is not allowed: clients may have the ports %s here"), port,
-               vt_port_ranges_get_text (self->allowed_ports));
+  if (entry != NULL && port != 0 && ports == self->allowed_ports)
+    g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+                 _ ("Port %u is not allowed: this client may have the ports %s here, from 1024 on"),
+                 port, vt_port_ranges_get_text (ports));
+  else
+    g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+                 _ ("Port %u is not allowed: clients may have the ports %s here"), port,
+                 vt_port_ranges_get_text (ports));
   return FALSE;
 }
 
 static gboolean
-check_address (VtServer *self, const char *address, GError **error)
+check_address (VtServer *self, VtAccessEntry *entry, const char *address, GError **error)
 {
   g_autofree char *escaped = NULL;
 
-  if (self->allow_anonymous || vt_loopback_is_address (address))
+  if (entry != NULL ? vt_access_entry_allows_address (entry, address)
+                    : self->allow_anonymous || vt_loopback_is_address (address))
     return TRUE;
   escaped = vt_text_escape (address, -1);
   g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-               _ ("Anonymous clients are not allowed to listen on %s, only on loopback addresses"),
+               entry != NULL
+                   ? _ ("This client is not allowed to listen on %s")
+                   : _ ("Anonymous clients are not allowed to listen on %s, only on loopback"
+                        " addresses"),
                escaped);
   return FALSE;
 }
 
 /* What the server's settings say to a forward. */
 static gboolean
-check_forward (VtServer *self, VtForward *forward, GError **error)
+check_forward (VtServer *self, VtAccessEntry *entry, VtForward *forward, GError **error)
 {
   if (vt_forward_get_listen_kind (forward) != VT_LISTEN_KIND_NONE)
-    return check_port (self, vt_forward_get_listen_port (forward), error)
-           && check_address (self, vt_forward_get_listen_address (forward), error);
+    return check_port (self, entry, vt_forward_get_listen_port (forward), error)
+           && check_address (self, entry, vt_forward_get_listen_address (forward), error);
   if (self->allow_streams)
     return TRUE;
   g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
@@ -58,9 +72,10 @@ authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *u
 {
   g_autoptr(VtServer) self = g_object_ref (user_data);
   g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
+  VtAccessEntry *entry = vt_server_get_entry (self, work);
   gboolean allowed = FALSE;
 
-  if (!check_forward (self, forward, error))
+  if (!check_forward (self, entry, forward, error))
     return FALSE;
   g_signal_emit (self, vt_server_signals[VT_SERVER_SIGNAL_LISTEN_REQUESTED], 0, session, forward,
                  &allowed);
@@ -150,6 +165,7 @@ forget (VtServer *self, VtServerSession *work)
   if (credentials != NULL)
     g_hash_table_remove (self->names, credentials->session);
   g_hash_table_remove (self->work, work);
+  vt_server_set_grant (self, work, NULL);
   vt_list_remove (self->sessions, vt_server_session_get_session (work));
 }
 
@@ -158,22 +174,25 @@ closed_cb (VtServerSession *work, const GError *error, void *user_data)
 {
   g_autoptr(VtServer) self = g_object_ref (user_data);
   g_autoptr(VtSession) session = g_object_ref (vt_server_session_get_session (work));
+  g_autoptr(GError) revocation = vt_server_take_revocation (self, work);
 
   forget (self, work);
   vt_server_session_free (work);
-  g_signal_emit (self, vt_server_signals[VT_SERVER_SIGNAL_SESSION_CLOSED], 0, session, error);
+  g_signal_emit (self, vt_server_signals[VT_SERVER_SIGNAL_SESSION_CLOSED], 0, session,
+                 revocation != NULL ? revocation : error);
   vt_session_set_connected (session, FALSE);
   vt_server_check_closed (self);
 }
 
 static void
-fill_config (VtServer *self, VtTrunkConfig *config, const VtControl *hello)
+fill_config (VtServer *self, VtTrunkConfig *config, const VtControl *hello, VtAccessEntry *entry)
 {
   vt_mux_config_init (&config->mux, VT_MUX_SERVER);
   config->mux.protocol = hello != NULL ? 2 : 1;
   config->mux.ping_interval = (gint64) self->ping_interval * G_TIME_SPAN_SECOND;
   config->mux.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
-  config->mux.max_streams = self->max_streams;
+  config->mux.max_streams =
+      entry != NULL ? MIN (self->max_streams, entry->max_streams) : self->max_streams;
   config->mux.max_buffer = (size_t) MIN (self->max_buffer, G_MAXSIZE);
   if (hello == NULL)
     return;
@@ -185,7 +204,7 @@ void
 vt_server_begin_session (VtServer *self,
                          VtLink *link,
                          GSocketAddress *client,
-                         const char *user,
+                         VtAccessGrant *grant,
                          const VtControl *hello,
                          const VtCredentials *credentials)
 {
@@ -198,18 +217,26 @@ vt_server_begin_session (VtServer *self,
   };
   g_autoptr(VtServer) alive = g_object_ref (self);
   g_autoptr(VtSession) session = NULL;
+  VtAccessEntry *entry = grant != NULL ? grant->entry : NULL;
   VtServerSessionConfig config = {
-    .user = user,
     .bind_address = self->bind_address,
     .max_forwards = self->max_forwards,
     .credentials = credentials,
   };
   VtServerSession *work;
 
-  fill_config (self, &config.trunk, hello);
+  if (entry != NULL)
+    {
+      config.user = entry->name;
+      config.bind_address = vt_access_entry_get_place (entry, self->bind_address);
+      config.addresses = (const char *const *) entry->addresses;
+      config.max_forwards = MIN (self->max_forwards, entry->max_forwards);
+    }
+  fill_config (self, &config.trunk, hello, entry);
   work = vt_server_session_new (link, client, &config, &handlers, self);
   session = g_object_ref (vt_server_session_get_session (work));
   g_hash_table_add (self->work, work);
+  vt_server_set_grant (self, work, grant);
   if (credentials != NULL)
     g_hash_table_insert (self->names, vt_server_session_get_credentials (work)->session, work);
   vt_list_append (self->sessions, session);

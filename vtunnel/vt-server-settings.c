@@ -29,6 +29,7 @@ vt_server_clear_settings (VtServer *self)
   g_clear_pointer (&self->allowed_ports, vt_port_ranges_free);
   g_clear_pointer (&self->allowed_origins, g_strfreev);
   g_clear_object (&self->tls_certificate);
+  g_clear_object (&self->client_authorities);
 }
 
 static void

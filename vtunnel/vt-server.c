@@ -25,7 +25,8 @@
  * itself, and tells by signals.
  *
  * A new server is safe rather than useful to everybody: it listens on loopback addresses only,
- * and so do the ports that it opens for its clients. See [property@Vt.Server:allow-anonymous],
+ * and so do the ports that it opens for its clients. To serve others than this machine, say who
+ * may come, with [property@Vt.Server:access]. See also [property@Vt.Server:allow-anonymous],
  * [property@Vt.Server:bind-address], [property@Vt.Server:allowed-ports] and
  * [signal@Vt.Server::listen-requested].
  *
@@ -59,28 +60,39 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
   policy->path = self->path;
   policy->allowed_origins = (const char *const *) self->allowed_origins;
   policy->allow_anonymous = self->allow_anonymous;
+  policy->asks_who = self->access != NULL;
   policy->tls_certificate = self->tls_certificate;
+  policy->client_authorities = self->client_authorities;
   policy->max_protocol = vt_negotiation_limit (self->max_protocol);
 }
 
+static gboolean
+recognise_cb (SoupServerMessage *message,
+              VtFrontGuest *guest,
+              VtUpgradeVerdict *verdict,
+              void *user_data)
+{
+  return vt_server_recognise (user_data, message, guest, verdict);
+}
+
 static const char *
-get_refusal_cb (unsigned int protocol, void *user_data)
+get_refusal_cb (const VtFrontGuest *guest, void *user_data)
 {
   static const char *const texts[] = {
     [VT_SERVER_FULL] = "This server has as many clients as it takes.\n",
     [VT_SERVER_LEAVING] = "This server is shutting down.\n",
   };
 
-  return texts[vt_server_get_admission (user_data, protocol)];
+  return texts[vt_server_get_admission (user_data, guest->protocol, guest->grant)];
 }
 
 static void
 connected_cb (SoupWebsocketConnection *connection,
               VtGate *gate,
-              GSocketAddress *client,
+              const VtFrontGuest *guest,
               void *user_data)
 {
-  vt_server_open_session (user_data, connection, gate, client, NULL);
+  vt_server_open_session (user_data, connection, gate, guest->address, guest->grant);
 }
 
 static gboolean
@@ -98,6 +110,7 @@ vt_server_dispose (GObject *object)
   g_clear_pointer (&self->drain, vt_timer_free);
   g_hash_table_remove_all (self->arrivals);
   vt_server_drop_work (self);
+  vt_server_drop_access (self);
   G_OBJECT_CLASS (vt_server_parent_class)->dispose (object);
 }
 
@@ -107,6 +120,7 @@ vt_server_finalize (GObject *object)
   VtServer *self = VT_SERVER (object);
 
   vt_server_clear_settings (self);
+  vt_server_clear_access (self);
   g_object_unref (self->sessions);
   g_hash_table_unref (self->arrivals);
   g_hash_table_unref (self->names);
@@ -222,6 +236,7 @@ vt_server_init (VtServer *self)
 {
   static const VtFrontHandlers handlers = {
     .get_policy = get_policy_cb,
+    .recognise = recognise_cb,
     .connected = connected_cb,
     .get_refusal = get_refusal_cb,
   };
@@ -233,6 +248,7 @@ vt_server_init (VtServer *self)
   self->names = g_hash_table_new (g_str_hash, g_str_equal);
   self->clock = vt_clock_get (NULL);
   self->drain = vt_server_new_drain_timer (self);
+  vt_server_init_access (self);
   self->closes = g_ptr_array_new_with_free_func (g_object_unref);
   self->front = vt_front_new (&handlers, self);
 }
@@ -268,7 +284,8 @@ vt_server_new (void)
  * [property@Vt.Server:tls-certificate]. `GET /health` is answered with `ok`.
  *
  * Returns: %TRUE, or %FALSE with %VT_ERROR_ADDRESS_IN_USE, %VT_ERROR_PERMISSION_DENIED (by the
- *   system, or beyond loopback without [property@Vt.Server:allow-anonymous]),
+ *   system, or beyond loopback with neither [property@Vt.Server:access] nor
+ *   [property@Vt.Server:allow-anonymous]),
  *   %VT_ERROR_INVALID_ARGUMENT (no address of this machine), %VT_ERROR_LIMIT (no descriptors are
  *   left), %VT_ERROR_SHUTTING_DOWN (the server closes or drains) or %VT_ERROR_FAILED
  *
@@ -325,8 +342,9 @@ vt_server_get_ports (VtServer *self, size_t *n_ports)
  * them when their headers had come, by an authentication or an early handler; all other requests
  * stay with @server. It should have no WebSocket handler of its own at @path.
  *
- * What [property@Vt.Server:allow-anonymous] and [property@Vt.Server:allowed-origins] say holds here
- * too. How slow and how large requests may be is up to @server.
+ * What [property@Vt.Server:access], [property@Vt.Server:allow-anonymous] and
+ * [property@Vt.Server:allowed-origins] say holds here too. How slow and how large
+ * requests may be is up to @server.
  *
  * Since: 1.0
  */
@@ -361,6 +379,9 @@ vt_server_attach (VtServer *self, SoupServer *server, const char *path)
  * subprotocols only, and takes those that ask for none. [property@Vt.Server:max-protocol] has no
  * say here.
  *
+ * Who the client is remains the application's to check, too: [property@Vt.Server:access] is not
+ * asked, and the session has no [property@Vt.Session:user].
+ *
  * With as many sessions as [property@Vt.Server:max-sessions] allows, and while the server closes or
  * drains, the connection is closed, unless it is one of a client that comes back.
  *
@@ -380,7 +401,7 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
                     == SOUP_WEBSOCKET_CONNECTION_SERVER);
   g_return_if_fail (soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_OPEN);
 
-  admission = vt_server_get_admission (self, vt_negotiation_get_protocol (connection));
+  admission = vt_server_get_admission (self, vt_negotiation_get_protocol (connection), NULL);
   if (admission != VT_SERVER_WELCOME)
     {
       gboolean full = admission == VT_SERVER_FULL;

@@ -8,6 +8,7 @@
 #endif
 
 #include <libsoup/soup.h>
+#include <vtunnel/vt-access.h>
 #include <vtunnel/vt-version.h>
 
 G_BEGIN_DECLS
@@ -45,6 +46,16 @@ const char *const *vt_server_get_allowed_origins (VtServer *self);
 VT_EXTERN
 void vt_server_set_allowed_origins (VtServer *self, const char *const *origins);
 VT_EXTERN
+VtAccess *vt_server_get_access (VtServer *self);
+VT_EXTERN
+void vt_server_set_access (VtServer *self, VtAccess *access);
+VT_EXTERN
+const char *const *vt_server_get_trusted_proxies (VtServer *self);
+VT_EXTERN
+gboolean vt_server_set_trusted_proxies (VtServer          *self,
+                                        const char *const *proxies,
+                                        GError           **error);
+VT_EXTERN
 gboolean vt_server_get_allow_anonymous (VtServer *self);
 VT_EXTERN
 void vt_server_set_allow_anonymous (VtServer *self, gboolean allow);
@@ -56,6 +67,10 @@ VT_EXTERN
 GTlsCertificate *vt_server_get_tls_certificate (VtServer *self);
 VT_EXTERN
 void vt_server_set_tls_certificate (VtServer *self, GTlsCertificate *certificate);
+VT_EXTERN
+GTlsDatabase *vt_server_get_client_authorities (VtServer *self);
+VT_EXTERN
+void vt_server_set_client_authorities (VtServer *self, GTlsDatabase *authorities);
 VT_EXTERN
 unsigned int vt_server_get_ping_interval (VtServer *self);
 VT_EXTERN

@@ -157,7 +157,8 @@ define_client (void)
   /**
    * VtSession:user: (getter get_user)
    *
-   * The name under which the client is known, or %NULL if the server knows it by none.
+   * The name under which the client is known, by [property@Vt.Server:access], or %NULL if the
+   * server knows it by none.
    *
    * Since: 1.0
    */
@@ -167,7 +168,8 @@ define_client (void)
    * VtSession:client-address: (getter get_client_address)
    *
    * Where the client connected from, the last time if it came back, or %NULL if that is not known.
-   * Behind a proxy, this is the proxy's address.
+   * Behind a proxy, this is the proxy's address, unless it is one of
+   * [property@Vt.Server:trusted-proxies].
    *
    * Since: 1.0
    */

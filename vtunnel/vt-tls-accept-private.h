@@ -20,6 +20,11 @@ VtTlsAcceptor *vt_tls_acceptor_new (VtClock *clock);
 /* Handshakes that are under way keep it. */
 void vt_tls_acceptor_unref (VtTlsAcceptor *self);
 
+/* Who may have signed the certificates that clients show, for connections that come from then on.
+ * NULL: no client is asked for one. A client that has none may come, and one with another may
+ * not. */
+void vt_tls_acceptor_set_authorities (VtTlsAcceptor *self, GTlsDatabase *authorities);
+
 /* The handshake must be over within `deadline` microseconds, waiting included. What comes out is a
  * pollable GIOStream. A failure closes `base`. */
 void       vt_tls_accept_async (VtTlsAcceptor       *self,

@@ -12,10 +12,11 @@
 #include "vt-socket-private.h"
 
 struct _VtTlsAcceptor {
-  VtClock *clock;  /* owned */
-  GQueue *waiting; /* owned, of Handshake, whose tasks it keeps */
-  GQueue *running; /* owned, of Handshake, the oldest first */
-  VtTimer *turn;   /* owned: when the oldest of the running has had its time */
+  VtClock *clock;            /* owned */
+  GQueue *waiting;           /* owned, of Handshake, whose tasks it keeps */
+  GQueue *running;           /* owned, of Handshake, the oldest first */
+  VtTimer *turn;             /* owned: when the oldest of the running has had its time */
+  GTlsDatabase *authorities; /* owned, nullable */
 };
 
 typedef struct {
@@ -23,6 +24,7 @@ typedef struct {
   GTask *task;                  /* borrowed; whatever goes on keeps it */
   GIOStream *base;              /* owned */
   GTlsCertificate *certificate; /* owned */
+  GTlsDatabase *authorities;    /* owned, nullable: of clients */
   GIOStream *tls;               /* owned, NULL before it runs */
   VtWatch *watch;               /* owned, NULL once the peer has begun to speak */
   VtTimer *timer;               /* owned: the deadline */
@@ -38,6 +40,7 @@ acceptor_clear (void *data)
 {
   VtTlsAcceptor *self = data;
 
+  g_clear_object (&self->authorities);
   g_queue_free (self->waiting);
   g_queue_free (self->running);
   vt_timer_free (self->turn);
@@ -66,6 +69,7 @@ handshake_free (void *data)
   g_clear_object (&handshake->tls);
   g_object_unref (handshake->base);
   g_object_unref (handshake->certificate);
+  g_clear_object (&handshake->authorities);
   vt_tls_acceptor_unref (handshake->acceptor);
   g_free (handshake);
 }
@@ -79,6 +83,17 @@ fail_late (GTask *task)
 
 static void run_next (VtTlsAcceptor *self);
 
+/* GnuTLS knows older ones, and GLib has no way to keep it from them. */
+static gboolean
+check_version (GTlsConnection *connection, GError **error)
+{
+  if (g_tls_connection_get_protocol_version (connection) >= G_TLS_PROTOCOL_VERSION_TLS_1_2)
+    return TRUE;
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_TLS,
+                       _ ("The client speaks no TLS of version 1.2 or later"));
+  return FALSE;
+}
+
 static void
 handshake_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -89,7 +104,8 @@ handshake_cb (GObject *source, GAsyncResult *result, void *user_data)
   settle (handshake);
   g_queue_remove (handshake->acceptor->running, handshake);
   run_next (handshake->acceptor);
-  if (g_tls_connection_handshake_finish (G_TLS_CONNECTION (source), result, &error))
+  if (g_tls_connection_handshake_finish (G_TLS_CONNECTION (source), result, &error)
+      && check_version (G_TLS_CONNECTION (source), &error))
     g_task_return_pointer (task, g_steal_pointer (&handshake->tls), g_object_unref);
   else if (handshake->late)
     {
@@ -101,16 +117,27 @@ handshake_cb (GObject *source, GAsyncResult *result, void *user_data)
 }
 
 /* Takes the reference on the task. */
-/* Without a database of authorities, since no client is asked for a certificate. The default one
+/* Without a database of authorities where no client is asked for a certificate. The default one
  * would be read anew, 4 MiB of it, for each connection and before its first byte. */
 static GIOStream *
-tls_new (GIOStream *base, GTlsCertificate *certificate, GError **error)
+tls_new (GIOStream *base, GTlsCertificate *certificate, GTlsDatabase *authorities, GError **error)
 {
   GTlsBackend *backend = g_tls_backend_get_default ();
 
-  return g_initable_new (g_tls_backend_get_server_connection_type (backend), NULL, error,
-                         "base-io-stream", base, "certificate", certificate, "database", NULL,
-                         NULL);
+  return g_initable_new (
+      g_tls_backend_get_server_connection_type (backend), NULL, error, "base-io-stream", base,
+      "certificate", certificate, "database", authorities, "authentication-mode",
+      authorities != NULL ? G_TLS_AUTHENTICATION_REQUESTED : G_TLS_AUTHENTICATION_NONE, NULL);
+}
+
+/* On a server, GIO asks for each certificate that a client shows, also for a good one. */
+static gboolean
+accept_certificate_cb (GTlsConnection *connection,
+                       GTlsCertificate *certificate,
+                       GTlsCertificateFlags errors,
+                       void *user_data)
+{
+  return errors == 0;
 }
 
 static void
@@ -121,7 +148,8 @@ run (Handshake *handshake)
   g_autoptr(GTask) task = handshake->task;
   GError *error = NULL;
 
-  handshake->tls = tls_new (handshake->base, handshake->certificate, &error);
+  handshake->tls =
+      tls_new (handshake->base, handshake->certificate, handshake->authorities, &error);
   if (handshake->tls == NULL)
     {
       settle (handshake);
@@ -131,6 +159,9 @@ run (Handshake *handshake)
   /* Many a client ends without saying so, and what matters says for itself where it ends. */
   g_tls_connection_set_require_close_notify (G_TLS_CONNECTION (handshake->tls), FALSE);
   g_tls_connection_set_advertised_protocols (G_TLS_CONNECTION (handshake->tls), protocols);
+  if (handshake->authorities != NULL)
+    g_signal_connect (handshake->tls, "accept-certificate", G_CALLBACK (accept_certificate_cb),
+                      NULL);
   handshake->began = vt_clock_get_time (self->clock);
   g_queue_push_tail (self->running, handshake);
   g_tls_connection_handshake_async (G_TLS_CONNECTION (handshake->tls), G_PRIORITY_DEFAULT,
@@ -243,6 +274,12 @@ vt_tls_acceptor_unref (VtTlsAcceptor *self)
 }
 
 void
+vt_tls_acceptor_set_authorities (VtTlsAcceptor *self, GTlsDatabase *authorities)
+{
+  g_set_object (&self->authorities, authorities);
+}
+
+void
 vt_tls_accept_async (VtTlsAcceptor *self,
                      GIOStream *base,
                      GTlsCertificate *certificate,
@@ -262,6 +299,7 @@ vt_tls_accept_async (VtTlsAcceptor *self,
   handshake->task = task;
   handshake->base = g_object_ref (base);
   handshake->certificate = g_object_ref (certificate);
+  g_set_object (&handshake->authorities, self->authorities);
   handshake->abort = g_cancellable_new ();
   handshake->timer = vt_timer_new (self->clock, "TLS handshake", late_cb, handshake);
   vt_timer_start (handshake->timer, deadline);

@@ -5,6 +5,7 @@
 
 #define VTUNNEL_INSIDE
 
+#include <vtunnel/vt-access.h>
 #include <vtunnel/vt-client.h>
 #include <vtunnel/vt-enum-types.h>
 #include <vtunnel/vt-error.h>

@@ -119,9 +119,12 @@ class Desktop:
         wait_until(lambda: is_gone(pid), what='the end of the service')
 
     def stop_service(self):
-        """As a service manager would."""
-        pid = self.pid()
-        os.kill(pid, signal.SIGTERM)
+        """As a service manager would. It may end by itself meanwhile."""
+        try:
+            pid = self.pid()
+            os.kill(pid, signal.SIGTERM)
+        except (GLib.Error, ProcessLookupError):
+            return
         self.wait_for_exit(pid)
 
     def create(self, uri='ws://127.0.0.1:1/', forwards=(), bus=None, **options):
@@ -169,9 +172,7 @@ class Desktop:
 
     def close(self):
         """The service must have ended in order, if it was running, and told of no mistake."""
-        Desktop.running.remove(self)
-        if self.is_running():
-            self.stop_service()
+        self.stop_service()
         self.end()
         text = self.logged()
         shutil.rmtree(self.folder)
@@ -179,6 +180,7 @@ class Desktop:
             assert word not in text, text
 
     def end(self):
+        Desktop.running.remove(self)
         if not self.bus.is_closed():
             self.bus.close_sync(None)
         if self.manager:
@@ -190,11 +192,10 @@ class Desktop:
 
     @classmethod
     def end_all(cls):
-        for desktop in cls.running:
+        for desktop in list(cls.running):
             desktop.end()
             print(desktop.logged())
             shutil.rmtree(desktop.folder, ignore_errors=True)
-        cls.running.clear()
 
 
 def error_name(function, *arguments, **named):

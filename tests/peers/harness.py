@@ -48,6 +48,7 @@ def main():
             print(f'not ok {number} {name}', flush=True)
         finally:
             Tool.end_all()
+    Target.end_all()
     sys.exit(1 if failed else 0)
 
 
@@ -243,6 +244,8 @@ class Sampler:
 class Target:
     """A service on the client's side: `serve (sock)` runs in a thread for each connection."""
 
+    running = []
+
     def __init__(self, serve, host='127.0.0.1'):
         family = socket.AF_INET6 if ':' in host else socket.AF_INET
         self.listener = socket.create_server((host, 0), family=family, backlog=1024)
@@ -250,7 +253,17 @@ class Target:
         self.spec = f'[{host}]:{self.port}' if ':' in host else f'{host}:{self.port}'
         self.serve = serve
         self.results = queue.Queue()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self.thread = threading.Thread(target=self._accept, daemon=True)
+        self.thread.start()
+        Target.running.append(self)
+
+    @classmethod
+    def end_all(cls):
+        """No thread may start while the interpreter ends: Python crashes."""
+        for target in cls.running:
+            target.close()
+            target.thread.join(DEADLINE)
+        cls.running.clear()
 
     def _accept(self):
         while True:
@@ -268,6 +281,8 @@ class Target:
                 self.results.put(error)
 
     def close(self):
+        if self.listener.fileno() < 0:
+            return
         # Wakes the thread that accepts, which would take one more connection otherwise.
         self.listener.shutdown(socket.SHUT_RDWR)
         self.listener.close()

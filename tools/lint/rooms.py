@@ -11,7 +11,8 @@ import pathlib
 import re
 import sys
 
-ROOMS = ['ground', 'gate', 'link', 'codec', 'replay', 'mux', 'trunk', 'object', 'relay', 'face']
+ROOMS = ['ground', 'access', 'gate', 'link', 'codec', 'replay', 'mux', 'trunk', 'object', 'relay',
+         'face']
 # Rooms that stand side by side know nothing of each other.
 STRANGERS = {('codec', 'gate'), ('codec', 'link'), ('replay', 'gate'), ('replay', 'link'),
              ('mux', 'gate'), ('mux', 'link'), ('mux', 'replay')}

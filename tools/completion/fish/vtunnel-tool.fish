@@ -32,7 +32,7 @@ function __vtunnel_tool_values
     switch $argv[1]
         case --storage
             printf '%s\n' keyring memory file
-        case '--*-file' '--*-ca' '--*-certificate' '--*-key' -t
+        case --access -a '--*-file' -t '--*-ca' '--*-certificate' '--*-key'
             __fish_complete_path $argv[2]
     end
 end
