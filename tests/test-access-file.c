@@ -134,6 +134,7 @@ static const Bad bad[] = {
   { "group/blank", "[client a b]\n", "a group is" },
   { "group/long", "[client aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\n", "a group is" },
   { "group/open", "[client a\ntoken=" HASH "\n", "this is no key file" },
+  { "value/backslashes", "[client a]\ntoken=\\A\\\n", "[client a] token: a backslash" },
   { "group/escape", "[client \033[31m]\n", "\\x1b" },
   { "token/missing", "[client a]\nports=80\n", "[client a] token: it is missing" },
   { "token/empty", "[client a]\ntoken=\n", "[client a] token: 1 to 4" },

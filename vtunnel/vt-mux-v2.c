@@ -290,7 +290,8 @@ receive_frames (VtMuxV2 *self, GBytes *message)
 {
   size_t length;
   const uint8_t *at = g_bytes_get_data (message, &length);
-  const uint8_t *end = at + length;
+  /* Nothing may be added to the NULL that stands for no bytes, be it nothing. */
+  const uint8_t *end = length > 0 ? at + length : at;
 
   if (length == 0)
     vt_mux_v2_fail (self, "A message without a frame");
