@@ -178,7 +178,9 @@ def every_end_restores_the_screen():
             terminal.run(TOOL, 'monitor', after=f' ; echo status $? of {number.name}')
             terminal.wait_for('● web', 'q: quit')
             os.kill(terminal.pid('vtunnel-tool'), number)
-            terminal.wait(lambda text: f'of {number.name}\n' in text, number.name)
+            # The line that was typed, which may be broken in two, is on the screen as well.
+            terminal.wait(lambda text: re.search(rf'status \d+ of {number.name}\n', text),
+                          number.name)
             expected = 0 if number in (signal.SIGTERM, signal.SIGINT) else 128 + number
             assert f'status {expected} of {number.name}' in terminal.text(), terminal.text()
             terminal.check_restored()
