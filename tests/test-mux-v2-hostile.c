@@ -363,9 +363,10 @@ test_rates (void)
   static const char ping[] = "{\"type\":\"ping\",\"t\":5}";
   static const char request[] = "{\"type\":\"unlisten\",\"id\":5}";
   Side *server = side_new_v2 (VT_MUX_SERVER, NULL);
+  unsigned int n;
 
   g_assert_cmpuint (say_often (server, ping, 200), ==, 200);
-  g_assert_cmpuint (say_often (server, request, 2000), ==, 2000);
+  g_assert_cmpuint (say_often (server, request, 1900), ==, 1900);
   for (int i = 0; i < 60; i++)
     {
       vt_clock_advance (server->clock, G_TIME_SPAN_SECOND / 10);
@@ -378,7 +379,9 @@ test_rates (void)
   side_free (server);
 
   server = side_new_v2 (VT_MUX_SERVER, NULL);
-  g_assert_cmpuint (say_often (server, "{\"type\":\"from the future\"}", 5000), ==, 2000);
+  n = say_often (server, "{\"type\":\"from the future\"}", 5000);
+  g_assert_cmpuint (n, >, 1900);
+  g_assert_cmpuint (n, <=, 2000);
   side_free (server);
 }
 

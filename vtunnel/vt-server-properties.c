@@ -426,23 +426,24 @@ define_limits (void)
                          WRITABLE);
 
   /**
-   * VtServer:max-sessions-per-address: (getter get_max_sessions_per_address) (setter
-   * set_max_sessions_per_address)
+   * VtServer:max-sessions-per-address: (getter get_max_sessions_per_address)
    *
    * How many clients may be connected from one address at a time; 0 is any number. It does not
-   * count
-   * on loopback, where everybody comes from one address, nor for clients of a trusted proxy that
-   * does
-   * not say where they are. Of IPv6, a /64 network is one address. One that comes back to its
-   * session
-   * is always taken.
+   * count on loopback, where everybody comes from one address, nor for clients of a trusted proxy
+   * that does not say where they are. Of IPv6, a /64 network is one address. One that comes back to
+   * its session is always taken.
    *
    * Since: 1.0
    */
   vt_server_props[VT_SERVER_PROP_MAX_SESSIONS_PER_ADDRESS] =
       g_param_spec_uint ("max-sessions-per-address", NULL, NULL, 0, G_MAXUINT,
                          VT_SERVER_DEFAULT_SESSIONS_PER_ADDRESS, WRITABLE);
+}
 
+/* Of each client. */
+static void
+define_shares (void)
+{
   /**
    * VtServer:max-forwards: (getter get_max_forwards) (setter set_max_forwards)
    *
@@ -574,6 +575,7 @@ vt_server_install_properties (GObjectClass *klass)
   define_client_authorities ();
   define_keepalive ();
   define_limits ();
+  define_shares ();
   define_rates ();
   define_sessions ();
   g_object_class_install_properties (klass, G_N_ELEMENTS (vt_server_props), vt_server_props);
