@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 # SPDX-FileCopyrightText: The libvtunnel authors
 # SPDX-License-Identifier: MIT
-"""The rules of RFC 6455 and RFC 3629 as tables, said to our server by a raw socket and to our client
-by a server that is none. Meanwhile others' small requests go on, and what they wait is printed."""
+"""The rules of RFC 6455 and RFC 3629 as tables, said to our server by a raw socket and to our
+client by a server that is none. Others' small requests go on; what they wait is printed."""
 
 import os
 import socket
@@ -13,7 +13,8 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
-from harness import (Sampler, Target, Tool, echo, main, receive_exactly, test, user)  # noqa: E402
+from harness import (Sampler, Target, Tool, echo, main, receive_exactly, test,  # noqa: E402
+                     user)
 from websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Closed,  # noqa: E402
                        WebSocket)
 
@@ -24,8 +25,8 @@ ASK, ANSWER = b'{"type":"ping"}', b'{"type":"pong"}'
 def utf8_vectors():
     """(bytes, whether they are UTF-8): each border of RFC 3629, from both sides, and what is cut."""
     borders = (0x20, 0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd000, 0xd7ff, 0xe000,
-               0xfdd0, 0xfeff, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x1ffff, 0x3ffff, 0x40000, 0xfffff,
-               0x100000, 0x10fffe, 0x10ffff)
+               0xfdd0, 0xfeff, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x1ffff, 0x3ffff, 0x40000,
+               0xfffff, 0x100000, 0x10fffe, 0x10ffff)
     for code in borders:
         yield chr(code).encode(), True
         if code >= 0x80:
@@ -37,8 +38,9 @@ def utf8_vectors():
     yield chr(0xd800).encode('utf-8', 'surrogatepass') + b'\xed\xb0\x80', False
     # Longer than it has to be, and beyond what there is.
     for text in ('c080', 'c0af', 'c1bf', 'e08080', 'e080af', 'e09fbf', 'f0808080', 'f08080af',
-                 'f08fbfbf', 'f880808080', 'f888808080', 'fbbfbfbfbf', 'fc8080808080', 'fdbfbfbfbfbf',
-                 'f4908080', 'f5808080', 'f7bfbfbf', 'fe', 'ff', 'fefe', 'fffe', 'feff'):
+                 'f08fbfbf', 'f880808080', 'f888808080', 'fbbfbfbfbf', 'fc8080808080',
+                 'fdbfbfbfbfbf', 'f4908080', 'f5808080', 'f7bfbfbf', 'fe', 'ff',
+                 'fefe', 'fffe', 'feff'):
         yield bytes.fromhex(text), False
     # A byte that continues nothing, and a character that is broken off by the next.
     for text in ('80', 'bf', '8080', '808080', 'c3c3', 'c320', 'e28220', 'e282e2', 'f09f9820',
