@@ -23,7 +23,7 @@ ASK, ANSWER = b'{"type":"ping"}', b'{"type":"pong"}'
 
 
 def utf8_vectors():
-    """(bytes, whether they are UTF-8): each border of RFC 3629, from both sides, and what is cut."""
+    """(bytes, whether they are UTF-8): each border of RFC 3629, and what is cut."""
     borders = (0x20, 0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd000, 0xd7ff, 0xe000,
                0xfdd0, 0xfeff, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x1ffff, 0x3ffff, 0x40000,
                0xfffff, 0x100000, 0x10fffe, 0x10ffff)
