@@ -250,10 +250,37 @@ test_policy (void)
   g_assert_false (vt_access_entry_allows_address (more, "*"));
 }
 
+/* Each port there is, against what is said in so many words here. */
+static void
+test_port_sweep (void)
+{
+  const char *narrow_text = "80,443,1023-1024,8000-8999,65535";
+  g_autoptr(VtPortRanges) usual = vt_port_ranges_parse ("1-65535", NULL);
+  g_autoptr(VtPortRanges) narrow = vt_port_ranges_parse (narrow_text, NULL);
+  g_autofree char *text = g_strdup_printf (CLIENT "ports=%s\n", narrow_text);
+  g_autoptr(VtAccessEntry) plain = parse_one (CLIENT);
+  g_autoptr(VtAccessEntry) granted = parse_one (text);
+
+  for (unsigned int port = 0; port <= G_MAXUINT16; port++)
+    {
+      gboolean named = port == 80 || port == 443 || port == 1023 || port == 1024
+                       || (port >= 8000 && port < 9000) || port == 65535;
+
+      g_assert_true (vt_port_ranges_contain (usual, port) == (port != 0));
+      g_assert_true (vt_port_ranges_contain (narrow, port) == named);
+      g_assert_true (vt_access_entry_allows_port (plain, usual, port)
+                     == (port == 0 || port >= 1024));
+      g_assert_true (vt_access_entry_allows_port (plain, narrow, port)
+                     == (port == 0 || (named && port >= 1024)));
+      g_assert_true (vt_access_entry_allows_port (granted, usual, port) == named);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
+  g_test_add_func ("/access-file/port-sweep", test_port_sweep);
   g_test_add_func ("/access-file/least", test_least);
   g_test_add_func ("/access-file/all", test_all);
   g_test_add_func ("/access-file/several-tokens", test_several_tokens);

@@ -203,6 +203,24 @@ test_control_rate (void)
 
 /* Data is not counted as control. */
 static void
+test_control_size (void)
+{
+  const uint8_t kinds[] = { 0x8, 0x9, PONG };
+  unsigned int code;
+
+  for (size_t i = 0; i < G_N_ELEMENTS (kinds); i++)
+    for (guint64 size = 124; size < 130; size++)
+      {
+        g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&wide);
+        g_autoptr(GByteArray) bytes = g_byte_array_new ();
+
+        add_frame (bytes, FIN | kinds[i], size > 125 ? 126 : 0, TRUE, size);
+        g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, size > 125 ? 0 : bytes->len);
+        g_assert_cmpuint (code, ==, size > 125 ? 1002 : 0);
+      }
+}
+
+static void
 test_many_messages (void)
 {
   VtFrameLimits limits = { .max_message = 1000, .max_control_rate = 1 };
@@ -228,5 +246,6 @@ main (int argc, char **argv)
   g_test_add_func ("/frame-guard/message/go-fragments", test_go_fragments);
   g_test_add_func ("/frame-guard/message/many", test_many_messages);
   g_test_add_func ("/frame-guard/control/rate", test_control_rate);
+  g_test_add_func ("/frame-guard/control/size", test_control_size);
   return g_test_run ();
 }

@@ -228,7 +228,7 @@ def messages_that_mean_nothing():
 
 @test
 def thousands_of_listens():
-    world = World('--max-forwards', '64')
+    world = World('--max-forwards', '64', '--max-control-rate', '0')
     web = world.connect()
     frames = web.frame(TEXT, b'{"type":"listen"}') * 5000
     threading.Thread(target=web.send_raw, args=(frames,), daemon=True).start()
@@ -239,9 +239,32 @@ def thousands_of_listens():
 
 
 @test
+def more_than_anybody_has_to_ask():
+    """Whoever asks faster than its rate is told so, and goes."""
+    world = World()
+    for text in (PONG_WANTED, b'{"type":"listen","port":1}', b'{"type":"unlisten","port":1}'):
+        web = world.connect()
+        session = world.server.event('session-opened', port=web.sock.getsockname()[1])
+        web.send_raw(web.frame(TEXT, text) * 10_000)
+        try:
+            while True:
+                web.receive()
+        except Closed as closed:
+            assert closed.code == 1008 and closed.reason, closed
+        except ConnectionResetError:
+            # It is right to go while more comes that nobody will read.
+            pass
+        closed = world.server.event('session-closed', session=session['session'])
+        assert closed['error']['code'] == 'limit', closed
+        assert 'a second' in closed['error']['message'], closed
+        web.sock.close()
+    world.finish()
+
+
+@test
 def answers_that_nobody_reads():
     """A million pongs are asked for; what the server keeps of them has a bound."""
-    world = World()
+    world = World('--max-ping-rate', '0')
     web = world.connect()
     before = world.server.memory()
     frames = web.frame(TEXT, PONG_WANTED) * 1000

@@ -331,6 +331,7 @@ test_unread_answers (void)
   Side *server = side_new_v2 (VT_MUX_SERVER, NULL);
   unsigned int n = 0;
 
+  server->mux->config.max_ping_rate = 0;
   server->queued = 1024 * KIB;
   for (; server->mux->failure == NULL && n < 1000; n++)
     {
@@ -339,6 +340,67 @@ test_unread_answers (void)
     }
   g_assert_cmpuint (n, >, 250);
   g_assert_cmpuint (n, <, 320);
+  vt_clock_advance (server->clock, 1);
+  side_expect_heard (server, "failed limit");
+  side_free (server);
+}
+
+/* Says it so often, and gives how often it was taken. */
+static unsigned int
+say_often (Side *server, const char *text, unsigned int times)
+{
+  unsigned int n = 0;
+
+  for (unsigned int i = 0; i < times && server->mux->failure == NULL; i++, n++)
+    side_say (server, "%s", text);
+  return n - (server->mux->failure != NULL);
+}
+
+/* Two seconds' worth at once, and then so many a second. Each of them has a rate of its own. */
+static void
+test_rates (void)
+{
+  static const char ping[] = "{\"type\":\"ping\",\"t\":5}";
+  static const char request[] = "{\"type\":\"unlisten\",\"id\":5}";
+  Side *server = side_new_v2 (VT_MUX_SERVER, NULL);
+  unsigned int n;
+
+  g_assert_cmpuint (say_often (server, ping, 200), ==, 200);
+  g_assert_cmpuint (say_often (server, request, 1900), ==, 1900);
+  for (int i = 0; i < 60; i++)
+    {
+      vt_clock_advance (server->clock, G_TIME_SPAN_SECOND / 10);
+      g_assert_cmpuint (say_often (server, ping, 10), ==, 10);
+      g_assert_cmpuint (say_often (server, request, 100), ==, 100);
+    }
+  g_assert_cmpuint (say_often (server, ping, 10), ==, 0);
+  vt_clock_advance (server->clock, 1);
+  side_expect_heard (server, "failed limit");
+  side_free (server);
+
+  server = side_new_v2 (VT_MUX_SERVER, NULL);
+  n = say_often (server, "{\"type\":\"from the future\"}", 5000);
+  g_assert_cmpuint (n, >, 1900);
+  g_assert_cmpuint (n, <=, 2000);
+  side_free (server);
+}
+
+/* Of streams that a client resets, as of all that it asks for. */
+static void
+test_reset_rate (void)
+{
+  VtMuxConfig config;
+  Side *server;
+
+  vt_mux_config_init (&config, VT_MUX_SERVER);
+  config.max_reset_rate = 2;
+  server = side_new_v2 (VT_MUX_SERVER, &config);
+  for (unsigned int i = 1; i <= 5; i++)
+    {
+      side_open (server, 1);
+      side_say_frames (server, "RESET %u failed", server->mux->last_stream_id);
+      g_assert_true ((server->mux->failure != NULL) == (i == 5));
+    }
   vt_clock_advance (server->clock, 1);
   side_expect_heard (server, "failed limit");
   side_free (server);
@@ -355,6 +417,7 @@ test_no_acknowledgement (void)
   vt_mux_config_init (&config, VT_MUX_SERVER);
   config.max_buffer = 256 * KIB;
   config.max_streams = 16;
+  config.max_control_rate = 0;
   server = side_new_v2 (VT_MUX_SERVER, &config);
   side_keep (server);
   for (unsigned int n = 0; server->mux->failure == NULL && n < 1000000; n++)
@@ -439,6 +502,8 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/hostile/unread-answers", test_unread_answers);
   g_test_add_func ("/mux-v2/hostile/no-acknowledgement", test_no_acknowledgement);
   g_test_add_func ("/mux-v2/hostile/max-streams", test_max_streams);
+  g_test_add_func ("/mux-v2/hostile/rates", test_rates);
+  g_test_add_func ("/mux-v2/hostile/reset-rate", test_reset_rate);
   g_test_add_func ("/mux-v2/hostile/memory", test_memory);
   g_test_add_func ("/mux-v2/peer/gone", test_gone);
   g_test_add_func ("/mux-v2/peer/counted", test_counted);

@@ -269,6 +269,30 @@ test_penalty_behind_proxy (Access *self, const void *data)
   expect_status (self, junk, "401");
 }
 
+/* Each place counts for itself, and a proxy that names none for nobody. */
+static void
+test_sessions_per_address (Access *self, const void *data)
+{
+  static const char *const proxies[] = { "127.0.0.1", NULL };
+  g_autofree char *good = bearer (self->tokens[ALICE]);
+  g_autofree char *one = g_strconcat (good, "X-Forwarded-For: 2001:db8::1\r\n", NULL);
+  g_autofree char *near = g_strconcat (good, "X-Forwarded-For: 2001:db8::2\r\n", NULL);
+  g_autofree char *other = g_strconcat (good, "X-Forwarded-For: 2001:db8:0:1::1\r\n", NULL);
+  g_autofree char *unnamed = g_strconcat (good, "X-Forwarded-For: unknown\r\n", NULL);
+  const char *const welcome[] = { one, near, other, unnamed, unnamed, unnamed };
+  V2Peer *clients[G_N_ELEMENTS (welcome)];
+
+  vt_server_set_trusted_proxies (self->fixture.server, proxies, NULL);
+  vt_server_set_max_sessions_per_address (self->fixture.server, 2);
+  for (size_t i = 0; i < G_N_ELEMENTS (welcome); i++)
+    clients[i] = enter_with (self, welcome[i], ALICE);
+  expect_status (self, one, "503");
+  vt_server_set_max_sessions_per_address (self->fixture.server, 0);
+  v2_peer_free (enter_with (self, one, ALICE));
+  for (size_t i = 0; i < G_N_ELEMENTS (welcome); i++)
+    v2_peer_free (clients[i]);
+}
+
 static void
 test_proxy_of_nobody (Access *self, const void *data)
 {
@@ -550,6 +574,7 @@ main (int argc, char **argv)
   ADD ("/server/access/known-v1", test_known_v1);
   ADD ("/server/access/penalty", test_penalty);
   ADD ("/server/access/penalty-behind-proxy", test_penalty_behind_proxy);
+  ADD ("/server/access/sessions-per-address", test_sessions_per_address);
   ADD ("/server/access/proxies", test_proxies);
   ADD ("/server/access/proxies/bad", test_proxy_of_nobody);
   ADD ("/server/access/takeover", test_takeover);

@@ -526,6 +526,10 @@ test_properties (void)
   g_assert_false (vt_server_get_allow_anonymous (server));
   g_assert_null (vt_server_get_allowed_origins (server));
   g_assert_cmpuint (vt_server_get_max_buffer (server), ==, 128 * 1024 * 1024);
+  g_assert_cmpuint (vt_server_get_max_sessions_per_address (server), ==, 100);
+  g_assert_cmpuint (vt_server_get_max_control_rate (server), ==, 1000);
+  g_assert_cmpuint (vt_server_get_max_ping_rate (server), ==, 100);
+  g_assert_cmpuint (vt_server_get_max_reset_rate (server), ==, 20000);
   g_assert_cmpuint (vt_server_get_max_protocol (server), ==, VT_NEGOTIATION_DEFAULT_MAX);
   for (int i = 0; i < 2; i++)
     {
@@ -533,14 +537,19 @@ test_properties (void)
                     "allow-anonymous", TRUE, "ping-interval", 1, "ping-timeout", 2, "max-sessions",
                     3, "max-forwards", 4, "max-streams", 5, "max-buffer",
                     G_GUINT64_CONSTANT (0x100000000), "max-protocol",
-                    3 - VT_NEGOTIATION_DEFAULT_MAX, NULL);
-      g_assert_cmpuint (n_notified, ==, 11);
+                    3 - VT_NEGOTIATION_DEFAULT_MAX, "max-sessions-per-address", 6,
+                    "max-control-rate", 7, "max-ping-rate", 8, "max-reset-rate", 9, NULL);
+      g_assert_cmpuint (n_notified, ==, 15);
     }
   vt_server_set_bind_address (server, NULL);
   g_object_get (server, "bind-address", &bind_address, NULL);
   g_assert_cmpstr (bind_address, ==, "localhost");
   g_assert_cmpstrv (vt_server_get_allowed_origins (server), origins);
   g_assert_cmpuint (vt_server_get_max_streams (server), ==, 5);
+  g_assert_cmpuint (vt_server_get_max_sessions_per_address (server), ==, 6);
+  g_assert_cmpuint (vt_server_get_max_control_rate (server), ==, 7);
+  g_assert_cmpuint (vt_server_get_max_ping_rate (server), ==, 8);
+  g_assert_cmpuint (vt_server_get_max_reset_rate (server), ==, 9);
   g_assert_cmpuint (vt_server_get_max_buffer (server), ==, G_GUINT64_CONSTANT (0x100000000));
   g_assert_cmpuint (vt_server_get_max_protocol (server), ==, 3 - VT_NEGOTIATION_DEFAULT_MAX);
 }

@@ -195,7 +195,7 @@ def what_is_harmless_of_a_server():
 @test
 def nothing_is_acknowledged():
     """What is kept for such a peer is bounded, and it is cut where it asks for still more."""
-    world = World()
+    world = World('--max-control-rate', '0')
     peer = v2peer.Client(world.server.port, acknowledges=False)
     port = peer.listen(1)
     before = world.server.memory()
@@ -266,7 +266,7 @@ def no_credit_is_granted():
 
 @test
 def pings_whose_answers_nobody_reads():
-    world = World()
+    world = World('--max-ping-rate', '0')
     peer = v2peer.Client(world.server.port)
     session = world.session_of(peer)
     before, most = world.server.memory(), 0
@@ -289,7 +289,7 @@ def pings_whose_answers_nobody_reads():
 @test
 def pings_whose_answers_are_read():
     """As many as it likes; it is no more than a conversation."""
-    world = World()
+    world = World('--max-ping-rate', '0')
     peer = v2peer.Client(world.server.port)
     pings = b''.join(peer.web.frame(TEXT, b'{"type":"ping","t":%d}' % n) for n in range(20_000))
     sender = in_thread(peer.web.send_raw, pings)

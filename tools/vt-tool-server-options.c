@@ -70,10 +70,20 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Highest protocol version, 1 or 2 (2)"), N_ ("VERSION") },
     { "max-sessions", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions, N_ ("Clients at a time"),
       N_ ("COUNT") },
+    { "max-sessions-per-address", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions_per_address,
+      N_ ("… from one address, 0: any (100)"), N_ ("COUNT") },
     { "max-forwards", 0, 0, G_OPTION_ARG_STRING, &self->max_forwards, N_ ("Ports a client"),
       N_ ("COUNT") },
     { "max-streams", 0, 0, G_OPTION_ARG_STRING, &self->max_streams,
       N_ ("Open connections a client"), N_ ("COUNT") },
+    { "max-buffer", 0, 0, G_OPTION_ARG_STRING, &self->max_buffer,
+      N_ ("Memory for a client's connections (128)"), N_ ("MIB") },
+    { "max-control-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_control_rate,
+      N_ ("Requests a second of a client, 0: any"), N_ ("COUNT") },
+    { "max-ping-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_ping_rate,
+      N_ ("Pings a second of a client, 0: any"), N_ ("COUNT") },
+    { "max-reset-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_reset_rate,
+      N_ ("Resets a second of a client, 0: any"), N_ ("COUNT") },
     G_OPTION_ENTRY_NULL,
   };
 
@@ -279,6 +289,10 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
     { "--max-sessions", self->max_sessions, "max-sessions" },
     { "--max-forwards", self->max_forwards, "max-forwards" },
     { "--max-streams", self->max_streams, "max-streams" },
+    { "--max-sessions-per-address", self->max_sessions_per_address, "max-sessions-per-address" },
+    { "--max-control-rate", self->max_control_rate, "max-control-rate" },
+    { "--max-ping-rate", self->max_ping_rate, "max-ping-rate" },
+    { "--max-reset-rate", self->max_reset_rate, "max-reset-rate" },
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (numbers); i++)
@@ -287,6 +301,27 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
                                        numbers[i].property, error))
         return FALSE;
     }
+  return TRUE;
+}
+
+#define MEBIBYTE (1024 * 1024)
+#define MOST_MEBIBYTES (1024 * 1024)
+
+static gboolean
+set_max_buffer (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  guint64 n = 0;
+
+  if (self->max_buffer == NULL)
+    return TRUE;
+  if (!g_ascii_string_to_unsigned (self->max_buffer, 10, 1, MOST_MEBIBYTES, &n, NULL))
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+                   _ ("%s “%s”: a number from %u to %u is needed"), "--max-buffer",
+                   self->max_buffer, 1, MOST_MEBIBYTES);
+      return FALSE;
+    }
+  vt_server_set_max_buffer (server, n * MEBIBYTE);
   return TRUE;
 }
 
@@ -309,9 +344,10 @@ vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
 {
   g_autoptr(VtServer) server = vt_server_new ();
 
-  if (!set_numbers (self, server, error) || !set_allowed_ports (self, server, error)
-      || !set_trusted_proxies (self, server, error) || !set_certificate (self, server, error)
-      || !set_client_authorities (self, server, error) || !set_access (self, server, error))
+  if (!set_numbers (self, server, error) || !set_max_buffer (self, server, error)
+      || !set_allowed_ports (self, server, error) || !set_trusted_proxies (self, server, error)
+      || !set_certificate (self, server, error) || !set_client_authorities (self, server, error)
+      || !set_access (self, server, error))
     return NULL;
   vt_server_set_path (server, self->path);
   vt_server_set_allow_anonymous (server, self->no_auth);
@@ -344,4 +380,9 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->max_sessions);
   g_free (self->max_forwards);
   g_free (self->max_streams);
+  g_free (self->max_buffer);
+  g_free (self->max_sessions_per_address);
+  g_free (self->max_control_rate);
+  g_free (self->max_ping_rate);
+  g_free (self->max_reset_rate);
 }

@@ -29,6 +29,11 @@ typedef struct {
   char        *max_sessions;
   char        *max_forwards;
   char        *max_streams;
+  char        *max_buffer; /* MiB */
+  char        *max_sessions_per_address;
+  char        *max_control_rate;
+  char        *max_ping_rate;
+  char        *max_reset_rate;
   gboolean     no_auth;
   guint16      port_number;
   guint16      grace_seconds;

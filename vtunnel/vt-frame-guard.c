@@ -11,6 +11,9 @@
  * comes in 256. Without a bound, a row of empty ones would never end. */
 #define FRAGMENTS 1024
 
+/* Bytes that a control frame may carry (RFC 6455, section 5.5). */
+#define CONTROL_MAX 125
+
 /* In the first and the second byte of a header. */
 #define FIN 0x80
 #define MASKED 0x80
@@ -66,6 +69,12 @@ judge_control (VtFrameGuard *self, gint64 now)
 {
   unsigned int rate = self->limits.max_control_rate;
 
+  /* libsoup waits for the rest of a pong of any length. */
+  if (self->walk.left > CONTROL_MAX)
+    {
+      refuse (self, 1002, "control frame too long");
+      return;
+    }
   if (vt_frame_walk_get_opcode (&self->walk) == VT_FRAME_PING)
     self->n_pings++;
   if (rate == 0 || now - self->control_times[self->next_control] < G_TIME_SPAN_SECOND)

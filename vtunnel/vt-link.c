@@ -241,8 +241,10 @@ static void
 gate_violated_cb (unsigned int close_code, const char *reason, void *user_data)
 {
   VtLink *self = user_data;
+  gboolean malformed = close_code == SOUP_WEBSOCKET_CLOSE_PROTOCOL_ERROR;
 
-  fail (self, g_error_new (VT_ERROR, VT_ERROR_LIMIT, _ ("The peer broke a limit: %s"), reason));
+  fail (self, g_error_new (VT_ERROR, malformed ? VT_ERROR_PROTOCOL : VT_ERROR_LIMIT,
+                           _ ("The peer broke a limit: %s"), reason));
   if (soup_websocket_connection_get_state (self->connection) == SOUP_WEBSOCKET_STATE_OPEN)
     soup_websocket_connection_close (self->connection, close_code, reason);
 }

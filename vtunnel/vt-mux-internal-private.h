@@ -6,6 +6,7 @@
 #include "vt-byte-queue-private.h"
 #include "vt-mux-address-private.h"
 #include "vt-mux-stream-private.h"
+#include "vt-rate-private.h"
 
 /* What the files of the mux share, and nobody else includes. */
 
@@ -104,6 +105,10 @@ struct _VtMux {
   gint64   rtt;
   gint64   min_rtt; /* -1 while unknown */
 
+  VtRate control_rate;
+  VtRate ping_rate;
+  VtRate reset_rate;
+
   GError  *failure;       /* owned; nothing is handed out any more */
   VtTimer *failure_timer; /* owned */
 };
@@ -161,6 +166,11 @@ struct _VtMuxStream {
   unsigned int over : 1;        /* in both directions */
   unsigned int reset : 1;       /* by its user: no events any more */
 };
+
+/* The other side has sent one. FALSE if it sends more than it may: the session fails. */
+gboolean vt_mux_note_control (VtMux *self);
+gboolean vt_mux_note_ping (VtMux *self);
+gboolean vt_mux_note_reset (VtMux *self);
 
 /* vt-mux.c: for the protocols. */
 void vt_mux_send (VtMux *self, GBytes *message, gboolean text, gboolean counted); /* takes it */

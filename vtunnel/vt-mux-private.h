@@ -28,6 +28,9 @@ typedef struct {
   size_t       max_buffer;    /* bytes received and not taken, over all streams; v2: also bytes
                                * sent and not acknowledged */
   unsigned int max_streams;
+  unsigned int max_control_rate; /* messages a second from the other side, pings aside; 0: any */
+  unsigned int max_ping_rate;
+  unsigned int max_reset_rate; /* of streams that the other side ends so */
 } VtMuxConfig;
 
 /* Sets the documented defaults for a role. */

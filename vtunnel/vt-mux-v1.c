@@ -120,6 +120,17 @@ v1_shutdown (VtMuxStream *stream)
   vt_mux_stream_end (stream, NULL);
 }
 
+/* Of those that are for no stream. */
+static gboolean
+note_message (VtMux *mux, VtJsonType type)
+{
+  if (type == VT_JSON_PING)
+    return vt_mux_note_ping (mux);
+  if (type == VT_JSON_LISTEN || type == VT_JSON_UNLISTEN)
+    return vt_mux_note_control (mux);
+  return TRUE;
+}
+
 static gboolean
 v1_receive (VtMux *mux, gboolean text, GBytes *bytes)
 {
@@ -138,7 +149,12 @@ v1_receive (VtMux *mux, gboolean text, GBytes *bytes)
   if (message.type == VT_JSON_DATA && stream != NULL && message.data != NULL)
     vt_mux_stream_push (stream, message.data);
   else if (message.type == VT_JSON_CLOSE && stream != NULL)
-    v1_shutdown (stream);
+    {
+      if (vt_mux_note_reset (mux))
+        v1_shutdown (stream);
+    }
+  else if (!note_message (mux, message.type))
+    return FALSE;
   else if (mux->config.role == VT_MUX_CLIENT)
     vt_mux_v1_client_receive (self, &message);
   else

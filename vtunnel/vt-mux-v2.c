@@ -151,7 +151,9 @@ receive_control (VtMuxV2 *self, GBytes *message)
       vt_mux_fail (self->mux, g_steal_pointer (&error));
       return FALSE;
     }
-  handle_control (self, &control);
+  if (control.type == VT_CONTROL_PING ? vt_mux_note_ping (self->mux)
+                                      : vt_mux_note_control (self->mux))
+    handle_control (self, &control);
   return vt_control_is_counted (control.type);
 }
 
@@ -250,7 +252,8 @@ handle_stream_frame (VtMuxV2 *self, VtMuxStream *stream, const VtBinaryFrame *fr
       receive_eof (self, stream);
       break;
     case VT_BINARY_RESET:
-      receive_reset (stream, frame);
+      if (vt_mux_note_reset (self->mux))
+        receive_reset (stream, frame);
       break;
     case VT_BINARY_CREDIT:
       receive_credit (stream, vt_codec_binary_read_credit (frame));

@@ -31,6 +31,10 @@ vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
     .listen_grace = 3 * G_TIME_SPAN_SECOND,
     .max_buffer = 128 * 1024 * 1024,
     .max_streams = 8192,
+    .max_control_rate = 1000,
+    .max_ping_rate = 100,
+    /* A server passes on what users do, who are many. */
+    .max_reset_rate = role == VT_MUX_SERVER ? 20000 : 0,
   };
 }
 

@@ -32,6 +32,16 @@ is_trusted_proxy (VtServer *self, GSocketAddress *address)
   return self->proxies != NULL && inet != NULL && vt_trusted_proxies_contain (self->proxies, inet);
 }
 
+GInetAddress *
+vt_server_get_origin (VtServer *self, GSocketAddress *client)
+{
+  GInetAddress *inet = get_inet_address (client);
+
+  if (inet == NULL || g_inet_address_get_is_loopback (inet) || is_trusted_proxy (self, client))
+    return NULL;
+  return inet;
+}
+
 /* Where a trusted proxy says that the client is. FALSE if it cannot be said which of them says
  * so. `known` becomes FALSE if nobody does. */
 static gboolean

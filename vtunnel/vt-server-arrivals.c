@@ -5,6 +5,8 @@
 
 #include "vt-server-private.h"
 
+#include <string.h>
+
 #include "vt-close-code-private.h"
 #include "vt-greeter-private.h"
 #include "vt-negotiation-private.h"
@@ -80,8 +82,68 @@ has_many_arrivals (VtServer *self, VtAccessGrant *grant)
   return n_arrivals >= MIN_ARRIVALS;
 }
 
+/* Of IPv6, what one customer is usually given (/64) is one place. */
+static gboolean
+is_same_place (GInetAddress *one, GInetAddress *other)
+{
+  GSocketFamily family = g_inet_address_get_family (one);
+  size_t length = family == G_SOCKET_FAMILY_IPV4 ? 4 : 8;
+
+  return other != NULL && g_inet_address_get_family (other) == family
+         && memcmp (g_inet_address_to_bytes (one), g_inet_address_to_bytes (other), length) == 0;
+}
+
+static unsigned int
+count_sessions_from (VtServer *self, GInetAddress *place)
+{
+  GHashTableIter iter;
+  void *key;
+  unsigned int n = 0;
+
+  g_hash_table_iter_init (&iter, self->work);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    {
+      VtSession *session = vt_server_session_get_session (key);
+
+      n += is_same_place (place,
+                          vt_server_get_origin (self, vt_session_get_client_address (session)));
+    }
+  return n;
+}
+
+static unsigned int
+count_arrivals_from (VtServer *self, GInetAddress *place)
+{
+  GHashTableIter iter;
+  void *key;
+  unsigned int n = 0;
+
+  g_hash_table_iter_init (&iter, self->arrivals);
+  while (g_hash_table_iter_next (&iter, &key, NULL))
+    n += is_same_place (place, vt_server_get_origin (self, ((Arrival *) key)->client));
+  return n;
+}
+
+/* Whether so many are there from where this one is that it may not be one more. */
+static gboolean
+is_crowded (VtServer *self, GSocketAddress *client, gboolean with_arrivals)
+{
+  GInetAddress *place = vt_server_get_origin (self, client);
+  unsigned int n;
+
+  if (self->max_sessions_per_address == 0 || place == NULL)
+    return FALSE;
+  n = count_sessions_from (self, place);
+  if (with_arrivals)
+    n += count_arrivals_from (self, place);
+  return n >= self->max_sessions_per_address;
+}
+
 VtServerAdmission
-vt_server_get_admission (VtServer *self, unsigned int protocol, VtAccessGrant *grant)
+vt_server_get_admission (VtServer *self,
+                         unsigned int protocol,
+                         GSocketAddress *client,
+                         VtAccessGrant *grant)
 {
   VtServerAdmission admission = VT_SERVER_WELCOME;
 
@@ -92,6 +154,8 @@ vt_server_get_admission (VtServer *self, unsigned int protocol, VtAccessGrant *g
   else if (g_hash_table_size (self->work) + g_hash_table_size (self->arrivals) >= self->max_sessions
            || has_many_arrivals (self, grant))
     admission = VT_SERVER_FULL;
+  else if (is_crowded (self, client, TRUE))
+    admission = VT_SERVER_CROWDED;
   if (admission != VT_SERVER_WELCOME && protocol == 2 && may_come_back (self))
     admission = VT_SERVER_WELCOME;
   return admission;
@@ -99,7 +163,7 @@ vt_server_get_admission (VtServer *self, unsigned int protocol, VtAccessGrant *g
 
 /* Of one that does not come back. Whoever hears of those that make room for it may do anything. */
 static VtServerAdmission
-get_admission_of_new (VtServer *self, VtAccessGrant *grant)
+get_admission_of_new (VtServer *self, GSocketAddress *client, VtAccessGrant *grant)
 {
   g_autoptr(VtServer) alive = g_object_ref (self);
   gboolean has_room = self->phase == VT_SERVER_RUNNING && vt_server_make_room (self, grant);
@@ -108,17 +172,29 @@ get_admission_of_new (VtServer *self, VtAccessGrant *grant)
     return VT_SERVER_LEAVING;
   if (!has_room || g_hash_table_size (self->work) >= self->max_sessions)
     return VT_SERVER_FULL;
-  return VT_SERVER_WELCOME;
+  return is_crowded (self, client, FALSE) ? VT_SERVER_CROWDED : VT_SERVER_WELCOME;
+}
+
+const char *
+vt_server_get_refusal (VtServerAdmission admission)
+{
+  static const char *const texts[] = {
+    [VT_SERVER_FULL] = "too many clients",
+    [VT_SERVER_CROWDED] = "too many clients from this address",
+    [VT_SERVER_LEAVING] = "shutting down",
+  };
+
+  return texts[admission];
 }
 
 /* It ends by itself. */
 static void
 refuse (VtGreeter *greeter, VtServerAdmission admission)
 {
-  if (admission == VT_SERVER_FULL)
-    vt_greeter_refuse (greeter, VT_CLOSE_TRY_AGAIN, "too many clients");
-  else
-    vt_greeter_refuse (greeter, SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "shutting down");
+  gboolean leaving = admission == VT_SERVER_LEAVING;
+
+  vt_greeter_refuse (greeter, leaving ? SOUP_WEBSOCKET_CLOSE_GOING_AWAY : VT_CLOSE_TRY_AGAIN,
+                     vt_server_get_refusal (admission));
 }
 
 /* What is not known costs as much as what is. */
@@ -147,7 +223,7 @@ find_session (VtServer *self, const VtControl *hello, VtAccessGrant *grant)
 static void
 begin (VtServer *self, Arrival *arrival, const VtControl *hello)
 {
-  VtServerAdmission admission = get_admission_of_new (self, arrival->grant);
+  VtServerAdmission admission = get_admission_of_new (self, arrival->client, arrival->grant);
   g_auto(VtCredentials) credentials = { 0 };
   g_autoptr(GError) error = NULL;
 
@@ -240,7 +316,7 @@ vt_server_open_session (VtServer *self,
       await_greeting (self, connection, gate, client, grant);
       return;
     }
-  admission = get_admission_of_new (self, grant);
+  admission = get_admission_of_new (self, client, grant);
   if (admission != VT_SERVER_WELCOME)
     {
       refuse (vt_greeter_new (connection, gate, NULL, &none, NULL), admission);

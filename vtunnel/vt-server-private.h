@@ -16,7 +16,7 @@
 
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
  * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-closing.c,
- * vt-server-properties.c, vt-server-settings.c and vt-server-limits.c. */
+ * vt-server-properties.c, vt-server-settings.c, vt-server-limits.c and vt-server-rates.c. */
 
 typedef enum {
   VT_SERVER_RUNNING,
@@ -42,6 +42,10 @@ struct _VtServer {
   unsigned int max_forwards;
   unsigned int max_streams;
   guint64 max_buffer; /* bytes */
+  unsigned int max_sessions_per_address; /* 0: any */
+  unsigned int max_control_rate; /* of these and below, a second; 0: any */
+  unsigned int max_ping_rate;
+  unsigned int max_reset_rate;
   unsigned int max_protocol;
 
   VtAccess *access;                 /* owned, nullable */
@@ -79,9 +83,13 @@ typedef enum {
   VT_SERVER_PROP_PING_TIMEOUT,
   VT_SERVER_PROP_RESUME_TIMEOUT,
   VT_SERVER_PROP_MAX_SESSIONS,
+  VT_SERVER_PROP_MAX_SESSIONS_PER_ADDRESS,
   VT_SERVER_PROP_MAX_FORWARDS,
   VT_SERVER_PROP_MAX_STREAMS,
   VT_SERVER_PROP_MAX_BUFFER,
+  VT_SERVER_PROP_MAX_CONTROL_RATE,
+  VT_SERVER_PROP_MAX_PING_RATE,
+  VT_SERVER_PROP_MAX_RESET_RATE,
   VT_SERVER_PROP_MAX_PROTOCOL,
   VT_SERVER_PROP_SESSIONS,
 } VtServerProperty;
@@ -96,6 +104,10 @@ typedef enum {
 #define VT_SERVER_DEFAULT_FORWARDS 64
 #define VT_SERVER_DEFAULT_STREAMS 8192
 #define VT_SERVER_DEFAULT_BUFFER (128 * 1024 * 1024)
+#define VT_SERVER_DEFAULT_RESET_RATE 20000
+#define VT_SERVER_DEFAULT_PING_RATE 100
+#define VT_SERVER_DEFAULT_CONTROL_RATE 1000
+#define VT_SERVER_DEFAULT_SESSIONS_PER_ADDRESS 100
 #define VT_SERVER_MIN_BUFFER (1024 * 1024)
 
 extern GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
@@ -113,15 +125,18 @@ extern unsigned int vt_server_signals[VT_SERVER_SIGNAL_STREAM_CLOSED + 1];
 typedef enum {
   VT_SERVER_WELCOME,
   VT_SERVER_FULL,
+  VT_SERVER_CROWDED, /* by others from the same address */
   VT_SERVER_LEAVING,
 } VtServerAdmission;
 
 /* Whether another client that speaks this version of the protocol may come in, if only to say that
- * it is one that comes back. `grant` is as whom it was recognised, NULL if it was not; so it is
- * below. */
-VtServerAdmission vt_server_get_admission (VtServer      *self,
-                                           unsigned int   protocol,
-                                           VtAccessGrant *grant);
+ * it is one that comes back. `client` is where it is, nullable, and `grant` as whom it was
+ * recognised, NULL if it was not; so they are below. */
+VtServerAdmission vt_server_get_admission (VtServer       *self,
+                                           unsigned int    protocol,
+                                           GSocketAddress *client,
+                                           VtAccessGrant  *grant);
+const char       *vt_server_get_refusal (VtServerAdmission admission);
 /* A client's WebSocket. Takes both references; `gate` is NULL for a connection that the application
  * made. */
 void vt_server_open_session (VtServer                *self,
@@ -158,6 +173,9 @@ void     vt_server_drop_access (VtServer *self);
 void     vt_server_clear_access (VtServer *self);
 /* The grant with which the session goes on, nullable. */
 void vt_server_set_grant (VtServer *self, VtServerSession *work, VtAccessGrant *grant);
+/* Where a client is that can be told from others by its address: NULL on loopback and behind a
+ * trusted proxy that does not say more. */
+GInetAddress *vt_server_get_origin (VtServer *self, GSocketAddress *client);
 /* Why the session has ended, if it was sent away; NULL if not. */
 GError *vt_server_take_revocation (VtServer *self, VtServerSession *work);
 /* What the session's client may do; NULL where the server's own settings say it. */

@@ -28,10 +28,34 @@ get_access (VtServer *self, VtServerProperty property, GValue *value)
   return TRUE;
 }
 
+/* Those that take any number. NULL: it is another property. */
+static unsigned int *
+find_number (VtServer *self, unsigned int property_id)
+{
+  switch (property_id)
+    {
+    case VT_SERVER_PROP_MAX_SESSIONS:
+      return &self->max_sessions;
+    case VT_SERVER_PROP_MAX_FORWARDS:
+      return &self->max_forwards;
+    case VT_SERVER_PROP_MAX_SESSIONS_PER_ADDRESS:
+      return &self->max_sessions_per_address;
+    case VT_SERVER_PROP_MAX_CONTROL_RATE:
+      return &self->max_control_rate;
+    case VT_SERVER_PROP_MAX_PING_RATE:
+      return &self->max_ping_rate;
+    case VT_SERVER_PROP_MAX_RESET_RATE:
+      return &self->max_reset_rate;
+    default:
+      return NULL;
+    }
+}
+
 static void
 vt_server_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtServer *self = VT_SERVER (object);
+  unsigned int *number;
 
   if (get_access (self, (VtServerProperty) property_id, value))
     return;
@@ -67,12 +91,6 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
     case VT_SERVER_PROP_RESUME_TIMEOUT:
       g_value_set_uint (value, self->resume_timeout);
       break;
-    case VT_SERVER_PROP_MAX_SESSIONS:
-      g_value_set_uint (value, self->max_sessions);
-      break;
-    case VT_SERVER_PROP_MAX_FORWARDS:
-      g_value_set_uint (value, self->max_forwards);
-      break;
     case VT_SERVER_PROP_MAX_STREAMS:
       g_value_set_uint (value, self->max_streams);
       break;
@@ -86,7 +104,11 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
       g_value_set_object (value, self->sessions);
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+      number = find_number (self, property_id);
+      if (number != NULL)
+        g_value_set_uint (value, *number);
+      else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
 }
 
@@ -97,6 +119,7 @@ vt_server_set_property (GObject *object,
                         GParamSpec *pspec)
 {
   VtServer *self = VT_SERVER (object);
+  unsigned int *number;
 
   switch ((VtServerProperty) property_id)
     {
@@ -149,7 +172,11 @@ vt_server_set_property (GObject *object,
       vt_server_set_max_protocol (self, g_value_get_uint (value));
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+      number = find_number (self, property_id);
+      if (number != NULL)
+        vt_server_set_number (self, number, g_value_get_uint (value), property_id);
+      else
+        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
 }
 
@@ -399,6 +426,25 @@ define_limits (void)
                          WRITABLE);
 
   /**
+   * VtServer:max-sessions-per-address: (getter get_max_sessions_per_address)
+   *
+   * How many clients may be connected from one address at a time; 0 is any number. It does not
+   * count on loopback, where everybody comes from one address, nor for clients of a trusted proxy
+   * that does not say where they are. Of IPv6, a /64 network is one address. One that comes back to
+   * its session is always taken.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_SESSIONS_PER_ADDRESS] =
+      g_param_spec_uint ("max-sessions-per-address", NULL, NULL, 0, G_MAXUINT,
+                         VT_SERVER_DEFAULT_SESSIONS_PER_ADDRESS, WRITABLE);
+}
+
+/* Of each client. */
+static void
+define_shares (void)
+{
+  /**
    * VtServer:max-forwards: (getter get_max_forwards) (setter set_max_forwards)
    *
    * How many forwards each client may have at a time. It counts for sessions that begin from then
@@ -437,6 +483,55 @@ define_limits (void)
   vt_server_props[VT_SERVER_PROP_MAX_BUFFER] =
       g_param_spec_uint64 ("max-buffer", NULL, NULL, VT_SERVER_MIN_BUFFER, G_MAXUINT64,
                            VT_SERVER_DEFAULT_BUFFER, WRITABLE);
+}
+
+/* How fast a client may be. */
+static void
+define_rates (void)
+{
+  /**
+   * VtServer:max-control-rate: (getter get_max_control_rate) (setter set_max_control_rate)
+   *
+   * How many requests a second each client may make for ports and the like: all control messages
+   * but
+   * pings count; 0 is any number. A client may save up two seconds' worth, and
+   * [property@Vt.Server:max-forwards] a second are always allowed. Whoever asks for more is sent
+   * away
+   * with %VT_ERROR_LIMIT. It counts for sessions that begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_CONTROL_RATE] =
+      g_param_spec_uint ("max-control-rate", NULL, NULL, 0, G_MAXUINT,
+                         VT_SERVER_DEFAULT_CONTROL_RATE, WRITABLE);
+
+  /**
+   * VtServer:max-ping-rate: (getter get_max_ping_rate) (setter set_max_ping_rate)
+   *
+   * How many pings a second of the tunnel's own each client may send; 0 is any number. A client may
+   * save up two seconds' worth. Whoever sends more is sent away with %VT_ERROR_LIMIT. It counts for
+   * sessions that begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_PING_RATE] =
+      g_param_spec_uint ("max-ping-rate", NULL, NULL, 0, G_MAXUINT, VT_SERVER_DEFAULT_PING_RATE,
+                         WRITABLE);
+
+  /**
+   * VtServer:max-reset-rate: (getter get_max_reset_rate) (setter set_max_reset_rate)
+   *
+   * How many streams a second each client may reset, or say so of; 0 is any number. A client may
+   * save
+   * up two seconds' worth. A client whose target is down resets what users open, so this has to be
+   * more than users connect to all of its ports. Whoever resets more is sent away with
+   * %VT_ERROR_LIMIT. It counts for sessions that begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_RESET_RATE] =
+      g_param_spec_uint ("max-reset-rate", NULL, NULL, 0, G_MAXUINT, VT_SERVER_DEFAULT_RESET_RATE,
+                         WRITABLE);
 }
 
 static void
@@ -480,6 +575,8 @@ vt_server_install_properties (GObjectClass *klass)
   define_client_authorities ();
   define_keepalive ();
   define_limits ();
+  define_shares ();
+  define_rates ();
   define_sessions ();
   g_object_class_install_properties (klass, G_N_ELEMENTS (vt_server_props), vt_server_props);
 }

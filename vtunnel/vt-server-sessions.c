@@ -194,6 +194,10 @@ fill_config (VtServer *self, VtTrunkConfig *config, const VtControl *hello, VtAc
   config->mux.max_streams =
       entry != NULL ? MIN (self->max_streams, entry->max_streams) : self->max_streams;
   config->mux.max_buffer = (size_t) MIN (self->max_buffer, G_MAXSIZE);
+  config->mux.max_control_rate =
+      self->max_control_rate == 0 ? 0 : MAX (self->max_control_rate, self->max_forwards);
+  config->mux.max_ping_rate = self->max_ping_rate;
+  config->mux.max_reset_rate = self->max_reset_rate;
   if (hello == NULL)
     return;
   config->peer = hello->limits;

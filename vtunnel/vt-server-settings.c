@@ -18,6 +18,10 @@ vt_server_init_settings (VtServer *self)
   self->max_forwards = VT_SERVER_DEFAULT_FORWARDS;
   self->max_streams = VT_SERVER_DEFAULT_STREAMS;
   self->max_buffer = VT_SERVER_DEFAULT_BUFFER;
+  self->max_reset_rate = VT_SERVER_DEFAULT_RESET_RATE;
+  self->max_ping_rate = VT_SERVER_DEFAULT_PING_RATE;
+  self->max_control_rate = VT_SERVER_DEFAULT_CONTROL_RATE;
+  self->max_sessions_per_address = VT_SERVER_DEFAULT_SESSIONS_PER_ADDRESS;
   self->max_protocol = VT_NEGOTIATION_DEFAULT_MAX;
 }
 

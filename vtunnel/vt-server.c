@@ -80,10 +80,11 @@ get_refusal_cb (const VtFrontGuest *guest, void *user_data)
 {
   static const char *const texts[] = {
     [VT_SERVER_FULL] = "This server has as many clients as it takes.\n",
+    [VT_SERVER_CROWDED] = "This server has as many clients from this address as it takes.\n",
     [VT_SERVER_LEAVING] = "This server is shutting down.\n",
   };
 
-  return texts[vt_server_get_admission (user_data, guest->protocol, guest->grant)];
+  return texts[vt_server_get_admission (user_data, guest->protocol, guest->address, guest->grant)];
 }
 
 static void
@@ -401,18 +402,20 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
                     == SOUP_WEBSOCKET_CONNECTION_SERVER);
   g_return_if_fail (soup_websocket_connection_get_state (connection) == SOUP_WEBSOCKET_STATE_OPEN);
 
-  admission = vt_server_get_admission (self, vt_negotiation_get_protocol (connection), NULL);
-  if (admission != VT_SERVER_WELCOME)
-    {
-      gboolean full = admission == VT_SERVER_FULL;
-
-      soup_websocket_connection_close (connection,
-                                       full ? VT_CLOSE_TRY_AGAIN : SOUP_WEBSOCKET_CLOSE_GOING_AWAY,
-                                       full ? "too many clients" : "shutting down");
-      return;
-    }
   stream = soup_websocket_connection_get_io_stream (connection);
   if (G_IS_SOCKET_CONNECTION (stream))
     client = g_socket_connection_get_remote_address (G_SOCKET_CONNECTION (stream), NULL);
+  admission =
+      vt_server_get_admission (self, vt_negotiation_get_protocol (connection), client, NULL);
+  if (admission != VT_SERVER_WELCOME)
+    {
+      gboolean leaving = admission == VT_SERVER_LEAVING;
+
+      soup_websocket_connection_close (connection,
+                                       leaving ? SOUP_WEBSOCKET_CLOSE_GOING_AWAY
+                                               : VT_CLOSE_TRY_AGAIN,
+                                       vt_server_get_refusal (admission));
+      return;
+    }
   vt_server_open_session (self, g_object_ref (connection), NULL, client, NULL);
 }

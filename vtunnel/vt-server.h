@@ -100,6 +100,22 @@ guint64 vt_server_get_max_buffer (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_buffer (VtServer *self, guint64 bytes);
 VT_EXTERN
+unsigned int vt_server_get_max_reset_rate (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_reset_rate (VtServer *self, unsigned int max);
+VT_EXTERN
+unsigned int vt_server_get_max_ping_rate (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_ping_rate (VtServer *self, unsigned int max);
+VT_EXTERN
+unsigned int vt_server_get_max_control_rate (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_control_rate (VtServer *self, unsigned int max);
+VT_EXTERN
+unsigned int vt_server_get_max_sessions_per_address (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_sessions_per_address (VtServer *self, unsigned int max);
+VT_EXTERN
 unsigned int vt_server_get_max_protocol (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_protocol (VtServer *self, unsigned int version);

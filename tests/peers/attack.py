@@ -13,9 +13,9 @@ from websocket import Closed
 class World:
     """A server that is attacked, and a tunnel through it that has to go on."""
 
-    def __init__(self):
+    def __init__(self, *arguments):
         self.target = Target(echo)
-        self.server = Tool.server('--quiet')
+        self.server = Tool.server('--quiet', *arguments)
         self.client = Tool.client(self.server.port, f'0={self.target.spec}')
         self.port = self.client.forward_port()
         self.staying = user(self.port)
