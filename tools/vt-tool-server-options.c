@@ -71,7 +71,7 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
     { "max-sessions", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions, N_ ("Clients at a time"),
       N_ ("COUNT") },
     { "max-sessions-per-address", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions_per_address,
-      N_ ("… from one address, 0: any (100)"), N_ ("COUNT") },
+      N_ ("… from one address, 0: any (100)"), "N" },
     { "max-forwards", 0, 0, G_OPTION_ARG_STRING, &self->max_forwards, N_ ("Ports a client"),
       N_ ("COUNT") },
     { "max-streams", 0, 0, G_OPTION_ARG_STRING, &self->max_streams,
