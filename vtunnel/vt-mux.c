@@ -31,7 +31,8 @@ vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
     .listen_grace = 3 * G_TIME_SPAN_SECOND,
     .max_buffer = 128 * 1024 * 1024,
     .max_streams = 8192,
-    .max_control_rate = 1000,
+    /* A server answers what the client asks for, which may be many ports at once. */
+    .max_control_rate = role == VT_MUX_SERVER ? 1000 : 10000,
     .max_ping_rate = 100,
     /* A server passes on what users do, who are many. */
     .max_reset_rate = role == VT_MUX_SERVER ? 20000 : 0,
