@@ -107,7 +107,11 @@ class Users:
                 self.wrong.append(f'{self.active} users hang')
 
     def serve(self, sock):
-        seed, up, down = HEAD.unpack(receive_exactly(sock, HEAD.size))
+        try:
+            seed, up, down = HEAD.unpack(receive_exactly(sock, HEAD.size))
+        except AssertionError:
+            # The stream was broken before its user had said anything: the user knows.
+            return
         sender = Sender(sock, down, seed + 1, self.over)
         try:
             Expected(up, seed).read(sock)
