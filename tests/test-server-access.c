@@ -83,12 +83,19 @@ ask (Access *self, const char *lines)
 }
 
 static void
-expect_status (Access *self, const char *lines, const char *status)
+expect_answer (Access *self, const char *lines, const char *status)
 {
   g_autofree char *answer = ask (self, lines);
 
   if (!g_str_has_prefix (answer, "HTTP/1.1 ") || !g_str_has_prefix (answer + 9, status))
     g_error ("Expected %s, got %s", status, answer);
+}
+
+/* And nobody is there. */
+static void
+expect_status (Access *self, const char *lines, const char *status)
+{
+  expect_answer (self, lines, status);
   g_assert_cmpuint (server_fixture_count_sessions (&self->fixture), ==, 0);
 }
 
@@ -286,7 +293,7 @@ test_sessions_per_address (Access *self, const void *data)
   vt_server_set_max_sessions_per_address (self->fixture.server, 2);
   for (size_t i = 0; i < G_N_ELEMENTS (welcome); i++)
     clients[i] = enter_with (self, welcome[i], ALICE);
-  expect_status (self, one, "503");
+  expect_answer (self, one, "503");
   vt_server_set_max_sessions_per_address (self->fixture.server, 0);
   v2_peer_free (enter_with (self, one, ALICE));
   for (size_t i = 0; i < G_N_ELEMENTS (welcome); i++)

@@ -64,6 +64,8 @@ judge (World *self, const Frame *frame)
 
   if (opcode >= 8)
     {
+      if (frame->size > 125)
+        return 1002;
       self->n_pings += opcode == 9;
       return ++self->n_controls > self->limits.max_control_rate ? 1008 : 0;
     }
