@@ -60,7 +60,7 @@ begin_bus (Fixture *self)
   g_autofree char *services = g_build_filename (self->scratch, "services", NULL);
   g_autofree char *file = g_build_filename (services, NAME ".service", NULL);
   g_autofree char *text =
-      g_strdup_printf ("[D-BUS Service]\nName=" NAME "\nExec=%s\n", g_getenv ("VT_SESSION"));
+      g_strdup_printf ("[D-BUS Service]\nName=" NAME "\nExec=\"%s\"\n", g_getenv ("VT_SESSION"));
 
   g_setenv ("HOME", self->scratch, TRUE);
   g_setenv ("XDG_CONFIG_HOME", self->scratch, TRUE);

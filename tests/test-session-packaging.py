@@ -78,7 +78,7 @@ def from_nothing_in_a_session():
         services.mkdir(parents=True)
         activation = (unit.parent / f'{NAME}.service').read_text()
         (services / f'{NAME}.service').write_text(
-            re.sub('(?m)^Exec=.*$', f'Exec={SERVICE}', activation))
+            re.sub('(?m)^Exec=.*$', f'Exec="{SERVICE}"', activation))
         commands = (f'"$0" add web --session --server ws://127.0.0.1:{server.port}/ --open '
                     f'--forward 0={target.spec} && "$0" list --json')
         result = subprocess.run(

@@ -6,6 +6,7 @@
 import contextlib
 import os
 import re
+import shlex
 import signal
 import sys
 import time
@@ -216,7 +217,7 @@ def frames_are_few():
     with screen() as (service, terminal):
         web = populate(service)
         log = os.path.join(terminal.folder.name, 'log')
-        terminal.run('script', '-qc', f'{TOOL} monitor', log)
+        terminal.run('script', '-qc', f'{shlex.quote(TOOL)} monitor', log)
         terminal.wait_for('● web')
         begin = time.monotonic()
         for number in range(2000):

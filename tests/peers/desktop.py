@@ -66,7 +66,7 @@ class Desktop:
         (self.folder / 'services').mkdir()
         (self.folder / 'bus.conf').write_text(CONFIGURATION.format(folder=self.folder))
         (self.folder / 'services' / f'{NAME}.service').write_text(
-            f'[D-BUS Service]\nName={NAME}\nExec={SERVICE}\nSystemdService={UNIT}\n')
+            f'[D-BUS Service]\nName={NAME}\nExec="{SERVICE}"\nSystemdService={UNIT}\n')
         env = dict(os.environ, HOME=str(self.folder), XDG_CONFIG_HOME=str(self.config),
                    XDG_DATA_HOME=str(self.folder / 'data'), **environment)
         env.pop('DBUS_SESSION_BUS_ADDRESS', None)
