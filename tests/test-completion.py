@@ -100,7 +100,7 @@ class Bash(Typed):
 class Zsh(Typed):
     def __init__(self, home, **more):
         pathlib.Path(home, '.zshrc').write_text(
-            f'PS1=\nunsetopt prompt_cr prompt_sp\nfpath=({scripts / "zsh"} $fpath)\n'
+            f'PS1=\nunsetopt prompt_cr prompt_sp\nfpath=("{scripts / "zsh"}" $fpath)\n'
             'autoload -Uz compinit\ncompinit -u -D\nbindkey -e\n'
             'zle -C all-matches complete-word _generic\nbindkey "^Xa" all-matches\n'
             'zstyle ":completion:all-matches::::" completer _all_matches _complete\n'

@@ -106,7 +106,7 @@ def forward_in_javascript():
 def the_development_environment():
     """What the README says of `meson devenv`: all three languages find the library."""
     code = 'import gi; gi.require_version("Vt", "1"); from gi.repository import Vt; Vt.Server()'
-    script = (f"cc -Werror -c -o /dev/null '{examples / 'forward.c'}' "
+    script = (f"eval cc -Werror -c -o /dev/null \\''{examples / 'forward.c'}'\\' "
               "$(pkg-config --cflags vtunnel-1) && pkg-config --libs vtunnel-1 && "
               f"{sys.executable} -c '{code}' && "
               "gjs -c 'imports.gi.versions.Vt = \"1\"; new imports.gi.Vt.Server()'")

@@ -50,7 +50,7 @@ def verify(path):
 @test
 def the_unit_is_right():
     """As it is, but for the program, which is not installed yet."""
-    text = re.sub('(?m)^ExecStart=.*$', f'ExecStart={SERVICE} --managed', unit.read_text())
+    text = re.sub('(?m)^ExecStart=.*$', f'ExecStart="{SERVICE}" --managed', unit.read_text())
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder, 'vtunnel-session.service')
         path.write_text(text)
