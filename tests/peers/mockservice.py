@@ -60,7 +60,7 @@ class Bus:
         (path / 'bus.conf').write_text(CONFIGURATION.format(folder=path), encoding='utf-8')
         if start:
             (path / f'{BUS_NAME}.service').write_text(
-                f'[D-BUS Service]\nName={BUS_NAME}\nExec="{start}"\n', encoding='utf-8')
+                f'[D-BUS Service]\nName={BUS_NAME}\nExec={start}\n', encoding='utf-8')
         self.process = subprocess.Popen(
             ['dbus-daemon', f'--config-file={path}/bus.conf', '--nofork', '--print-address'],
             stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
