@@ -34,6 +34,8 @@ static const GoodTarget good_targets[] = {
   { "unix:/run/app.sock", VT_TARGET_UNIX, "/run/app.sock" },
   { "unix:/run/with space, comma:and=more", VT_TARGET_UNIX, "/run/with space, comma:and=more" },
   { "unix:@app", VT_TARGET_UNIX, "@app" },
+  { "Unix:/Run", VT_TARGET_UNIX, "/Run", .written = "unix:/Run" },
+  { "TLS://a:1", VT_TARGET_TLS, "a", 1, "tls://a:1" },
 };
 
 typedef struct {
@@ -88,6 +90,7 @@ static const BadTarget bad_targets[] = {
   { "unix:/", "must be absolute" },
   { "unix:@", "must be absolute" },
   { "unix:app.sock", "must be absolute" },
+  { "uniX:93", "must be absolute" },
   { "unix:/run/\n", "not plain text" },
 };
 

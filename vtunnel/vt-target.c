@@ -178,6 +178,14 @@ parse_host (const char *text)
   return NULL;
 }
 
+/* Schemes have no case (RFC 3986, section 3.1), and a host of that name could not be told from
+ * one. */
+static gboolean
+has_scheme (const char *text, const char *prefix)
+{
+  return g_ascii_strncasecmp (text, prefix, strlen (prefix)) == 0;
+}
+
 static VtTarget *
 parse_unix (const char *text, GError **error)
 {
@@ -281,14 +289,14 @@ vt_target_parse (const char *text, GError **error)
       set_error (error, text, _ ("it is not plain text"));
       return NULL;
     }
-  if (g_str_has_prefix (text, UNIX_PREFIX))
+  if (has_scheme (text, UNIX_PREFIX))
     return parse_unix (text, error);
   if (strchr (text, ' ') != NULL)
     {
       set_error (error, text, _ ("a space cannot be part of it"));
       return NULL;
     }
-  if (g_str_has_prefix (text, TLS_PREFIX))
+  if (has_scheme (text, TLS_PREFIX))
     return parse_host_and_port (VT_TARGET_TLS, text, text + strlen (TLS_PREFIX), error);
   if (strstr (text, "://") != NULL)
     {
