@@ -39,7 +39,8 @@ keep() {
 
 look() {
   status=0
-  "$program" -max_total_time="$action" -timeout=10 -rss_limit_mb=2048 -max_len=4096 \
+  "$program" -max_total_time="$action" -seed="${VT_FUZZ_SEED:-0}" -timeout=10 \
+    -rss_limit_mb=2048 -max_len=4096 \
     -print_final_stats=1 -artifact_prefix="$crashes/$target-" "$inputs" "$corpus" \
     >"$log" 2>&1 || status=$?
   if [ "$status" != 0 ]; then
