@@ -6,6 +6,7 @@
 #include "vt-access-certificate-private.h"
 #include "vt-access-entry-private.h"
 #include "vt-authorization-private.h"
+#include "vt-secret-private.h"
 
 #define SECRET "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"
 
@@ -196,7 +197,7 @@ test_authorization (void)
       g_assert_cmpstr (name, ==, headers[i].name);
       g_assert_cmpstr (token, ==, headers[i].token);
       g_free (name);
-      vt_access_wipe (token);
+      vt_secret_free (token);
     }
   g_assert_false (vt_authorization_parse (endless, &name, &token));
 }

@@ -38,5 +38,3 @@ char    *vt_access_hash_format (const VtAccessHash *self);
 gboolean vt_access_hash_matches (const VtAccessHash *self, const char *token);
 gboolean vt_access_hash_equal (const VtAccessHash *self, const VtAccessHash *other);
 
-/* For what was secret: as far as it is ours to say, it is not in memory any more. NULL is fine. */
-void vt_access_wipe (char *text);

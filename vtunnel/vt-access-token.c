@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "vt-random-private.h"
+#include "vt-secret-private.h"
 
 #define TOKEN_PREFIX "vt_"
 #define HASH_PREFIX "sha256:"
@@ -13,28 +14,8 @@
 /* Characters of base64url, without padding. */
 #define TEXT_LENGTH(bytes) (((bytes) *4 + 2) / 3)
 
-void
-vt_access_wipe (char *text)
-{
-  if (text != NULL)
-    explicit_bzero (text, strlen (text));
-  g_free (text);
-}
-
-/* RFC 4648, section 5, without padding. */
-static char *
-encode (const uint8_t *bytes, size_t size)
-{
-  char *text = g_base64_encode (bytes, size);
-
-  g_strdelimit (text, "+", '-');
-  g_strdelimit (text, "/", '_');
-  text[strcspn (text, "=")] = '\0';
-  return text;
-}
-
-/* Exactly so many characters, and exactly as encode () writes them: g_base64_decode () skips what
- * it does not know, and the last character could be written in several ways. */
+/* Exactly so many characters, and exactly as vt_secret_encode () writes them: g_base64_decode ()
+ * skips what it does not know, and the last character could be written in several ways. */
 static gboolean
 decode (const char *text, size_t length, uint8_t *bytes, size_t size)
 {
@@ -53,7 +34,7 @@ decode (const char *text, size_t length, uint8_t *bytes, size_t size)
   decoded = g_base64_decode (padded->str, &decoded_size);
   if (decoded_size != size)
     return FALSE;
-  again = encode (decoded, size);
+  again = vt_secret_encode (decoded, size);
   if (strncmp (again, text, length) != 0)
     return FALSE;
   memcpy (bytes, decoded, size);
@@ -76,10 +57,10 @@ vt_access_token_new (const char *name)
   char *token;
 
   vt_random_fill (bytes, sizeof bytes);
-  secret = encode (bytes, sizeof bytes);
+  secret = vt_secret_encode (bytes, sizeof bytes);
   token = g_strconcat (TOKEN_PREFIX, name, "_", secret, NULL);
   explicit_bzero (bytes, sizeof bytes);
-  vt_access_wipe (secret);
+  vt_secret_free (secret);
   return token;
 }
 
@@ -137,8 +118,8 @@ vt_access_hash_parse (VtAccessHash *self, const char *text)
 char *
 vt_access_hash_format (const VtAccessHash *self)
 {
-  g_autofree char *salt = encode (self->salt, sizeof self->salt);
-  g_autofree char *digest = encode (self->digest, sizeof self->digest);
+  g_autofree char *salt = vt_secret_encode (self->salt, sizeof self->salt);
+  g_autofree char *digest = vt_secret_encode (self->digest, sizeof self->digest);
 
   return g_strconcat (HASH_PREFIX, salt, ":", digest, NULL);
 }

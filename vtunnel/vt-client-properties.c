@@ -189,25 +189,10 @@ install_settings (void)
 }
 
 static void
-install_connection (void)
+install_identity (void)
 {
   const GParamFlags flags = G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
 
-  /**
-   * VtClient:soup-session: (getter get_soup_session) (setter set_soup_session)
-   *
-   * What the client connects through: it brings the proxy, the TLS database, cookies, credentials
-   * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with
-   * libsoup's defaults. It takes effect when the client next connects.
-   *
-   * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets
-   * are never reached through its proxy.
-   *
-   * Since: 1.0
-   */
-  vt_client_props[VT_CLIENT_PROP_SOUP_SESSION] =
-      g_param_spec_object ("soup-session", NULL, NULL, SOUP_TYPE_SESSION,
-                           flags | G_PARAM_READWRITE);
   /**
    * VtClient:token: (setter set_token)
    *
@@ -238,6 +223,28 @@ install_connection (void)
    */
   vt_client_props[VT_CLIENT_PROP_TLS_CERTIFICATE] =
       g_param_spec_object ("tls-certificate", NULL, NULL, G_TYPE_TLS_CERTIFICATE,
+                           flags | G_PARAM_READWRITE);
+}
+
+static void
+install_connection (void)
+{
+  const GParamFlags flags = G_PARAM_STATIC_STRINGS | G_PARAM_EXPLICIT_NOTIFY;
+
+  /**
+   * VtClient:soup-session: (getter get_soup_session) (setter set_soup_session)
+   *
+   * What the client connects through: it brings the proxy, the TLS database, cookies, credentials
+   * and a logger. Nothing of it is changed. With %NULL the client uses one of its own, with
+   * libsoup's defaults. It takes effect when the client next connects.
+   *
+   * Its TLS database is also what the certificates of `tls://` targets are verified with. Targets
+   * are never reached through its proxy.
+   *
+   * Since: 1.0
+   */
+  vt_client_props[VT_CLIENT_PROP_SOUP_SESSION] =
+      g_param_spec_object ("soup-session", NULL, NULL, SOUP_TYPE_SESSION,
                            flags | G_PARAM_READWRITE);
   /**
    * VtClient:max-protocol: (getter get_max_protocol) (setter set_max_protocol)
@@ -423,6 +430,7 @@ vt_client_install_properties (GObjectClass *klass)
   klass->set_property = vt_client_set_property;
 
   install_settings ();
+  install_identity ();
   install_connection ();
   install_reconnection ();
   install_status ();

@@ -11,6 +11,7 @@
 
 #include "vt-error.h"
 #include "vt-http-head-private.h"
+#include "vt-secret-private.h"
 
 struct _VtClientRequest {
   GPtrArray *headers; /* owned, owned names and values in turn */
@@ -26,18 +27,10 @@ vt_client_request_new (void)
   return self;
 }
 
-static void
-clear_token (VtClientRequest *self)
-{
-  if (self->token != NULL)
-    explicit_bzero (self->token, strlen (self->token));
-  g_clear_pointer (&self->token, g_free);
-}
-
 void
 vt_client_request_free (VtClientRequest *self)
 {
-  clear_token (self);
+  g_clear_pointer (&self->token, vt_secret_free);
   g_ptr_array_unref (self->headers);
   g_free (self);
 }
@@ -94,7 +87,7 @@ vt_client_request_set_header (VtClientRequest *self, const char *name, const cha
 void
 vt_client_request_set_token (VtClientRequest *self, const char *token)
 {
-  clear_token (self);
+  g_clear_pointer (&self->token, vt_secret_free);
   self->token = g_strdup (token);
 }
 

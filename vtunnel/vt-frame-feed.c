@@ -78,7 +78,10 @@ vt_frame_feed_filled (VtFrameFeed *self, size_t length)
 static size_t
 put_empty_message (VtFrameFeed *self, uint8_t *out)
 {
-  const uint8_t frame[] = { 0x80 | VT_FRAME_BINARY, self->masked ? 0x80 : 0, 0, 0, 0, 0 };
+  const uint8_t frame[2 + VT_FRAME_MASK_SIZE] = {
+    VT_FRAME_FIN | VT_FRAME_BINARY,
+    self->masked ? VT_FRAME_MASKED : 0,
+  };
   size_t length = self->masked ? sizeof frame : 2;
 
   memcpy (out, frame, length);

@@ -14,10 +14,6 @@
 /* Bytes that a control frame may carry (RFC 6455, section 5.5). */
 #define CONTROL_MAX 125
 
-/* In the first and the second byte of a header. */
-#define FIN 0x80
-#define MASKED 0x80
-
 struct _VtFrameGuard {
   VtFrameLimits limits;
   VtFrameWalk walk;
@@ -116,8 +112,8 @@ can_be_carried (VtFrameGuard *self)
   unsigned int form = header[1] & 0x7f;
   guint64 least = form == 127 ? G_MAXUINT16 + 1 : form == 126 ? 126 : 0;
 
-  return self->limits.carry_from > 0 && header[0] == (FIN | VT_FRAME_BINARY)
-         && ((header[1] & MASKED) != 0) == self->limits.masked
+  return self->limits.carry_from > 0 && header[0] == (VT_FRAME_FIN | VT_FRAME_BINARY)
+         && vt_frame_walk_is_masked (header) == self->limits.masked
          && self->walk.left >= MAX (self->limits.carry_from, least);
 }
 

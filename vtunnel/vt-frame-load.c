@@ -7,9 +7,6 @@
 #include "vt-frame-walk-private.h"
 #include "vt-random-private.h"
 
-#define FIN 0x80
-#define MASKED 0x80
-
 /* RFC 6455, section 5.2. */
 static void
 put_length (VtFrameLoad *self, guint64 length)
@@ -36,7 +33,7 @@ mask_payload (VtFrameLoad *self, GBytes *payload)
   uint8_t *masked = g_malloc (length);
 
   vt_random_fill (mask, VT_FRAME_MASK_SIZE);
-  self->header[1] |= MASKED;
+  self->header[1] |= VT_FRAME_MASKED;
   self->header_size += VT_FRAME_MASK_SIZE;
   vt_frame_mask (masked, data, length, mask, 0);
   return g_bytes_new_take (masked, length);
@@ -45,7 +42,7 @@ mask_payload (VtFrameLoad *self, GBytes *payload)
 void
 vt_frame_load_init (VtFrameLoad *self, GBytes *payload, gboolean masked)
 {
-  self->header[0] = FIN | VT_FRAME_BINARY;
+  self->header[0] = VT_FRAME_FIN | VT_FRAME_BINARY;
   put_length (self, g_bytes_get_size (payload));
   self->payload = masked ? mask_payload (self, payload) : g_bytes_ref (payload);
   self->done = 0;

@@ -32,6 +32,10 @@ unsigned int vt_frame_walk_get_opcode (const VtFrameWalk *self);
 /* Of a frame whose first two bytes are there. */
 gboolean vt_frame_walk_is_masked (const uint8_t *header);
 
+/* In the first and the second byte of a header. */
+#define VT_FRAME_FIN 0x80
+#define VT_FRAME_MASKED 0x80
+
 #define VT_FRAME_CONTINUATION 0x0
 #define VT_FRAME_BINARY 0x2
 #define VT_FRAME_CLOSE 0x8

@@ -14,7 +14,7 @@ header_size (const VtFrameWalk *self)
     size += 2;
   else if ((self->header[1] & 0x7f) == 127)
     size += 8;
-  if (self->header[1] & 0x80)
+  if (vt_frame_walk_is_masked (self->header))
     size += 4;
   return size;
 }
@@ -71,7 +71,7 @@ vt_frame_walk_is_between (const VtFrameWalk *self)
 gboolean
 vt_frame_walk_is_masked (const uint8_t *header)
 {
-  return (header[1] & 0x80) != 0;
+  return (header[1] & VT_FRAME_MASKED) != 0;
 }
 
 unsigned int

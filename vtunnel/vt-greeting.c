@@ -14,17 +14,16 @@
 #include <vtunnel/vt-version.h>
 
 #include "vt-error.h"
+#include "vt-secret-private.h"
 
 /* Bytes of a session's name and of its secret. */
 #define TOKEN_SIZE 16
 
-/* From the kernel: GLib's generators are not made for secrets. As base64url (RFC 4648, section 5),
- * without padding. */
+/* From the kernel: GLib's generators are not made for secrets. */
 static char *
 new_token (GError **error)
 {
   uint8_t bytes[TOKEN_SIZE];
-  char *text;
 
   if (getrandom (bytes, sizeof bytes, 0) != (ssize_t) sizeof bytes)
     {
@@ -32,11 +31,7 @@ new_token (GError **error)
                    g_strerror (errno));
       return NULL;
     }
-  text = g_base64_encode (bytes, sizeof bytes);
-  g_strdelimit (text, "+", '-');
-  g_strdelimit (text, "/", '_');
-  text[strcspn (text, "=")] = '\0';
-  return text;
+  return vt_secret_encode (bytes, sizeof bytes);
 }
 
 gboolean
@@ -56,19 +51,11 @@ vt_credentials_copy (VtCredentials *self, const char *session, const char *secre
   *self = (VtCredentials){ g_strdup (session), g_strdup (secret) };
 }
 
-static void
-wipe (char **text)
-{
-  if (*text != NULL)
-    explicit_bzero (*text, strlen (*text));
-  g_clear_pointer (text, g_free);
-}
-
 void
 vt_credentials_clear (VtCredentials *self)
 {
-  wipe (&self->session);
-  wipe (&self->secret);
+  g_clear_pointer (&self->session, vt_secret_free);
+  g_clear_pointer (&self->secret, vt_secret_free);
 }
 
 /* The length is no secret: all have the same. */

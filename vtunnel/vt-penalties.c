@@ -6,6 +6,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "vt-inet-place-private.h"
+
 #define MAX_OFFENDERS 4096
 #define FREE_FAILURES 5
 #define WINDOW (60 * G_TIME_SPAN_SECOND)
@@ -14,13 +16,8 @@
 #define FORGOTTEN_AFTER (10 * 60 * G_TIME_SPAN_SECOND)
 
 typedef struct {
-  uint8_t family; /* 4 or 6 */
-  uint8_t bytes[8];
-} Key;
-
-typedef struct {
   GList link; /* in `order` */
-  Key key;
+  VtInetPlace place;
   unsigned int n_failures; /* since `begin`, while there is no wait yet */
   gint64 begin;
   gint64 last;  /* when the last failure was */
@@ -30,36 +27,25 @@ typedef struct {
 
 struct _VtPenalties {
   VtClock *clock;        /* owned */
-  GHashTable *offenders; /* owned, set of Offender, by their keys */
+  GHashTable *offenders; /* owned, set of Offender, by their places */
   GQueue order;          /* of the same: the one with the latest failure last */
 };
 
 static unsigned int
-hash_key (const void *value)
+hash_place (const void *value)
 {
-  const Key *key = value;
+  const VtInetPlace *place = value;
   uint64_t bits;
 
-  memcpy (&bits, key->bytes, sizeof bits);
-  bits = (bits ^ key->family) * UINT64_C (0x9e3779b97f4a7c15);
+  memcpy (&bits, place->bytes, sizeof bits);
+  bits = (bits ^ place->family) * UINT64_C (0x9e3779b97f4a7c15);
   return (unsigned int) (bits >> 32);
 }
 
 static gboolean
-equal_keys (const void *one, const void *other)
+equal_places (const void *one, const void *other)
 {
-  return memcmp (one, other, sizeof (Key)) == 0;
-}
-
-static Key
-key_of (GInetAddress *address)
-{
-  const uint8_t *bytes = g_inet_address_to_bytes (address);
-  Key key = { 0 };
-
-  key.family = g_inet_address_get_family (address) == G_SOCKET_FAMILY_IPV4 ? 4 : 6;
-  memcpy (key.bytes, bytes, key.family == 4 ? 4 : sizeof key.bytes);
-  return key;
+  return vt_inet_place_equal (one, other);
 }
 
 VtPenalties *
@@ -68,7 +54,7 @@ vt_penalties_new (VtClock *clock)
   VtPenalties *self = g_new0 (VtPenalties, 1);
 
   self->clock = vt_clock_ref (clock);
-  self->offenders = g_hash_table_new_full (hash_key, equal_keys, NULL, g_free);
+  self->offenders = g_hash_table_new_full (hash_place, equal_places, NULL, g_free);
   g_queue_init (&self->order);
   return self;
 }
@@ -85,7 +71,7 @@ static void
 forget (VtPenalties *self, Offender *offender)
 {
   g_queue_unlink (&self->order, &offender->link);
-  g_hash_table_remove (self->offenders, &offender->key);
+  g_hash_table_remove (self->offenders, &offender->place);
 }
 
 /* That is later than the longest wait is over. */
@@ -102,10 +88,10 @@ forget_old (VtPenalties *self, gint64 now)
 static Offender *
 find (VtPenalties *self, GInetAddress *address, gint64 now)
 {
-  Key key = key_of (address);
+  VtInetPlace place = vt_inet_place_of (address);
 
   forget_old (self, now);
-  return g_hash_table_lookup (self->offenders, &key);
+  return g_hash_table_lookup (self->offenders, &place);
 }
 
 static Offender *
@@ -116,9 +102,9 @@ add (VtPenalties *self, GInetAddress *address, gint64 now)
   if (g_hash_table_size (self->offenders) >= MAX_OFFENDERS)
     forget (self, g_queue_peek_head (&self->order));
   offender->link.data = offender;
-  offender->key = key_of (address);
+  offender->place = vt_inet_place_of (address);
   offender->begin = now;
-  g_hash_table_insert (self->offenders, &offender->key, offender);
+  g_hash_table_insert (self->offenders, &offender->place, offender);
   g_queue_push_tail_link (&self->order, &offender->link);
   return offender;
 }

@@ -10,6 +10,7 @@
 
 #include "vt-authorization-private.h"
 #include "vt-front-upgrade-private.h"
+#include "vt-secret-private.h"
 
 /* The time of day may be set, so it is looked at from time to time. */
 #define LONGEST_LOOK (30 * G_TIME_SPAN_SECOND)
@@ -98,7 +99,7 @@ check_credentials (VtServer *self, SoupServerMessage *message, gboolean *shown)
   *shown = value != NULL;
   if (value != NULL && vt_authorization_parse (value, &name, &token))
     grant = vt_access_check (self->access, name, token);
-  vt_access_wipe (token);
+  vt_secret_free (token);
   return grant;
 }
 

@@ -5,10 +5,9 @@
 
 #include "vt-server-private.h"
 
-#include <string.h>
-
 #include "vt-close-code-private.h"
 #include "vt-greeter-private.h"
+#include "vt-inet-place-private.h"
 #include "vt-negotiation-private.h"
 
 /* A client of v2 is nobody's before it has greeted: it may be a new one, or one that comes back to
@@ -82,19 +81,20 @@ has_many_arrivals (VtServer *self, VtAccessGrant *grant)
   return n_arrivals >= MIN_ARRIVALS;
 }
 
-/* Of IPv6, what one customer is usually given (/64) is one place. */
 static gboolean
-is_same_place (GInetAddress *one, GInetAddress *other)
+is_from (VtServer *self, GSocketAddress *client, const VtInetPlace *place)
 {
-  GSocketFamily family = g_inet_address_get_family (one);
-  size_t length = family == G_SOCKET_FAMILY_IPV4 ? 4 : 8;
+  GInetAddress *origin = vt_server_get_origin (self, client);
+  VtInetPlace other;
 
-  return other != NULL && g_inet_address_get_family (other) == family
-         && memcmp (g_inet_address_to_bytes (one), g_inet_address_to_bytes (other), length) == 0;
+  if (origin == NULL)
+    return FALSE;
+  other = vt_inet_place_of (origin);
+  return vt_inet_place_equal (&other, place);
 }
 
 static unsigned int
-count_sessions_from (VtServer *self, GInetAddress *place)
+count_sessions_from (VtServer *self, const VtInetPlace *place)
 {
   GHashTableIter iter;
   void *key;
@@ -102,17 +102,12 @@ count_sessions_from (VtServer *self, GInetAddress *place)
 
   g_hash_table_iter_init (&iter, self->work);
   while (g_hash_table_iter_next (&iter, &key, NULL))
-    {
-      VtSession *session = vt_server_session_get_session (key);
-
-      n += is_same_place (place,
-                          vt_server_get_origin (self, vt_session_get_client_address (session)));
-    }
+    n += is_from (self, vt_session_get_client_address (vt_server_session_get_session (key)), place);
   return n;
 }
 
 static unsigned int
-count_arrivals_from (VtServer *self, GInetAddress *place)
+count_arrivals_from (VtServer *self, const VtInetPlace *place)
 {
   GHashTableIter iter;
   void *key;
@@ -120,7 +115,7 @@ count_arrivals_from (VtServer *self, GInetAddress *place)
 
   g_hash_table_iter_init (&iter, self->arrivals);
   while (g_hash_table_iter_next (&iter, &key, NULL))
-    n += is_same_place (place, vt_server_get_origin (self, ((Arrival *) key)->client));
+    n += is_from (self, ((Arrival *) key)->client, place);
   return n;
 }
 
@@ -128,14 +123,16 @@ count_arrivals_from (VtServer *self, GInetAddress *place)
 static gboolean
 is_crowded (VtServer *self, GSocketAddress *client, gboolean with_arrivals)
 {
-  GInetAddress *place = vt_server_get_origin (self, client);
+  GInetAddress *origin = vt_server_get_origin (self, client);
+  VtInetPlace place;
   unsigned int n;
 
-  if (self->max_sessions_per_address == 0 || place == NULL)
+  if (self->max_sessions_per_address == 0 || origin == NULL)
     return FALSE;
-  n = count_sessions_from (self, place);
+  place = vt_inet_place_of (origin);
+  n = count_sessions_from (self, &place);
   if (with_arrivals)
-    n += count_arrivals_from (self, place);
+    n += count_arrivals_from (self, &place);
   return n >= self->max_sessions_per_address;
 }
 

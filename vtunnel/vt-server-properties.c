@@ -156,12 +156,6 @@ vt_server_set_property (GObject *object,
     case VT_SERVER_PROP_RESUME_TIMEOUT:
       vt_server_set_resume_timeout (self, g_value_get_uint (value));
       break;
-    case VT_SERVER_PROP_MAX_SESSIONS:
-      vt_server_set_max_sessions (self, g_value_get_uint (value));
-      break;
-    case VT_SERVER_PROP_MAX_FORWARDS:
-      vt_server_set_max_forwards (self, g_value_get_uint (value));
-      break;
     case VT_SERVER_PROP_MAX_STREAMS:
       vt_server_set_max_streams (self, g_value_get_uint (value));
       break;
