@@ -3,8 +3,7 @@
 
 #include "session-fixture.h"
 
-#include <glib/gstdio.h>
-
+#include "scratch.h"
 #include "vts-secrets-file.h"
 
 static void keyring_init_secrets (VtsSecretsInterface *iface);
@@ -182,21 +181,6 @@ close_server (SessionFixture *self)
   g_assert_finalize_object (self->server);
 }
 
-static void
-remove_all (const char *path)
-{
-  g_autoptr(GDir) folder = g_dir_open (path, 0, NULL);
-  const char *name = NULL;
-
-  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL)
-    {
-      g_autofree char *inner = g_build_filename (path, name, NULL);
-
-      remove_all (inner);
-    }
-  g_assert_cmpint (g_remove (path), ==, 0);
-}
-
 void
 session_fixture_tear_down (SessionFixture *self, const void *data)
 {
@@ -212,7 +196,7 @@ session_fixture_tear_down (SessionFixture *self, const void *data)
   g_assert_finalize_object (self->manager);
   g_assert_finalize_object (self->vault);
   g_assert_finalize_object (self->keyring);
-  remove_all (self->scratch);
+  scratch_remove (self->scratch);
   g_string_free (self->log, TRUE);
   g_free (self->uri);
   g_free (self->folder);

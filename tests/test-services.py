@@ -13,6 +13,7 @@ import tempfile
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
+import programs  # noqa: E402
 from harness import Tool, free_port, main, test, wait_until  # noqa: E402
 
 scratch = tempfile.TemporaryDirectory()
@@ -20,49 +21,16 @@ folder = pathlib.Path(scratch.name)
 folder.chmod(0o755)
 
 
-def answers(address):
-    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
-    with socket.socket(family) as probe:
-        return probe.connect_ex(address) == 0
-
-
-class Program:
-    """A program of the system in the foreground, ended with the test."""
-
-    def __init__(self, arguments, address):
-        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL,
-                                        stderr=subprocess.DEVNULL)
-        Tool.running.append(self)
-        wait_until(lambda: answers(address), what=f'{arguments[0]} listening')
-
-
-def nginx(port, unix_path):
+def web_server(port, unix_path):
     page = folder / 'www'
     page.mkdir(exist_ok=True)
     (page / 'index.html').write_text('<h1>through the tunnel</h1>\n')
     (page / 'large.bin').write_bytes(os.urandom(20 << 20))
-    temporary = '\n'.join(f'  {name}_temp_path {folder}/tmp-{name};' for name in
-                          ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
-    configuration = folder / 'nginx.conf'
-    configuration.write_text(f'''
-daemon off;
-master_process off;
-pid {folder}/nginx.pid;
-error_log {folder}/error.log;
-events {{ }}
-http {{
-{temporary}
-  access_log off;
-  client_max_body_size 100m;
-  server {{
-    listen 127.0.0.1:{port};
+    programs.nginx(folder, port, f'''
+    client_max_body_size 100m;
     listen unix:{unix_path};
     root {page};
-  }}
-}}
 ''')
-    return Program(['/usr/sbin/nginx', '-p', str(folder), '-c', str(configuration)],
-                   ('127.0.0.1', port))
 
 
 def curl(*arguments):
@@ -73,7 +41,7 @@ def curl(*arguments):
 @test
 def curl_and_nginx():
     port, unix_path = free_port(), folder / 'web.sock'
-    nginx(port, unix_path)
+    web_server(port, unix_path)
     server = Tool.server()
     client = Tool.client(server.port, f'0=localhost:{port}', f'0=unix:{unix_path}')
     for index in range(2):
@@ -94,8 +62,9 @@ def curl_and_nginx():
 def redis():
     unix_path = str(folder / 'redis.sock')
     port = free_port()
-    Program(['/usr/bin/redis-server', '--port', str(port), '--bind', '127.0.0.1', '--unixsocket',
-             unix_path, '--save', '', '--dir', str(folder)], ('127.0.0.1', port))
+    programs.Program(['/usr/bin/redis-server', '--port', str(port), '--bind', '127.0.0.1',
+                      '--unixsocket', unix_path, '--save', '', '--dir', str(folder)],
+                     ('127.0.0.1', port))
     server = Tool.server()
     client = Tool.client(server.port, f'0={port}')
     public = client.forward_port()

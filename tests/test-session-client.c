@@ -1,11 +1,12 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include <glib/gstdio.h>
 #include <signal.h>
 #include <string.h>
 #include <vtunnel-session/vtunnel-session.h>
 #include <vtunnel/vtunnel.h>
+
+#include "scratch.h"
 
 /* The session service as a C program sees it through the installed library: on a bus of the test's
  * own, on which nothing runs before it is called. */
@@ -112,21 +113,6 @@ set_up (Fixture *self, const void *data)
   g_assert_cmpuint (get_pid (self), !=, 0);
 }
 
-static void
-remove_all (const char *path)
-{
-  g_autoptr(GDir) folder = g_dir_open (path, 0, NULL);
-  const char *name = NULL;
-
-  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL)
-    {
-      g_autofree char *inner = g_build_filename (path, name, NULL);
-
-      remove_all (inner);
-    }
-  g_assert_cmpint (g_remove (path), ==, 0);
-}
-
 /* The bus has let go of it, so its status may lie around. */
 static gboolean
 is_gone (guint32 pid)
@@ -160,7 +146,7 @@ tear_down (Fixture *self, const void *data)
   g_object_unref (self->call);
   g_test_dbus_down (self->bus);
   g_object_unref (self->bus);
-  remove_all (self->scratch);
+  scratch_remove (self->scratch);
   g_free (self->uri);
   g_free (self->scratch);
 }

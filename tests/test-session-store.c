@@ -4,10 +4,11 @@
 #include "vts-file.h"
 #include "vts-store.h"
 
-#include <glib/gstdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "scratch.h"
 
 /* What was logged; GLib has one writer. */
 static GString *logged;
@@ -46,26 +47,10 @@ set_up (Fixture *self, const void *data)
 }
 
 static void
-remove_all (const char *path)
-{
-  g_autoptr(GDir) folder =
-      g_file_test (path, G_FILE_TEST_IS_SYMLINK) ? NULL : g_dir_open (path, 0, NULL);
-  const char *name = NULL;
-
-  while (folder != NULL && (name = g_dir_read_name (folder)) != NULL)
-    {
-      g_autofree char *inner = g_build_filename (path, name, NULL);
-
-      remove_all (inner);
-    }
-  g_assert_cmpint (g_remove (path), ==, 0);
-}
-
-static void
 tear_down (Fixture *self, const void *data)
 {
   vts_store_free (self->store);
-  remove_all (self->scratch);
+  scratch_remove (self->scratch);
   g_free (self->folder);
   g_free (self->scratch);
 }
@@ -183,7 +168,7 @@ test_modes (Fixture *self, const void *data)
       umask (before);
       g_assert_cmpint (get_mode (self->folder), ==, 0700);
       g_assert_cmpint (get_mode (path), ==, 0600);
-      remove_all (self->folder);
+      scratch_remove (self->folder);
     }
 
   /* What was wider before is narrow afterwards. */
@@ -217,7 +202,7 @@ test_damaged (Fixture *self, const void *data)
     {
       write_file (self, "bad.tunnel", cases[i], -1);
       assert_set_aside (self, "bad.tunnel");
-      remove_all (self->folder);
+      scratch_remove (self->folder);
     }
 }
 
@@ -259,17 +244,17 @@ test_no_file_at_all (Fixture *self, const void *data)
   g_mkdir_with_parents (self->folder, 0700);
   g_assert_cmpint (g_mkdir (path, 0700), ==, 0);
   assert_set_aside (self, "bad.tunnel");
-  remove_all (self->folder);
+  scratch_remove (self->folder);
 
   g_mkdir_with_parents (self->folder, 0700);
   g_assert_cmpint (mkfifo (path, 0600), ==, 0);
   assert_set_aside (self, "bad.tunnel");
-  remove_all (self->folder);
+  scratch_remove (self->folder);
 
   g_mkdir_with_parents (self->folder, 0700);
   g_assert_cmpint (symlink ("/dev/zero", path), ==, 0);
   assert_set_aside (self, "bad.tunnel");
-  remove_all (self->folder);
+  scratch_remove (self->folder);
 
   write_file (self, "good", "[Tunnel]\nUri=wss://x/\n", -1);
   g_assert_cmpint (symlink ("good", path), ==, 0);
@@ -287,7 +272,7 @@ test_names (Fixture *self, const void *data)
     {
       write_file (self, names[i], "[Tunnel]\nUri=wss://x/\n", -1);
       assert_set_aside (self, names[i]);
-      remove_all (self->folder);
+      scratch_remove (self->folder);
     }
 }
 

@@ -12,12 +12,13 @@ import threading
 
 from gi.repository import Gio, GLib
 
+from onbus import BUS, OnBus
+
 NAME = 'io.github.vtunnel.Vtunnel1'
 SYSTEMD = 'org.freedesktop.systemd1'
-BUS = 'org.freedesktop.DBus'
 
 
-class ServiceManager:
+class ServiceManager(OnBus):
     def __init__(self, desktop, environment):
         self.command = [desktop.service, '--managed']
         self.environment = dict(environment, DBUS_SESSION_BUS_ADDRESS=desktop.address)
@@ -26,26 +27,13 @@ class ServiceManager:
         self.is_stopping = False
         self.is_wanted = False
         self.statuses = []
-        self.context = GLib.MainContext.new()
-        self.loop = GLib.MainLoop.new(self.context, False)
-        self.ready = threading.Event()
-        self.thread = threading.Thread(target=self._run, args=(desktop,), daemon=True)
-        self.thread.start()
-        assert self.ready.wait(30)
+        super().__init__(desktop, SYSTEMD)
 
-    def _run(self, desktop):
-        self.context.push_thread_default()
-        self.bus = desktop.connect()
+    def _serve(self):
         self.bus.signal_subscribe(None, SYSTEMD + '.Activator', 'ActivationRequest', None, None,
                                   Gio.DBusSignalFlags.NONE, self._asked)
         self.bus.signal_subscribe(BUS, BUS, 'NameOwnerChanged', None, NAME,
                                   Gio.DBusSignalFlags.NONE, self._name_changed)
-        self.bus.call_sync(BUS, '/org/freedesktop/DBus', BUS, 'RequestName',
-                           GLib.Variant('(su)', (SYSTEMD, 4)), None, 0, -1, None)
-        self.ready.set()
-        self.loop.run()
-        self.bus.close_sync(None)
-        self.context.pop_thread_default()
 
     def _asked(self, bus, sender, path, interface, signal_name, arguments):
         if self.process is None:
@@ -79,8 +67,7 @@ class ServiceManager:
         return False
 
     def end(self):
-        self.context.invoke_full(GLib.PRIORITY_DEFAULT, self.loop.quit)
-        self.thread.join(30)
+        super().end()
         if self.process:
             self.process.kill()
             self.process.wait()

@@ -1,0 +1,48 @@
+# SPDX-FileCopyrightText: The libvtunnel authors
+# SPDX-License-Identifier: MIT
+"""Programs of the system, in the foreground, each with its files in one folder."""
+
+import socket
+import subprocess
+
+from harness import Tool, wait_until
+
+
+def answers(address):
+    family = socket.AF_UNIX if isinstance(address, str) else socket.AF_INET
+    with socket.socket(family) as probe:
+        return probe.connect_ex(address) == 0
+
+
+class Program:
+    """Ended with the test."""
+
+    def __init__(self, arguments, address):
+        self.process = subprocess.Popen(arguments, stdout=subprocess.DEVNULL,
+                                        stderr=subprocess.DEVNULL)
+        Tool.running.append(self)
+        wait_until(lambda: answers(address), what=f'{arguments[0]} listening')
+
+
+def nginx(folder, port, server):
+    """With one server on that port, and what stands in `server` for it."""
+    temporary = '\n'.join(f'  {name}_temp_path {folder}/tmp-{name};' for name in
+                          ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
+    configuration = folder / 'nginx.conf'
+    configuration.write_text(f'''
+daemon off;
+master_process off;
+pid {folder}/nginx.pid;
+error_log {folder}/error.log;
+events {{ }}
+http {{
+{temporary}
+  access_log off;
+  server {{
+    listen 127.0.0.1:{port};
+{server}
+  }}
+}}
+''')
+    return Program(['/usr/sbin/nginx', '-p', str(folder), '-c', str(configuration)],
+                   ('127.0.0.1', port))
