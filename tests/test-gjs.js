@@ -197,6 +197,9 @@ async function comeAndGo(server, times) {
         await client.listen_async(Vt.Forward.new(0, Vt.Target.parse('1')), null);
         // eslint-disable-next-line no-await-in-loop
         await client.close_async(null);
+        // By itself it waits for more than what is to be seen here.
+        if (i % 50 === 0)
+            System.gc();
     }
     System.gc();
     await until(() => server.sessions.get_n_items() === 0);
@@ -453,10 +456,10 @@ const tests = {
         await comeAndGo(server, 300);
         const descriptors = countDescriptors();
         const before = memory();
-        await comeAndGo(server, 1000);
+        await comeAndGo(server, 2000);
         check(countDescriptors() <= descriptors + 2, `descriptors ${countDescriptors()}`);
         const grown = memory() - before;
-        check(GLib.getenv('ASAN_OPTIONS') !== null || grown < 16 * 1048576, `grown by ${grown}`);
+        check(GLib.getenv('ASAN_OPTIONS') !== null || grown < 3 * 1048576, `grown by ${grown}`);
         await server.close_async(null);
         check(server.sessions.get_n_items() === 0, 'sessions left');
     },

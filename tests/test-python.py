@@ -778,10 +778,10 @@ def thousands_come_and_go():
     come_and_go(200)
     before = memory()
     descriptors = len(os.listdir('/proc/self/fd'))
-    come_and_go(1000)
+    come_and_go(2000)
     wait_for(lambda: len(server.get_sessions()) == 0, 'the end of the sessions')
     gc.collect()
-    assert gone.count('client') == gone.count('forward') == 1200, len(gone)
+    assert gone.count('client') == gone.count('forward') == 2200, len(gone)
     wait_for(lambda: len(os.listdir('/proc/self/fd')) <= descriptors + 2, 'the descriptors')
     if 'ASAN_OPTIONS' not in os.environ:
         assert memory() < before + 3 * 2**20, (before, memory())
