@@ -418,7 +418,8 @@ is_instrumented (void)
          || (preloaded != NULL && strstr (preloaded, "vgpreload") != NULL);
 }
 
-/* Neither descriptors nor memory: what one client costs, two thousand cost no two thousand times. */
+/* Neither descriptors nor memory: what one client costs, two thousand cost not two thousand
+ * times. */
 static void
 test_thousands (Fixture *self, const void *data)
 {
