@@ -58,6 +58,8 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Open clients' ports here (localhost)"), N_ ("ADDRESS") },
     { "allowed-ports", 0, 0, G_OPTION_ARG_STRING, &self->allowed_ports,
       N_ ("Ports that clients may open"), N_ ("RANGES") },
+    { "proxy-protocol-ports", 0, 0, G_OPTION_ARG_STRING, &self->proxy_protocol_ports,
+      N_ ("Ports whose users come with a PROXY header"), N_ ("RANGES") },
     { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
       N_ ("Ask silent clients for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
@@ -222,6 +224,18 @@ set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
 }
 
 static gboolean
+set_proxy_protocol_ports (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  if (vt_server_set_proxy_protocol_ports (server, self->proxy_protocol_ports, &reason))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--proxy-protocol-ports: %s",
+               reason->message);
+  return FALSE;
+}
+
+static gboolean
 set_trusted_proxies (VtToolServerOptions *self, VtServer *server, GError **error)
 {
   g_autoptr(GError) reason = NULL;
@@ -345,9 +359,9 @@ vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
   g_autoptr(VtServer) server = vt_server_new ();
 
   if (!set_numbers (self, server, error) || !set_max_buffer (self, server, error)
-      || !set_allowed_ports (self, server, error) || !set_trusted_proxies (self, server, error)
-      || !set_certificate (self, server, error) || !set_client_authorities (self, server, error)
-      || !set_access (self, server, error))
+      || !set_allowed_ports (self, server, error) || !set_proxy_protocol_ports (self, server, error)
+      || !set_trusted_proxies (self, server, error) || !set_certificate (self, server, error)
+      || !set_client_authorities (self, server, error) || !set_access (self, server, error))
     return NULL;
   vt_server_set_path (server, self->path);
   vt_server_set_allow_anonymous (server, self->no_auth);
@@ -366,6 +380,7 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->path);
   g_free (self->bind_address);
   g_free (self->allowed_ports);
+  g_free (self->proxy_protocol_ports);
   g_strfreev (self->allowed_origins);
   g_free (self->access);
   g_free (self->client_ca);

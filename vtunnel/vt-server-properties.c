@@ -7,7 +7,7 @@
 
 GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
 
-/* As whom clients may come. */
+/* As whom clients and users come. */
 static gboolean
 get_access (VtServer *self, VtServerProperty property, GValue *value)
 {
@@ -21,6 +21,9 @@ get_access (VtServer *self, VtServerProperty property, GValue *value)
       break;
     case VT_SERVER_PROP_CLIENT_AUTHORITIES:
       g_value_set_object (value, self->client_authorities);
+      break;
+    case VT_SERVER_PROP_PROXY_PROTOCOL_PORTS:
+      g_value_set_string (value, vt_server_get_proxy_protocol_ports (self));
       break;
     default:
       return FALSE;
@@ -226,6 +229,24 @@ define_places (void)
    */
   vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
       g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+
+  /**
+   * VtServer:proxy-protocol-ports: (getter get_proxy_protocol_ports)
+   *
+   * The ports, written as in [property@Vt.Server:allowed-ports], to which users come through a
+   * proxy that speaks the PROXY protocol; %NULL for none. Set by
+   * [method@Vt.Server.set_proxy_protocol_ports].
+   *
+   * A connection to such a port, whether a client has asked for it or the server has picked it, has
+   * to begin with the header of version 1 or 2, within 5 seconds, or it is reset. What the header
+   * says is [property@Vt.Stream:user-address] then, on both sides; where it says nothing, as for a
+   * proxy's own checks, that is the connection's own address. Whoever reaches the port can say
+   * anything there, so only the proxy should.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_PROXY_PROTOCOL_PORTS] =
+      g_param_spec_string ("proxy-protocol-ports", NULL, NULL, NULL, READABLE);
 }
 
 /* What the application opens itself. */
