@@ -229,7 +229,11 @@ define_places (void)
    */
   vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
       g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+}
 
+static void
+define_fronts (void)
+{
   /**
    * VtServer:proxy-protocol-ports: (getter get_proxy_protocol_ports)
    *
@@ -237,11 +241,9 @@ define_places (void)
    * proxy that speaks the PROXY protocol; %NULL for none. Set by
    * [method@Vt.Server.set_proxy_protocol_ports].
    *
-   * A connection to such a port, whether a client has asked for it or the server has picked it, has
-   * to begin with the header of version 1 or 2, within 5 seconds, or it is reset. What the header
-   * says is [property@Vt.Stream:user-address] then, on both sides; where it says nothing, as for a
-   * proxy's own checks, that is the connection's own address. Whoever reaches the port can say
-   * anything there, so only the proxy should.
+   * A connection to such a port has to begin with the header of version 1 or 2, within 5 seconds,
+   * or it is reset. What it says is [property@Vt.Stream:user-address] then, on both sides. Whoever
+   * reaches the port can say anything there, so only the proxy should.
    *
    * Since: 1.0
    */
@@ -584,6 +586,7 @@ vt_server_install_properties (GObjectClass *klass)
   klass->get_property = vt_server_get_property;
   klass->set_property = vt_server_set_property;
   define_places ();
+  define_fronts ();
   define_streams ();
   define_access ();
   define_admission ();
