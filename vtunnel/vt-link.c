@@ -243,6 +243,13 @@ gate_violated_cb (unsigned int close_code, const char *reason, void *user_data)
   VtLink *self = user_data;
   gboolean malformed = close_code == SOUP_WEBSOCKET_CLOSE_PROTOCOL_ERROR;
 
+  if (close_code == SOUP_WEBSOCKET_CLOSE_GOING_AWAY)
+    {
+      /* The peer has not said so, and is not reached any more: as if it had been cut. */
+      fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_FAILED, _ ("The connection was lost")));
+      vt_timer_start (self->deadline, 0);
+      return;
+    }
   fail (self, g_error_new (VT_ERROR, malformed ? VT_ERROR_PROTOCOL : VT_ERROR_LIMIT,
                            _ ("The peer broke a limit: %s"), reason));
   if (soup_websocket_connection_get_state (self->connection) == SOUP_WEBSOCKET_STATE_OPEN)
