@@ -74,11 +74,9 @@ update_paused (VtLink *self)
 {
   gboolean paused = !self->reading;
 
-  /* The goodbye of the peer has to be read. What it sent wrongly, libsoup would read for ever. */
+  /* The goodbye of the peer has to be read. */
   if (self->leaving)
     paused = FALSE;
-  if (self->error != NULL)
-    paused = TRUE;
   if (self->gate != NULL)
     vt_gate_set_paused (self->gate, paused);
 }
@@ -133,7 +131,9 @@ fail (VtLink *self, GError *error)
     self->error = error;
   else
     g_error_free (error);
-  update_paused (self);
+  /* What it sent wrongly, libsoup would read for ever. */
+  if (self->gate != NULL)
+    vt_gate_stop_reading (self->gate);
   if (!vt_timer_is_running (self->deadline))
     vt_timer_start (self->deadline, LINGER);
 }
