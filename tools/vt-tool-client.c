@@ -17,6 +17,8 @@ typedef struct {
   VtToolRun *run;               /* owned */
   VtToolConnection *connection; /* owned */
   GPtrArray *forwards;          /* not owned, of VtForward */
+  GHashTable *opened;           /* owned, set of VtForward: that they are open was told */
+  GHashTable *down;             /* owned, set of VtForward: … that their targets are down */
   char *url;                    /* owned; the server's, without what may be a secret */
   char *host;                   /* owned; of the server */
   gboolean keep_going;
@@ -72,6 +74,24 @@ tell_forward (Client *self, VtForward *forward)
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
+/* Only where the forward asks for its target to be looked after. */
+static void
+tell_target (Client *self, VtForward *forward, const GError *error)
+{
+  JsonBuilder *event = vt_tool_event_begin (error != NULL ? "target-down" : "target-up");
+  g_autofree char *source = describe_source (self, forward);
+  g_autofree char *target = describe_target (forward);
+
+  if (error != NULL)
+    g_message (_ ("Target of %s down: %s"), source, error->message);
+  else
+    g_message (_ ("Target of %s answers again: %s"), source, target);
+  vt_tool_event_add_number (event, "port", vt_forward_get_bound_port (forward));
+  vt_tool_event_add_text (event, "target", target);
+  vt_tool_event_add_error (event, error);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
 /* A port that the server refused and that the user can do without. */
 static void
 tell_refused (Client *self, VtForward *forward, const GError *error)
@@ -114,10 +134,20 @@ forward_changed_cb (VtForward *forward, GParamSpec *pspec, Client *self)
 
   if (vt_tool_run_is_ending (self->run))
     return;
-  if (state == VT_FORWARD_STATE_LISTENING)
-    tell_forward (self, forward);
-  else if (state == VT_FORWARD_STATE_FAILED)
+  if (state == VT_FORWARD_STATE_FAILED)
     refused (self, forward, error);
+  if (state != VT_FORWARD_STATE_LISTENING && state != VT_FORWARD_STATE_TARGET_DOWN)
+    {
+      g_hash_table_remove (self->opened, forward);
+      g_hash_table_remove (self->down, forward);
+      return;
+    }
+  if (g_hash_table_add (self->opened, forward))
+    tell_forward (self, forward);
+  if (state == VT_FORWARD_STATE_TARGET_DOWN && g_hash_table_add (self->down, forward))
+    tell_target (self, forward, error);
+  else if (state == VT_FORWARD_STATE_LISTENING && g_hash_table_remove (self->down, forward))
+    tell_target (self, forward, NULL);
 }
 
 static void
@@ -277,6 +307,8 @@ client_init (Client *self, const VtToolClientOptions *options)
   g_autoptr(GUri) uri = g_uri_parse (options->server, SOUP_HTTP_URI_FLAGS, NULL);
 
   self->forwards = options->parsed;
+  self->opened = g_hash_table_new (NULL, NULL);
+  self->down = g_hash_table_new (NULL, NULL);
   self->keep_going = options->keep_going;
   self->host = g_strdup (g_uri_get_host (uri));
   self->url =
@@ -294,6 +326,8 @@ client_clear (Client *self)
   g_signal_handlers_disconnect_by_data (self->client, self);
   for (unsigned int i = 0; i < self->forwards->len; i++)
     g_signal_handlers_disconnect_by_data (self->forwards->pdata[i], self);
+  g_hash_table_unref (self->opened);
+  g_hash_table_unref (self->down);
   vt_tool_connection_free (self->connection);
   g_object_unref (self->client);
   vt_tool_run_free (self->run);

@@ -17,10 +17,12 @@ typedef void (*VtRelayDialFunc) (int           fd,
                                  void         *user_data);
 
 /* `trust` is what a TLS target is verified with, NULL for the system's own. `preamble` (may be
- * NULL) goes out as soon as the connection stands, before TLS. Gives up after 30 s. */
+ * NULL) goes out as soon as the connection stands, before TLS. Gives up after `timeout`, in
+ * microseconds. */
 VtRelayDial *vt_relay_dial_new (VtTarget       *target,
                                 GTlsDatabase   *trust,
                                 GBytes         *preamble,
+                                gint64          timeout,
                                 VtRelayDialFunc func,
                                 void           *user_data);
 /* Cancels what is under way; the function is not called any more. */

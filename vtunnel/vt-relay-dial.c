@@ -15,12 +15,11 @@
 #include "vt-socket-private.h"
 #include "vt-target-private.h"
 
-#define DIAL_TIMEOUT (30 * G_TIME_SPAN_SECOND)
-
 struct _VtRelayDial {
   VtTarget *target;              /* owned */
   GTlsDatabase *trust;           /* owned, nullable */
   GBytes *preamble;              /* owned, nullable */
+  gint64 timeout;                /* microseconds */
   GSocketConnection *connection; /* owned; NULL until it stands */
   GIOStream *tls;                /* owned; NULL until there is TLS */
   VtRelayConnect *connect;       /* owned; NULL unless it does without GIO */
@@ -256,7 +255,7 @@ start (VtRelayDial *self)
       refuse_for_lack_of_descriptors (self);
       return;
     }
-  vt_timer_start (self->timer, DIAL_TIMEOUT);
+  vt_timer_start (self->timer, self->timeout);
   if (vt_target_get_kind (self->target) != VT_TARGET_TLS)
     self->connect = vt_relay_connect_new (self->target, connected_cb, self);
   if (self->connect != NULL)
@@ -287,6 +286,7 @@ VtRelayDial *
 vt_relay_dial_new (VtTarget *target,
                    GTlsDatabase *trust,
                    GBytes *preamble,
+                   gint64 timeout,
                    VtRelayDialFunc func,
                    void *user_data)
 {
@@ -296,6 +296,7 @@ vt_relay_dial_new (VtTarget *target,
   self->target = vt_target_ref (target);
   g_set_object (&self->trust, trust);
   self->preamble = preamble != NULL ? g_bytes_ref (preamble) : NULL;
+  self->timeout = timeout;
   self->timer = vt_timer_new (clock, "target dial", timer_cb, self);
   self->func = func;
   self->user_data = user_data;
