@@ -35,6 +35,9 @@ guint16     vt_listener_get_port (VtListener *self);
 const char *vt_listener_get_address (VtListener *self);
 void        vt_listener_free (VtListener *self);
 
+/* How often one of them has stopped accepting for a while, in this process. */
+guint64 vt_listener_get_n_pauses (void);
+
 /* TRUE while one more descriptor leaves the process at least 64 below its limit. Whoever is about
  * to take a descriptor for somebody outside asks first. Says so once, with a message, when it
  * begins to refuse, and once when there are plenty again. Far below the limit it costs nothing

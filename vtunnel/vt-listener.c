@@ -42,6 +42,9 @@ struct _VtListener {
   void *user_data;     /* the caller's */
 };
 
+/* For figures only: with listeners in several threads one may be missed. */
+static guint64 n_pauses;
+
 /* The literal addresses that `address` stands for; more than one are alternatives, too: it is
  * enough if the machine has one of them. */
 typedef struct {
@@ -286,6 +289,7 @@ set_condition (VtListener *self, GIOCondition condition)
 static void
 pause_accepting (VtListener *self)
 {
+  n_pauses++;
   set_condition (self, 0);
   vt_timer_start (self->retry, RETRY_DELAY);
 }
@@ -440,4 +444,10 @@ vt_listener_free (VtListener *self)
   g_clear_pointer (&self->retry, vt_timer_free);
   close_sockets (self);
   listener_unref (self);
+}
+
+guint64
+vt_listener_get_n_pauses (void)
+{
+  return n_pauses;
 }

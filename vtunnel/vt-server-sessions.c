@@ -226,6 +226,7 @@ vt_server_begin_session (VtServer *self,
     .bind_address = self->bind_address,
     .max_forwards = self->max_forwards,
     .credentials = credentials,
+    .counters = self->counters,
   };
   VtServerSession *work;
 
@@ -236,6 +237,7 @@ vt_server_begin_session (VtServer *self,
       config.addresses = (const char *const *) entry->addresses;
       config.max_forwards = MIN (self->max_forwards, entry->max_forwards);
     }
+  self->counters->sessions_opened[hello != NULL]++;
   fill_config (self, &config.trunk, hello, entry);
   work = vt_server_session_new (link, client, &config, &handlers, self);
   session = g_object_ref (vt_server_session_get_session (work));
