@@ -155,7 +155,8 @@ def values_that_cannot_be():
             ('listen', 'example.com', 'localhost'), ('allowed-ports', '9-8', '9-8'),
             ('allowed-origin', 'https://a.example/x', 'https://example.com'),
             ('path', 'x', '“/”'),
-            ('status-listen', 'x', 'localhost:9091'), ('max-buffer', '-1', '1 to'), ('port', '1\\', 'backslash'),
+            ('status-listen', 'x', 'localhost:9091'),
+            ('max-buffer', '-1', '1 to'), ('port', '1\\', 'backslash'),
             ('trusted-proxy', 'nobody', 'nobody'), ('port', '\\q', 'backslash'),
             ('trusted-proxy', 'a\\', '“;”'), ('tls-key', 'x', '--tls-certificate')]:
         Config('server', f'[server]\n{key}={value}\n').fault(f': [server] {key}', words)
