@@ -90,6 +90,8 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Pings a second of a client, 0: any"), N_ ("COUNT") },
     { "max-reset-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_reset_rate,
       N_ ("Resets a second of a client, 0: any"), N_ ("COUNT") },
+    { "status-listen", 0, 0, G_OPTION_ARG_STRING, &self->status_listen,
+      N_ ("Show /status and /metrics here, too"), N_ ("ADDRESS:PORT") },
     G_OPTION_ENTRY_NULL,
   };
 
@@ -231,13 +233,43 @@ check_path (VtToolServerOptions *self, GError **error)
   return FALSE;
 }
 
+/* "9091", "localhost:9091" or "[::1]:9091". */
+static gboolean
+check_status_listen (VtToolServerOptions *self, GError **error)
+{
+  const char *text = self->status_listen;
+  const char *colon = text != NULL ? strrchr (text, ':') : NULL;
+  guint64 port = 0;
+  size_t length = colon != NULL ? (size_t) (colon - text) : 0;
+
+  if (text == NULL)
+    return TRUE;
+  if (length > 2 && text[0] == '[' && text[length - 1] == ']')
+    self->status_address = g_strndup (text + 1, length - 2);
+  else
+    self->status_address = colon != NULL ? g_strndup (text, length) : g_strdup ("localhost");
+  if (g_ascii_string_to_unsigned (colon != NULL ? colon + 1 : text, 10, 0, G_MAXUINT16, &port, NULL)
+      && is_address (self->status_address))
+    {
+      self->status_port = port;
+      return TRUE;
+    }
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("--status-listen “%s”: an address and a port are needed, such as "
+                  "localhost:9091"),
+               text);
+  return FALSE;
+}
+
 static gboolean
 check_options (VtToolServerOptions *self, GError **error)
 {
   gboolean (*const checks[]) (VtToolServerOptions *, GError **) = {
-    check_port,         check_grace, check_listen,
-    check_bind_address, check_tls,   check_origins,
-    check_client_ca,    check_path,  vt_tool_server_options_check_openness,
+    check_port,          check_grace,
+    check_listen,        check_bind_address,
+    check_tls,           check_origins,
+    check_client_ca,     check_path,
+    check_status_listen, vt_tool_server_options_check_openness,
   };
 
   fill_defaults (self);
@@ -477,4 +509,6 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->max_control_rate);
   g_free (self->max_ping_rate);
   g_free (self->max_reset_rate);
+  g_free (self->status_listen);
+  g_free (self->status_address);
 }

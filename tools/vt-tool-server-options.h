@@ -37,8 +37,11 @@ typedef struct {
   char        *max_control_rate;
   char        *max_ping_rate;
   char        *max_reset_rate;
+  char        *status_listen;
+  char        *status_address; /* of it, NULL without it */
   gboolean     no_auth;
   guint16      port_number;
+  guint16      status_port;
   guint16      grace_seconds;
 } VtToolServerOptions;
 

@@ -198,6 +198,7 @@ refuse (VtServerSession *self, guint32 id, const GError *error, unsigned int ret
 {
   VtMux *mux = vt_server_session_get_mux (self);
 
+  vt_counters_note_forward_refused (self->counters, error);
   if (mux != NULL)
     vt_mux_listen_refuse (mux, id, error, retry_after);
 }
@@ -274,6 +275,7 @@ vt_server_session_listen_requested_cb (guint32 id, const VtMuxListen *listen, vo
       return;
     }
   g_hash_table_insert (self->ports, GUINT_TO_POINTER (id), port);
+  self->counters->forwards_opened++;
   accept_listen (mux, port);
 }
 

@@ -238,6 +238,7 @@ vt_server_begin_session (VtServer *self,
     .max_forwards = self->max_forwards,
     .max_accept_rate = self->max_accept_rate,
     .credentials = credentials,
+    .counters = self->counters,
   };
   VtServerSession *work;
 
@@ -248,6 +249,7 @@ vt_server_begin_session (VtServer *self,
       config.addresses = (const char *const *) entry->addresses;
       config.max_forwards = MIN (self->max_forwards, entry->max_forwards);
     }
+  self->counters->sessions_opened[hello != NULL]++;
   fill_config (self, &config.trunk, hello, entry);
   work = vt_server_session_new (link, client, &config, &handlers, self);
   session = g_object_ref (vt_server_session_get_session (work));
