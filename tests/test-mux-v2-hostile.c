@@ -324,6 +324,25 @@ test_max_streams (void)
   side_free (client);
 }
 
+/* Whoever opens and resets streams faster than later dispatches come leaves none of them behind. */
+static void
+test_reset_at_once (void)
+{
+  Side *client = new_side (VT_MUX_CLIENT);
+  User *user = side_get_user (client, 0);
+
+  side_say_frames (client, "DATA 3 7; RESET 3 failed");
+  user_expect (user, "rC");
+  side_say_frames (client, "OPEN 7 on 1");
+  user = side_get_user (client, 3);
+  user_listen (user);
+  side_say_frames (client, "RESET 7 failed");
+  user_expect (user, "C");
+  vt_clock_advance (client->clock, 10);
+  user_expect (user, "");
+  side_free (client);
+}
+
 /* One that asks on and on and reads no answer. */
 static void
 test_unread_answers (void)
@@ -501,6 +520,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/hostile/rest-of-message", test_rest_of_message);
   g_test_add_func ("/mux-v2/hostile/unread-answers", test_unread_answers);
   g_test_add_func ("/mux-v2/hostile/no-acknowledgement", test_no_acknowledgement);
+  g_test_add_func ("/mux-v2/hostile/reset-at-once", test_reset_at_once);
   g_test_add_func ("/mux-v2/hostile/max-streams", test_max_streams);
   g_test_add_func ("/mux-v2/hostile/rates", test_rates);
   g_test_add_func ("/mux-v2/hostile/reset-rate", test_reset_rate);

@@ -58,6 +58,8 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Open clients' ports here (localhost)"), N_ ("ADDRESS") },
     { "allowed-ports", 0, 0, G_OPTION_ARG_STRING, &self->allowed_ports,
       N_ ("Ports that clients may open"), N_ ("RANGES") },
+    { "proxy-protocol-ports", 0, 0, G_OPTION_ARG_STRING, &self->proxy_protocol_ports,
+      N_ ("Ports whose users come with a PROXY header"), N_ ("RANGES") },
     { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
       N_ ("Ask silent clients for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
@@ -297,6 +299,18 @@ set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
 }
 
 static gboolean
+set_proxy_protocol_ports (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  if (vt_server_set_proxy_protocol_ports (server, self->proxy_protocol_ports, &reason))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--proxy-protocol-ports: %s",
+               reason->message);
+  return FALSE;
+}
+
+static gboolean
 set_trusted_proxies (VtToolServerOptions *self, VtServer *server, GError **error)
 {
   g_autoptr(GError) reason = NULL;
@@ -435,8 +449,15 @@ VtServer *
 vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
 {
   gboolean (*const setters[]) (VtToolServerOptions *, VtServer *, GError **) = {
-    set_numbers,     set_max_buffer,         set_allowed_ports, set_trusted_proxies,
-    set_certificate, set_client_authorities, set_access,        set_rest,
+    set_numbers,
+    set_max_buffer,
+    set_allowed_ports,
+    set_proxy_protocol_ports,
+    set_trusted_proxies,
+    set_certificate,
+    set_client_authorities,
+    set_access,
+    set_rest,
   };
   g_autoptr(VtServer) server = vt_server_new ();
 
@@ -460,6 +481,7 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->path);
   g_free (self->bind_address);
   g_free (self->allowed_ports);
+  g_free (self->proxy_protocol_ports);
   g_strfreev (self->allowed_origins);
   g_free (self->access);
   g_free (self->client_ca);

@@ -15,6 +15,7 @@ typedef struct {
   char        *path;
   char        *bind_address;
   char        *allowed_ports;
+  char        *proxy_protocol_ports;
   char       **allowed_origins; /* NULL-terminated */
   char        *access;
   char        *client_ca;

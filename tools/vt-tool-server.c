@@ -221,8 +221,10 @@ take_over (Server *self, VtServer *draft)
 {
   const char *path = g_hash_table_lookup (self->begun_with, "path");
 
-  /* These two are written by functions that could fail; for the draft they did not. */
+  /* These are written by functions that could fail; for the draft they did not. */
   vt_server_set_allowed_ports (self->server, vt_server_get_allowed_ports (draft), NULL);
+  vt_server_set_proxy_protocol_ports (self->server, vt_server_get_proxy_protocol_ports (draft),
+                                      NULL);
   vt_server_set_trusted_proxies (self->server, vt_server_get_trusted_proxies (draft), NULL);
   vt_server_set_path (draft, path != NULL ? path : "/");
   vt_tool_reload_copy_properties (G_OBJECT (draft), G_OBJECT (self->server));

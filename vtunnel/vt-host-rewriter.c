@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "vt-http-body-private.h"
 #include "vt-http-head-private.h"
 
 #define MAX_HEAD (64 * 1024)
@@ -24,13 +25,6 @@ typedef enum {
   STATE_VERSION,
   STATE_FIELDS,
   STATE_BODY,
-  STATE_CHUNK_SIZE,
-  STATE_CHUNK_EXTENSION,
-  STATE_CHUNK_SIZE_END,
-  STATE_CHUNK_DATA,
-  STATE_CHUNK_DATA_CR,
-  STATE_CHUNK_DATA_LF,
-  STATE_TRAILERS,
   STATE_PASS,
 } State;
 
@@ -40,13 +34,13 @@ struct _VtHostRewriter {
 
   GByteArray *held; /* owned, the head so far */
 
-  /* Characters of the part of the request line, or of the chunk size, so far. */
+  /* Characters of the part of the request line so far. */
   unsigned int n_chars;
   /* Of the line of fields. */
   gboolean line_is_empty;
   gboolean after_cr;
-  /* Bytes of the body or the chunk. */
-  guint64 remaining;
+
+  VtHttpBodyWalk body;
 };
 
 VtHostRewriter *
@@ -74,13 +68,6 @@ enter (VtHostRewriter *self, State state)
   self->n_chars = 0;
   self->line_is_empty = TRUE;
   self->after_cr = FALSE;
-}
-
-static void
-enter_chunk_size (VtHostRewriter *self)
-{
-  self->remaining = 0;
-  enter (self, STATE_CHUNK_SIZE);
 }
 
 /* The end of a line, which may be a lone LF (RFC 9112, 2.2): FALSE if `byte` cannot stand there. */
@@ -133,9 +120,9 @@ accept_version (VtHostRewriter *self, uint8_t byte)
   return TRUE;
 }
 
-/* Lines up to an empty one, which leads to `next`. */
+/* Lines up to an empty one. */
 static gboolean
-accept_fields (VtHostRewriter *self, uint8_t byte, State next)
+accept_fields (VtHostRewriter *self, uint8_t byte)
 {
   gboolean after_cr = self->after_cr;
 
@@ -143,75 +130,12 @@ accept_fields (VtHostRewriter *self, uint8_t byte, State next)
     return FALSE;
   self->after_cr = byte == '\r';
   if (byte == '\n' && self->line_is_empty)
-    enter (self, next);
+    enter (self, STATE_BODY);
   else if (byte == '\n')
     self->line_is_empty = TRUE;
   else if (byte != '\r')
     self->line_is_empty = FALSE;
   return TRUE;
-}
-
-static gboolean
-accept_chunk_size (VtHostRewriter *self, uint8_t byte)
-{
-  if (g_ascii_isxdigit (byte))
-    {
-      if (self->remaining > G_MAXUINT64 >> 4)
-        return FALSE;
-      self->remaining = self->remaining << 4 | (guint64) g_ascii_xdigit_value ((char) byte);
-      self->n_chars = 1;
-      return TRUE;
-    }
-  if (self->n_chars == 0)
-    return FALSE;
-  if (byte == '\r')
-    enter (self, STATE_CHUNK_SIZE_END);
-  else if (byte == ';' || byte == ' ' || byte == '\t')
-    enter (self, STATE_CHUNK_EXTENSION);
-  else
-    return FALSE;
-  return TRUE;
-}
-
-static gboolean
-accept_chunk_extension (VtHostRewriter *self, uint8_t byte)
-{
-  if (byte == '\r')
-    enter (self, STATE_CHUNK_SIZE_END);
-  return byte != '\n' && byte != '\0';
-}
-
-static gboolean
-accept_chunk_size_end (VtHostRewriter *self, uint8_t byte)
-{
-  enter (self, self->remaining > 0 ? STATE_CHUNK_DATA : STATE_TRAILERS);
-  return byte == '\n';
-}
-
-/* The bytes around and between bodies and chunks, which are not held back. Between chunks a line
- * ends with CR LF only (RFC 9112, 7.1): the leniency of heads does not hold there. */
-static gboolean
-accept_framing (VtHostRewriter *self, uint8_t byte)
-{
-  switch (self->state)
-    {
-    case STATE_CHUNK_SIZE:
-      return accept_chunk_size (self, byte);
-    case STATE_CHUNK_EXTENSION:
-      return accept_chunk_extension (self, byte);
-    case STATE_CHUNK_SIZE_END:
-      return accept_chunk_size_end (self, byte);
-    case STATE_CHUNK_DATA_CR:
-      enter (self, STATE_CHUNK_DATA_LF);
-      return byte == '\r';
-    case STATE_CHUNK_DATA_LF:
-      enter_chunk_size (self);
-      return byte == '\n';
-    case STATE_TRAILERS:
-      return accept_fields (self, byte, STATE_START);
-    default:
-      g_assert_not_reached ();
-    }
 }
 
 static gboolean
@@ -226,7 +150,7 @@ accept_head (VtHostRewriter *self, uint8_t byte)
     case STATE_VERSION:
       return accept_version (self, byte);
     case STATE_FIELDS:
-      return accept_fields (self, byte, STATE_BODY);
+      return accept_fields (self, byte);
     default:
       g_assert_not_reached ();
     }
@@ -251,10 +175,8 @@ finish_head (VtHostRewriter *self, GByteArray *output)
       return;
     }
   g_byte_array_set_size (self->held, 0);
-  self->remaining = body.length;
-  if (body.chunked)
-    enter_chunk_size (self);
-  else if (body.length == 0)
+  vt_http_body_walk_begin (&self->body, &body);
+  if (!body.chunked && body.length == 0)
     enter (self, STATE_START);
 }
 
@@ -290,16 +212,15 @@ push_start (VtHostRewriter *self, uint8_t byte, GByteArray *output)
     push_head (self, byte, output);
 }
 
-/* The bytes of a body or a chunk: as many as are there. */
 static size_t
-push_payload (VtHostRewriter *self, const uint8_t *data, size_t length, GByteArray *output)
+push_body (VtHostRewriter *self, const uint8_t *data, size_t length, GByteArray *output)
 {
-  size_t taken = (size_t) MIN ((guint64) length, self->remaining);
+  size_t taken;
+  VtHttpBodyStep step = vt_http_body_walk_push (&self->body, data, length, &taken);
 
   g_byte_array_append (output, data, (unsigned int) taken);
-  self->remaining -= taken;
-  if (self->remaining == 0)
-    enter (self, self->state == STATE_BODY ? STATE_START : STATE_CHUNK_DATA_CR);
+  if (step != VT_HTTP_BODY_MORE)
+    enter (self, step == VT_HTTP_BODY_END ? STATE_START : STATE_PASS);
   return taken;
 }
 
@@ -313,8 +234,7 @@ push_some (VtHostRewriter *self, const uint8_t *data, size_t length, GByteArray 
       g_byte_array_append (output, data, (unsigned int) length);
       return length;
     case STATE_BODY:
-    case STATE_CHUNK_DATA:
-      return push_payload (self, data, length, output);
+      return push_body (self, data, length, output);
     case STATE_START:
       push_start (self, data[0], output);
       return 1;
@@ -325,10 +245,7 @@ push_some (VtHostRewriter *self, const uint8_t *data, size_t length, GByteArray 
       push_head (self, data[0], output);
       return 1;
     default:
-      g_byte_array_append (output, data, 1);
-      if (!accept_framing (self, data[0]))
-        enter (self, STATE_PASS);
-      return 1;
+      g_assert_not_reached ();
     }
 }
 

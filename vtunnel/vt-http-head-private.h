@@ -7,11 +7,7 @@
 
 #include <glib.h>
 
-/* How the body that follows the head of a request is delimited (RFC 9112, 6.3). */
-typedef struct {
-  gboolean chunked;
-  guint64  length; /* if it is not chunked; 0 for no body */
-} VtHttpBody;
+#include "vt-http-body-private.h"
 
 /* Any character of a token (RFC 9110, 5.6.2): methods and names of fields. */
 gboolean vt_http_is_token_char (uint8_t byte);

@@ -224,6 +224,10 @@ void         vt_mux_stream_allow_writing (VtMuxStream *self);
 /* It is over; the mux forgets it, and its user hears of it from a later dispatch. With an error
  * what it received is dropped. */
 void vt_mux_stream_end (VtMuxStream *self, const GError *error);
+/* The same, for what the other side has said: its user hears of it now. Later dispatches have their
+ * share of the time and no more, so a peer that opens and ends streams faster than those come to
+ * tell of it would fill the memory with streams that nobody counts any more. */
+void vt_mux_stream_end_for_peer (VtMuxStream *self, const GError *error);
 void vt_mux_stream_emit_writable (VtMuxStream *self);
 /* The mux goes: tells its user now. */
 void vt_mux_stream_abandon (VtMuxStream *self, const GError *error);

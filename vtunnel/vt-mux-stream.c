@@ -334,6 +334,18 @@ vt_mux_stream_end (VtMuxStream *self, const GError *error)
 }
 
 void
+vt_mux_stream_end_for_peer (VtMuxStream *self, const GError *error)
+{
+  g_autoptr(VtMuxStream) alive = vt_mux_stream_ref (self);
+
+  vt_mux_stream_end (self, error);
+  if (self->news == 0)
+    return;
+  vt_timer_stop (self->news_timer);
+  tell_news (self);
+}
+
+void
 vt_mux_stream_emit_writable (VtMuxStream *self)
 {
   if (self->handlers.writable != NULL)

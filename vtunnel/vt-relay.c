@@ -14,7 +14,6 @@
 #include "vt-host-rewriter-private.h"
 #include "vt-local-end-private.h"
 #include "vt-proxy-header-private.h"
-#include "vt-relay-dial-private.h"
 
 /* What one dispatch moves at most in one direction: one frame, then it is somebody else's turn. */
 #define DISPATCH_BYTES (64 * 1024)
@@ -28,7 +27,7 @@ struct _VtRelay {
   VtStream *stream;         /* owned */
   VtMuxStream *mux;         /* owned; NULL once it is over and drained */
   VtLocalEnd *local;        /* owned; NULL while dialling, and at the end */
-  VtRelayDial *dial;        /* owned; NULL unless dialling */
+  VtRelayDial *dial;        /* owned; NULL unless dialling, or about to */
   VtHostRewriter *rewriter; /* owned, nullable */
   GByteArray *pending;      /* owned: what the rewriter gave out; NULL without one */
   VtTimer *timer;           /* owned; NULL until there is something to wait for */
@@ -558,6 +557,12 @@ vt_relay_new_for_target (VtStream *stream,
     }
   self->dial = vt_relay_dial_new (target, trust, header, dialled_cb, self);
   return self;
+}
+
+void
+vt_relay_dial (VtRelay *self, VtDialQuota *quota)
+{
+  vt_relay_dial_start (self->dial, quota);
 }
 
 void

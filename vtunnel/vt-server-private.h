@@ -32,6 +32,7 @@ struct _VtServer {
   char *path;         /* owned */
   char *bind_address; /* owned */
   VtPortRanges *allowed_ports;      /* owned */
+  VtPortRanges *proxy_protocol_ports; /* owned, NULL: none */
   char **allowed_origins;           /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
   GTlsDatabase *client_authorities; /* owned, nullable */
@@ -76,6 +77,7 @@ typedef enum {
   VT_SERVER_PROP_PATH = 1,
   VT_SERVER_PROP_BIND_ADDRESS,
   VT_SERVER_PROP_ALLOWED_PORTS,
+  VT_SERVER_PROP_PROXY_PROTOCOL_PORTS,
   VT_SERVER_PROP_ALLOWED_ORIGINS,
   VT_SERVER_PROP_ALLOW_ANONYMOUS,
   VT_SERVER_PROP_ALLOW_STREAMS,

@@ -24,6 +24,8 @@ typedef struct {
    * another one that may come back, `retry_after` is set to how many seconds that is at most. */
   gboolean (*free_port) (VtServerSession *session, VtForward *forward, unsigned int *retry_after,
                          void *user_data);
+  /* Whether users come to this port through a proxy that speaks the PROXY protocol. */
+  gboolean (*expects_proxy) (VtServerSession *session, guint16 port, void *user_data);
   void (*stream_opened) (VtServerSession *session, VtStream *stream, void *user_data);
   void (*stream_closed) (VtServerSession *session, VtStream *stream, const GError *error,
                          void *user_data);

@@ -404,7 +404,8 @@ vt_server_get_ports (VtServer *self, size_t *n_ports)
  * Takes clients through an HTTP server that the application has anyway.
  *
  * Requests for exactly @path that ask for a WebSocket are clients', unless @server has answered
- * them when their headers had come, by an authentication or an early handler; all other requests
+ * them when their headers had come, by an authentication ([class@Soup.AuthDomain], which a client
+ * answers with the name and password in its address) or an early handler; all other requests
  * stay with @server. It should have no WebSocket handler of its own at @path.
  *
  * What [property@Vt.Server:access], [property@Vt.Server:allow-anonymous] and

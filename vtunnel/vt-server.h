@@ -53,6 +53,10 @@ const char *vt_server_get_allowed_ports (VtServer *self);
 VT_EXTERN
 gboolean vt_server_set_allowed_ports (VtServer *self, const char *ranges, GError **error);
 VT_EXTERN
+const char *vt_server_get_proxy_protocol_ports (VtServer *self);
+VT_EXTERN
+gboolean vt_server_set_proxy_protocol_ports (VtServer *self, const char *ranges, GError **error);
+VT_EXTERN
 const char *const *vt_server_get_allowed_origins (VtServer *self);
 VT_EXTERN
 void vt_server_set_allowed_origins (VtServer *self, const char *const *origins);
