@@ -876,6 +876,28 @@ def memory():
 
 
 @test
+def a_socket_that_somebody_else_has_opened():
+    server = Vt.Server()
+    address = Gio.InetSocketAddress.new_from_string('127.0.0.1', 0)
+    listener = Gio.Socket.new(Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, Gio.SocketProtocol.TCP)
+    listener.bind(address, True)
+    try:
+        server.listen_socket(listener)
+        raise AssertionError('it does not listen')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), error
+    listener.listen()
+    assert server.listen_socket(listener)
+    port, = server.get_ports()
+    assert port == listener.get_local_address().get_port()
+    listener.close()
+    client = Vt.Client(uri=f'ws://localhost:{port}/')
+    call(client, 'open')
+    call(client, 'close')
+    call(server, 'close')
+
+
+@test
 def what_a_server_shows():
     target = Target(echo)
     pair = Pair()
