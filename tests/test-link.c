@@ -134,6 +134,19 @@ test_carried (Pair *self, const void *data)
   g_signal_handlers_disconnect_by_data (self->client.connection, &n_empty);
 }
 
+/* One that the socket does not take at once arrives, even if nothing else ever happens. */
+static void
+test_alone (Pair *self, const void *data)
+{
+  vt_link_set_reading (self->server.link, FALSE);
+  for (unsigned int i = 0; i < 8; i++)
+    send_size (&self->client, 'a', MAX_MESSAGE, FALSE);
+  ws_turn (20);
+  g_assert_cmpuint (vt_link_get_queued (self->client.link), >, 0);
+  vt_link_set_reading (self->server.link, TRUE);
+  ws_wait (self->server.n_messages == 8 && vt_link_get_queued (self->client.link) == 0);
+}
+
 /* The queue grows while the peer does not read, and `writable` comes once it does. */
 static void
 test_queue (Pair *self, const void *data)
@@ -293,6 +306,7 @@ main (int argc, char **argv)
   ADD ("/link/messages/carried", NULL, pair_setup, test_carried);
   ADD ("/link/messages/compressed", NULL, pair_setup_compressed, test_compressed);
   ADD ("/link/queue/depth", NULL, pair_setup, test_queue);
+  ADD ("/link/queue/alone", NULL, pair_setup, test_alone);
   ADD ("/link/close/by-client", GINT_TO_POINTER (1), pair_setup_gated, test_close);
   ADD ("/link/close/by-server", GINT_TO_POINTER (2), pair_setup_gated, test_close);
   ADD ("/link/close/behind", NULL, pair_setup, test_close_behind);

@@ -232,11 +232,16 @@ write_load (VtGateOutput *self, VtFrameLoad *load, GError **error)
   size_t size = vt_frame_load_get_size (load);
   GOutputVector vectors[VT_FRAME_LOAD_VECTORS];
   size_t n_vectors = 0;
+  gboolean done = FALSE;
 
   if (size > GATHER_FRAME || self->end + size > GATHER_SIZE)
     {
       self->load = *load;
-      return flush (self, error) || g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+      done = flush (self, error) || g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+      /* Whoever sent it takes it for gone, and may not come again. */
+      if (self->blocked)
+        vt_gate_update_interest (self->gate);
+      return done;
     }
   n_vectors = vt_frame_load_get_vectors (load, vectors);
   for (size_t i = 0; i < n_vectors; i++)
