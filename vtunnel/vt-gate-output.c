@@ -185,6 +185,16 @@ flush (VtGateOutput *self, GError **error)
   return done;
 }
 
+/* The next write says so. */
+static void
+fail (VtGateOutput *self, GError *error)
+{
+  drop_pending (self);
+  self->blocked = FALSE;
+  self->error = error;
+  vt_ready_set_wake (&self->ready);
+}
+
 static gboolean
 may_gather (VtGateOutput *self, const uint8_t *data, size_t length)
 {
@@ -394,6 +404,26 @@ vt_gate_output_begin_frames (VtGateOutput *self)
   self->framed = TRUE;
 }
 
+/* What libsoup would make of it, without its copies. After an error, the next write tells it. */
+gboolean
+vt_gate_output_send (VtGateOutput *self, guint64 number, GBytes *message, gboolean masked)
+{
+  g_autoptr(GError) error = NULL;
+  VtFrameLoad load;
+
+  if (!self->framed || self->error != NULL || self->blocked || number != self->n_accepted + 1
+      || !vt_frame_walk_is_between (&self->accepted))
+    return FALSE;
+  self->n_accepted++;
+  vt_frame_load_init (&load, message, masked);
+  if (!write_load (self, &load, &error))
+    {
+      fail (self, g_steal_pointer (&error));
+      return FALSE;
+    }
+  return TRUE;
+}
+
 void
 vt_gate_output_put_payload (VtGateOutput *self, guint64 number, GBytes *payload)
 {
@@ -425,12 +455,7 @@ vt_gate_output_flush (VtGateOutput *self)
   if (self->gate == NULL || self->blocked || flush (self, &error))
     return;
   if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-    {
-      drop_pending (self);
-      self->blocked = FALSE;
-      self->error = g_steal_pointer (&error);
-      vt_ready_set_wake (&self->ready);
-    }
+    fail (self, g_steal_pointer (&error));
   if (self->gate != NULL)
     vt_gate_update_interest (self->gate);
 }
