@@ -284,6 +284,20 @@ test_pieces (Fixture *self, const void *data)
   expect (self, "g20a g3000b g2c ");
 }
 
+/* Of a message of which libsoup has the first half, the second is libsoup's, whatever it looks
+ * like. */
+static void
+test_frame_within (Fixture *self, const void *data)
+{
+  const char frame[] = "\x82\x8e\0\0\0\0first "
+                       "\x82\x82\0\0\0\0no";
+
+  g_assert_cmpint (send (self->fd, frame, 12, MSG_NOSIGNAL), ==, 12);
+  ws_turn (6);
+  g_assert_cmpint (send (self->fd, frame + 12, 8, MSG_NOSIGNAL), ==, 8);
+  expect (self, "l14f ");
+}
+
 static void
 test_fragments (Fixture *self, const void *data)
 {
@@ -526,6 +540,7 @@ main (int argc, char **argv)
   ADD ("same-dispatch/answer", 0, test_same_dispatch_answer);
   ADD ("order", 0, test_order);
   ADD ("pieces", 0, test_pieces);
+  ADD ("frame-within", 0, test_frame_within);
   ADD ("fragments", 0, test_fragments);
   ADD ("malformed/mask", 0, test_malformed);
   ADD ("malformed/length", 1, test_malformed);
