@@ -93,9 +93,11 @@ look_cb (void *user_data)
   unsigned int version = vt_forward_get_proxy_protocol (self->forward);
   g_autoptr(GBytes) header = version != 0 ? vt_proxy_header_new_local (version) : NULL;
 
-  if (self->dial == NULL)
-    self->dial = vt_relay_dial_new (vt_forward_get_target (self->forward), self->trust, header,
-                                    DIAL_TIMEOUT, dialled_cb, self);
+  if (self->dial != NULL)
+    return;
+  self->dial = vt_relay_dial_new (vt_forward_get_target (self->forward), self->trust, header,
+                                  DIAL_TIMEOUT, dialled_cb, self);
+  vt_relay_dial_start (self->dial, NULL);
 }
 
 /* A user's connection. */

@@ -15,7 +15,6 @@
 #include "vt-head-rewriter-private.h"
 #include "vt-local-end-private.h"
 #include "vt-proxy-header-private.h"
-#include "vt-relay-dial-private.h"
 #include "vt-relay-page-private.h"
 
 /* What one dispatch moves at most in one direction: one frame, then it is somebody else's turn. */
@@ -32,7 +31,7 @@ struct _VtRelay {
   VtStream *stream;         /* owned */
   VtMuxStream *mux;         /* owned; NULL once it is over and drained */
   VtLocalEnd *local;        /* owned; NULL while dialling, and at the end */
-  VtRelayDial *dial;        /* owned; NULL unless dialling */
+  VtRelayDial *dial;        /* owned; NULL unless dialling, or about to */
   VtRelayPage *page;        /* owned; NULL unless the user is told that there is no target */
   VtHeadRewriter *rewriter; /* owned, nullable */
   GByteArray *pending;      /* owned: what the rewriter gave out; NULL without one */
@@ -216,6 +215,18 @@ drop_input (VtRelay *self)
   return FALSE;
 }
 
+static gboolean
+write_failed (VtRelay *self, const GError *error)
+{
+  if (!vt_local_end_has_left (error))
+    {
+      abort_for_local (self);
+      return FALSE;
+    }
+  local_went_deaf (self);
+  return drop_input (self);
+}
+
 /* All that there is has been written. */
 static gboolean
 wrote_all (VtRelay *self)
@@ -261,10 +272,7 @@ write_to_local (VtRelay *self)
       if (budget > 0)
         n = vt_local_end_write (self->local, data, MIN (length, budget), &error);
       if (n < 0 && error != NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-        {
-          local_went_deaf (self);
-          return drop_input (self);
-        }
+        return write_failed (self, error);
       if (n < 0)
         {
           self->blocked = TRUE;
@@ -562,6 +570,12 @@ vt_relay_new_for_target (VtStream *stream,
     }
   self->dial = vt_relay_dial_new (target, trust, header, DIAL_TIMEOUT, dialled_cb, self);
   return self;
+}
+
+void
+vt_relay_dial (VtRelay *self, VtDialQuota *quota)
+{
+  vt_relay_dial_start (self->dial, quota);
 }
 
 void
