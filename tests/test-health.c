@@ -277,9 +277,12 @@ test_greeting (Fixture *self, gconstpointer data)
   self->health = vt_health_new (self->forward, NULL, self->clock);
   vt_clock_advance (self->clock, 0);
   fd = take_look (self);
-  loopback_write (fd, "SSH-2.0-x\r\n");
-  RUN_UNTIL ((n = loopback_read (fd, &byte, 1)) != -EAGAIN);
-  g_assert_cmpint (n, ==, 0);
+  for (unsigned int i = 0; i < 2; i++)
+    {
+      loopback_write (fd, "SSH-2.0-x\r\n");
+      RUN_UNTIL ((n = loopback_read (fd, &byte, 1)) != -EAGAIN);
+      g_assert_cmpint (n, ==, 0);
+    }
   close (fd);
 }
 

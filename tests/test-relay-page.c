@@ -167,6 +167,7 @@ test_endless_head (RelayFixture *self, gconstpointer data)
   vt_forward_set_http (self->forward, TRUE);
   user = connect_to_nothing (self);
   talker_say (user, head);
+  talker_say (user, "\r\n\r\n");
   expect_reset (self, user);
 }
 
