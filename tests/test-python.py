@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 
 import gi
 
@@ -811,6 +812,31 @@ def memory():
     """Resident, in bytes."""
     with open('/proc/self/statm', encoding='ascii') as statm:
         return int(statm.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+
+@test
+def what_a_server_shows():
+    target = Target(echo)
+    pair = Pair()
+    forward = pair.open(target.spec)
+    with user(forward.props.bound_port) as sock:
+        sock.sendall(b'x' * 1000)
+        wait_for(lambda: '\nvtunnel_received_bytes_total 1000\n' in pair.server.dup_metrics(),
+                 'the bytes')
+        assert '\nvtunnel_streams 1\n' in pair.server.dup_metrics()
+    assert pair.server.get_status_ports() == []
+    assert pair.server.listen_status(None, 0)
+    port, = pair.server.get_status_ports()
+    assert port not in pair.server.get_ports()
+    page = in_thread(lambda: urllib.request.urlopen(f'http://localhost:{port}/status').read())
+    assert b'<h2>' in page, page
+    try:
+        pair.server.listen_status('*', 0)
+        raise AssertionError('it shows everybody')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.PERMISSION_DENIED), error
+    call(pair.server, 'close')
+    assert pair.server.get_status_ports() == []
 
 
 @test

@@ -25,7 +25,9 @@ typedef struct {
 } Server;
 
 /* What the server has been built upon. */
-static const char *const fixed_options[] = { "json", "listen", "path", "port", NULL };
+static const char *const fixed_options[] = {
+  "json", "listen", "path", "port", "status-listen", NULL
+};
 
 static void
 tell_listening (Server *self)
@@ -59,6 +61,39 @@ listen_somewhere (Server *self, GError **error)
   else
     g_propagate_error (error, g_steal_pointer (&reason));
   return FALSE;
+}
+
+static void
+tell_status (Server *self)
+{
+  const VtToolServerOptions *options = &self->options;
+  size_t n_ports = 0;
+  g_autofree guint16 *ports = vt_server_get_status_ports (self->server, &n_ports);
+  g_autofree char *url = g_uri_join (G_URI_FLAGS_NONE, "http", NULL, options->status_address,
+                                     ports[0], "/status", NULL, NULL);
+  JsonBuilder *event = vt_tool_event_begin ("status-listening");
+
+  g_message (_ ("The status is shown on %s"), url);
+  vt_tool_event_add_text (event, "address", options->status_address);
+  vt_tool_event_add_number (event, "port", ports[0]);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+/* Before clients can come: where this is taken, there is no server. */
+static gboolean
+listen_status (Server *self, GError **error)
+{
+  const VtToolServerOptions *options = &self->options;
+
+  if (options->status_address == NULL)
+    return TRUE;
+  if (!vt_server_listen_status (self->server, options->status_address, options->status_port, error))
+    {
+      g_prefix_error (error, "--status-listen: ");
+      return FALSE;
+    }
+  tell_status (self);
+  return TRUE;
 }
 
 static void
@@ -200,7 +235,7 @@ run_server (Server *self)
   watch_files (self);
   if (self->options.common.config != NULL || self->access != NULL || self->tls != NULL)
     self->reload = vt_tool_reload_new (self->run, &handlers, self);
-  if (listen_somewhere (self, &error))
+  if (listen_status (self, &error) && listen_somewhere (self, &error))
     tell_listening (self);
   else
     vt_tool_run_fail (self->run, vt_tool_status_of (error), error);

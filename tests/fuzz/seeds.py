@@ -21,6 +21,7 @@ TARGETS = [
     '127.0.0.1:9000-9009=localhost:3000-3009', '9000-9009=tls://a.example:443,host-header=keep',
     '9000=unix:/a\\,b\\\\c,host-header=b.example,proxy-protocol=2',
     'localhost:1=2,host-header=auto,proxy-protocol=1',
+    '[::1]:9000=[fe80::1%lo]:80,forwarded=both,http,health=30',
 ]
 
 HASH = 'sha256:AAAAAAAAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
@@ -143,7 +144,7 @@ def main():
                              [message for message in binary if len(message) < 400], small)),
         'frame-feed': list(frames()),
         'head-guard': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
-        'host-rewriter': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
+        'head-rewriter': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
         'proxy-header': [bytes([version, *place, *place]) for version in (0, 1)
                          for place in ([kind, *range(18)] for kind in range(4))],
         'proxy-reader': list(proxy_headers()),
