@@ -40,6 +40,10 @@ def caddy():
     return program
 
 
+def reload():
+    run(CADDY, 'reload', '--config', CADDYFILE, '--force')
+
+
 def visitors():
     return {'context': tls_context(ROOT)}
 
@@ -62,10 +66,13 @@ def a_reload_in_the_middle():
     caddy()
     way = Way('caddy.md')
     client = way.client()
+    # Between two frames, and within one.
+    reload()
+    client.event('session-resumed')
     downloads = [Download(Visitor('app.example.org', **visitors())),
                  Download(Visitor('localhost', 9000, None, '127.0.0.1'))]
-    run(CADDY, 'reload', '--config', CADDYFILE, '--force')
-    client.event('session-resumed')
+    reload()
+    client.wait_events('session-resumed', 2)
     assert b'<h1>api</h1>' in Visitor('api.example.org', **visitors()).fetch('/')
     assert all(download.is_in_progress() for download in downloads)
     for download in downloads:

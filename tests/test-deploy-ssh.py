@@ -49,6 +49,9 @@ def make_keys():
 def sshd():
     pathlib.Path('/run/sshd').mkdir(exist_ok=True)
     place('sshd.conf', SSH / 'sshd_config.d' / 'vtunnel.conf')
+    # To who is not root outside of the namespace, / is nobody's there, and sshd refuses its keys.
+    if os.stat('/').st_uid != 0:
+        (SSH / 'sshd_config.d' / 'test.conf').write_text('StrictModes no\n')
     return Group('/usr/sbin/sshd', '-D', '-e').wait_ports(22)
 
 

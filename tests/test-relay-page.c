@@ -296,7 +296,7 @@ test_status (gconstpointer data)
 
   tunnel->stream_opened = stream_opened_cb;
   tunnel->user_data = &self;
-  stream = tunnel_open_stream (tunnel);
+  stream = vt_mux_stream_ref (tunnel_open_stream (tunnel));
   vt_mux_stream_set_handlers (stream, &handlers, received);
   memcpy (vt_mux_stream_begin_write (stream, &space), REQUEST, strlen (REQUEST));
   vt_mux_stream_end_write (stream, strlen (REQUEST));

@@ -26,6 +26,7 @@ typedef struct {
   GHashTable *down;             /* owned, set of VtForward: … that their targets are down */
   char *url;                    /* owned; the server's, without what may be a secret */
   char *host;                   /* owned; of the server */
+  unsigned int n_unanswered;    /* of those that were asked for at the start */
   gboolean is_open;
 } Client;
 
@@ -175,6 +176,14 @@ forward_error_cb (VtForward *forward, GParamSpec *pspec, Client *self)
                error->message);
 }
 
+/* The tunnel stands, and of each forward it is known what became of it. */
+static void
+note_answered (Client *self)
+{
+  if (--self->n_unanswered == 0 && !vt_tool_run_is_ending (self->run))
+    vt_tool_service_note_ready (vt_tool_run_get_service (self->run));
+}
+
 static void
 listened_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -184,15 +193,18 @@ listened_cb (GObject *source, GAsyncResult *result, void *user_data)
 
   if (!vt_client_listen_finish (self->client, result, &error))
     {
-      /* It was taken back before the server has answered. */
-      if (!g_ptr_array_find (self->forwards, request->forward, NULL))
-        return;
-      refused (self, request->forward, error, request->is_added);
-      return;
+      /* One that was taken back before the server has answered, is not to be talked of. */
+      if (g_ptr_array_find (self->forwards, request->forward, NULL))
+        refused (self, request->forward, error, request->is_added);
     }
-  forward_changed_cb (request->forward, NULL, self);
-  g_signal_connect (request->forward, "notify::state", G_CALLBACK (forward_changed_cb), self);
-  g_signal_connect (request->forward, "notify::error", G_CALLBACK (forward_error_cb), self);
+  else
+    {
+      forward_changed_cb (request->forward, NULL, self);
+      g_signal_connect (request->forward, "notify::state", G_CALLBACK (forward_changed_cb), self);
+      g_signal_connect (request->forward, "notify::error", G_CALLBACK (forward_error_cb), self);
+    }
+  if (!request->is_added)
+    note_answered (self);
 }
 
 static void
@@ -209,6 +221,7 @@ ask_for (Client *self, VtForward *forward, gboolean is_added)
 static void
 listen_all (Client *self)
 {
+  self->n_unanswered = self->forwards->len;
   for (unsigned int i = 0; i < self->forwards->len; i++)
     ask_for (self, self->forwards->pdata[i], FALSE);
 }

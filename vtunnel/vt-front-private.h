@@ -75,6 +75,9 @@ void vt_front_set_counters (VtFront *self, VtCounters *counters);
 /* VT_ERROR; PERMISSION_DENIED beyond loopback with neither allow_anonymous nor asks_who. Port 0
  * picks one. */
 gboolean vt_front_listen (VtFront *self, const char *address, guint16 port, GError **error);
+/* The same for a socket that somebody else has opened, and that is duplicated; INVALID_ARGUMENT if
+ * it is no TCP socket that listens. */
+gboolean vt_front_listen_socket (VtFront *self, int fd, GError **error);
 GArray  *vt_front_get_ports (VtFront *self); /* of guint16, the front's */
 /* A port for the pages alone. On loopback nobody is asked who it is, and there is no TLS; elsewhere
  * it is PERMISSION_DENIED unless `asks_who`. */

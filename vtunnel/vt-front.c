@@ -413,21 +413,13 @@ status_open_accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, 
   accept_for (self, self->status_open, fd, remote, local);
 }
 
-static SoupServer *
-create_soup_server (void)
-{
-  SoupServer *server = soup_server_new ("server-header", "vtunnel", NULL);
-
-  /* On by default, and 100 KB become 100 MB with it. */
-  soup_server_remove_websocket_extension (server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
-  return server;
-}
-
 static Door *
 open_own (VtFront *self)
 {
-  g_autoptr(SoupServer) server = create_soup_server ();
+  g_autoptr(SoupServer) server = soup_server_new ("server-header", "vtunnel", NULL);
 
+  /* On by default, and 100 KB become 100 MB with it. */
+  soup_server_remove_websocket_extension (server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
   return door_open (self, server, NULL);
 }
 
@@ -487,15 +479,10 @@ vt_front_set_counters (VtFront *self, VtCounters *counters)
   self->counters = vt_counters_ref (counters);
 }
 
+/* Takes the listener, and fails without one. */
 static gboolean
-listen_on (VtFront *self,
-           const char *address,
-           guint16 port,
-           VtListenerFunc accepted,
-           GArray *ports,
-           GError **error)
+add_listener (VtFront *self, VtListener *listener, GArray *ports)
 {
-  VtListener *listener = vt_listener_new (address, port, accepted, self, error);
   guint16 bound;
 
   if (listener == NULL)
@@ -506,24 +493,39 @@ listen_on (VtFront *self,
   return TRUE;
 }
 
+static gboolean
+check_place (VtFront *self, const char *address, GError **error)
+{
+  VtFrontPolicy policy = { 0 };
+  g_autofree char *escaped = NULL;
+
+  self->handlers.get_policy (&policy, self->user_data);
+  if (policy.allow_anonymous || policy.asks_who || vt_loopback_is_address (address))
+    return TRUE;
+  escaped = vt_text_escape (address, -1);
+  g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+               _ ("Not listening on %s: everybody who reaches it could open ports here. Set"
+                  " access to say who may, or allow-anonymous if that is what you want, or"
+                  " listen on localhost"),
+               escaped);
+  return FALSE;
+}
+
 gboolean
 vt_front_listen (VtFront *self, const char *address, guint16 port, GError **error)
 {
-  VtFrontPolicy policy = { 0 };
+  return check_place (self, address, error)
+         && add_listener (self, vt_listener_new (address, port, accepted_cb, self, error),
+                          self->ports);
+}
 
-  self->handlers.get_policy (&policy, self->user_data);
-  if (!policy.allow_anonymous && !policy.asks_who && !vt_loopback_is_address (address))
-    {
-      g_autofree char *escaped = vt_text_escape (address, -1);
+gboolean
+vt_front_listen_socket (VtFront *self, int fd, GError **error)
+{
+  g_autoptr(VtListener) listener = vt_listener_new_for_socket (fd, accepted_cb, self, error);
 
-      g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-                   _ ("Not listening on %s: everybody who reaches it could open ports here. Set"
-                      " access to say who may, or allow-anonymous if that is what you want, or"
-                      " listen on localhost"),
-                   escaped);
-      return FALSE;
-    }
-  return listen_on (self, address, port, accepted_cb, self->ports, error);
+  return listener != NULL && check_place (self, vt_listener_get_address (listener), error)
+         && add_listener (self, g_steal_pointer (&listener), self->ports);
 }
 
 gboolean
@@ -546,9 +548,11 @@ vt_front_listen_status (VtFront *self, const char *address, guint16 port, GError
     }
   if (*door == NULL)
     *door = open_status (self, is_local);
-  return listen_on (self, address, port,
-                    is_local ? status_local_accepted_cb : status_open_accepted_cb,
-                    self->status_ports, error);
+  return add_listener (
+      self,
+      vt_listener_new (address, port, is_local ? status_local_accepted_cb : status_open_accepted_cb,
+                       self, error),
+      self->status_ports);
 }
 
 GArray *

@@ -31,6 +31,11 @@ VtListener *vt_listener_new (const char    *address,
                              VtListenerFunc func,
                              void          *user_data,
                              GError       **error);
+/* Takes a duplicate of a TCP socket that listens already; INVALID_ARGUMENT for any other one. */
+VtListener *vt_listener_new_for_socket (int            fd,
+                                        VtListenerFunc func,
+                                        void          *user_data,
+                                        GError       **error);
 guint16     vt_listener_get_port (VtListener *self);
 /* The address of the first socket, as text: "127.0.0.1". */
 const char *vt_listener_get_address (VtListener *self);

@@ -6,6 +6,8 @@
 #include "vt-listener-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -435,6 +437,65 @@ watch_all (VtListener *self, GError **error)
   return TRUE;
 }
 
+static VtListener *
+create (VtListenerFunc func, void *user_data)
+{
+  VtListener *self = g_new0 (VtListener, 1);
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+
+  self->ref_count = 1;
+  self->func = func;
+  self->user_data = user_data;
+  self->retry = vt_timer_new (clock, "accept again", retry_cb, self);
+  return self;
+}
+
+static gboolean
+has_option (int fd, int option, int wanted)
+{
+  int value = -1;
+  socklen_t length = sizeof value;
+
+  return getsockopt (fd, SOL_SOCKET, option, &value, &length) == 0 && value == wanted;
+}
+
+/* Whoever has opened it may have left it blocking, and may go on using it. */
+static gboolean
+adopt (VtListener *self, int fd, GError **error)
+{
+  g_autoptr(GSocketAddress) name = get_name (fd);
+  int own;
+
+  if (!G_IS_INET_SOCKET_ADDRESS (name) || !has_option (fd, SO_TYPE, SOCK_STREAM)
+      || !has_option (fd, SO_ACCEPTCONN, 1))
+    {
+      g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                   _ ("A TCP socket that listens is needed"));
+      return FALSE;
+    }
+  own = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0 || !g_unix_set_fd_nonblocking (own, TRUE, NULL))
+    {
+      g_set_error (error, VT_ERROR, VT_ERROR_LIMIT, _ ("The socket cannot be taken now: %s"),
+                   g_strerror (errno));
+      if (own >= 0)
+        close (own);
+      return FALSE;
+    }
+  add_socket (self, own, name);
+  return TRUE;
+}
+
+VtListener *
+vt_listener_new_for_socket (int fd, VtListenerFunc func, void *user_data, GError **error)
+{
+  g_autoptr(VtListener) self = create (func, user_data);
+
+  if (!adopt (self, fd, error) || !watch_all (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
 VtListener *
 vt_listener_new (const char *address,
                  guint16 port,
@@ -442,13 +503,7 @@ vt_listener_new (const char *address,
                  void *user_data,
                  GError **error)
 {
-  g_autoptr(VtListener) self = g_new0 (VtListener, 1);
-  g_autoptr(VtClock) clock = vt_clock_get (NULL);
-
-  self->ref_count = 1;
-  self->func = func;
-  self->user_data = user_data;
-  self->retry = vt_timer_new (clock, "accept again", retry_cb, self);
+  g_autoptr(VtListener) self = create (func, user_data);
 
   if (!vt_listener_may_take_descriptor ())
     {

@@ -239,3 +239,16 @@ vt_local_end_reset (VtLocalEnd *self)
 {
   self->kind->reset (self);
 }
+
+gboolean
+vt_local_end_has_left (const GError *error)
+{
+  static const int codes[] = { G_IO_ERROR_CONNECTION_CLOSED, G_IO_ERROR_CLOSED,
+                               G_IO_ERROR_TIMED_OUT, G_IO_ERROR_HOST_UNREACHABLE,
+                               G_IO_ERROR_NETWORK_UNREACHABLE };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (codes); i++)
+    if (g_error_matches (error, G_IO_ERROR, codes[i]))
+      return TRUE;
+  return error->domain == G_TLS_ERROR;
+}

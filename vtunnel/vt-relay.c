@@ -215,6 +215,18 @@ drop_input (VtRelay *self)
   return FALSE;
 }
 
+static gboolean
+write_failed (VtRelay *self, const GError *error)
+{
+  if (!vt_local_end_has_left (error))
+    {
+      abort_for_local (self);
+      return FALSE;
+    }
+  local_went_deaf (self);
+  return drop_input (self);
+}
+
 /* All that there is has been written. */
 static gboolean
 wrote_all (VtRelay *self)
@@ -260,10 +272,7 @@ write_to_local (VtRelay *self)
       if (budget > 0)
         n = vt_local_end_write (self->local, data, MIN (length, budget), &error);
       if (n < 0 && error != NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-        {
-          local_went_deaf (self);
-          return drop_input (self);
-        }
+        return write_failed (self, error);
       if (n < 0)
         {
           self->blocked = TRUE;

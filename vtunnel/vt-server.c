@@ -334,11 +334,49 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
 }
 
 /**
+ * vt_server_listen_socket:
+ * @self: a server
+ * @socket: a TCP socket, of IPv4 or IPv6, that listens
+ * @error: return location for an error
+ *
+ * Takes clients on a socket that somebody else has opened, such as a service manager, as
+ * [method@Vt.Server.listen] does on one of its own. A server can have several.
+ *
+ * Connections that came before are served, too. The server works with a duplicate, made
+ * non-blocking: whoever else has the socket keeps the port open, and may not accept from it
+ * meanwhile. Unix sockets are not taken: whether their clients are on this machine only is not to
+ * be seen from an address.
+ *
+ * Returns: %TRUE, or %FALSE with %VT_ERROR_INVALID_ARGUMENT (no TCP socket that listens),
+ *   %VT_ERROR_PERMISSION_DENIED (beyond loopback with neither [property@Vt.Server:access] nor
+ *   [property@Vt.Server:allow-anonymous]), %VT_ERROR_LIMIT (no descriptors are left),
+ *   %VT_ERROR_SHUTTING_DOWN (the server closes or drains) or %VT_ERROR_FAILED
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_server_listen_socket (VtServer *self, GSocket *socket, GError **error)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
+  g_return_val_if_fail (self->front != NULL, FALSE);
+  g_return_val_if_fail (G_IS_SOCKET (socket), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (self->phase != VT_SERVER_RUNNING)
+    {
+      g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
+      return FALSE;
+    }
+  return vt_front_listen_socket (self->front, g_socket_get_fd (socket), error);
+}
+
+/**
  * vt_server_get_ports:
  * @self: a server
  * @n_ports: (out) (optional): return location for the number of ports
  *
- * Gets the ports that [method@Vt.Server.listen] has opened, in their order: what became of port 0.
+ * Gets the ports of [method@Vt.Server.listen] and [method@Vt.Server.listen_socket], in their order:
+ * what became of port 0.
  *
  * Returns: (transfer full) (array length=n_ports) (nullable): the ports, or %NULL if there are none
  *

@@ -23,6 +23,8 @@ VtServer *vt_server_new (void);
 VT_EXTERN
 gboolean vt_server_listen (VtServer *self, const char *address, guint16 port, GError **error);
 VT_EXTERN
+gboolean vt_server_listen_socket (VtServer *self, GSocket *socket, GError **error);
+VT_EXTERN
 guint16 *vt_server_get_ports (VtServer *self, size_t *n_ports);
 VT_EXTERN
 gboolean vt_server_listen_status (VtServer   *self,

@@ -43,6 +43,7 @@ REQUESTS = [
     b'GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\nTransfer-Encoding: gzip, chunked\r\n'
     b'\r\n',
     b'OPTIONS * HTTP/1.1\r\nContent-Length: 0\t \n\n\r\nHEAD / HTTP/1.0\n\n',
+    b'GET / HTTP/1.1\r\nX-Forwarded-For: a\r\nX_Forwarded_For: b\r\nForwarded: for="a\r\n\r\n',
     b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 ]
 

@@ -109,10 +109,11 @@ class Tool:
     # do not wait for them.
     frail = False
 
-    def __init__(self, *arguments, environment=None, prefix=()):
+    def __init__(self, *arguments, environment=None, prefix=(), pass_fds=()):
         env = dict(os.environ, **(environment or {}))
         self.process = subprocess.Popen([*prefix, TOOL, *arguments], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, env=env)
+                                        stderr=subprocess.PIPE, text=True, env=env,
+                                        pass_fds=pass_fds)
         self.events = []
         self.errors = []
         self.changed = threading.Condition()
