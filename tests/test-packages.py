@@ -42,7 +42,8 @@ CONTENTS = {
     'vtunnel-tool': [
         'lib/systemd/system/vtunnel-client@.service', 'lib/systemd/system/vtunnel-server.service',
         'lib/systemd/system/vtunnel-server.socket', 'usr/lib/sysusers.d/vtunnel.conf',
-        'usr/share/doc/libvtunnel/examples/*.conf', 'usr/bin/vtunnel-tool', 'usr/share/man/man1/vtunnel-tool.1.gz',
+        'usr/share/doc/libvtunnel/examples/*.conf', 'usr/bin/vtunnel-tool',
+        'usr/share/man/man1/vtunnel-tool.1.gz',
         'usr/share/bash-completion/completions/vtunnel-tool',
         'usr/share/fish/vendor_completions.d/vtunnel-tool.fish',
         'usr/share/zsh/vendor-completions/_vtunnel-tool'],
