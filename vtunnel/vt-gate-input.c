@@ -493,6 +493,7 @@ vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits *limits)
   self->answered = FALSE;
   self->allowed = self->begin;
   self->frame_feed = vt_frame_feed_new (limits);
+  vt_ready_set_park (&self->ready);
   if (self->begin < self->end)
     inspect (self);
   wake (self);

@@ -8,6 +8,7 @@ typedef struct {
   GObject *stream; /* owned */
   VtReadySet *set; /* not owned: a part of the stream */
   gboolean ready;
+  gboolean parked;
 } ReadySource;
 
 static void
@@ -31,6 +32,52 @@ source_prepare (GSource *source, int *timeout)
   return source_check (source);
 }
 
+/* One for each thread, as a context cannot be the default of two at a time. */
+static GMainContext *
+parking_lot (void)
+{
+  static GPrivate lot = G_PRIVATE_INIT ((GDestroyNotify) g_main_context_unref);
+
+  if (g_private_get (&lot) == NULL)
+    g_private_set (&lot, g_main_context_new ());
+  return g_private_get (&lot);
+}
+
+/* The caller makes a source, and attaches it next. */
+static void
+begin_parking (VtReadySet *self)
+{
+  if (self->parking != NULL)
+    return;
+  self->parking = parking_lot ();
+  g_main_context_push_thread_default (self->parking);
+}
+
+static void
+end_parking (VtReadySet *self)
+{
+  if (self->parking != NULL)
+    g_main_context_pop_thread_default (self->parking);
+  self->parking = NULL;
+}
+
+/* Nobody knows what a source calls but GLib, which says it when it dispatches one. */
+static void
+note_caller (VtReadySet *self, GSource *source, GPollableSourceFunc func, void *user_data)
+{
+  GMainContext *context = g_source_get_context (source);
+
+  if (self->context != context)
+    {
+      g_clear_pointer (&self->context, g_main_context_unref);
+      self->context = g_main_context_ref (context);
+    }
+  self->waiting = func;
+  self->waiting_data = user_data;
+  if (self->stand_in == source)
+    g_clear_pointer (&self->stand_in, g_source_unref);
+}
+
 static gboolean
 source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 {
@@ -41,7 +88,14 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
   if (func == NULL)
     return G_SOURCE_REMOVE;
   self->ready = FALSE;
+  if (self->set->parks)
+    note_caller (self->set, source, func, user_data);
+  self->set->dispatching = TRUE;
   goes_on = func (self->stream, user_data);
+  self->set->dispatching = FALSE;
+  end_parking (self->set);
+  if (self->set->parks)
+    vt_ready_set_wake (self->set);
   if (self->set->clock != NULL)
     vt_clock_end_dispatch (self->set->clock);
   if (goes_on)
@@ -50,11 +104,22 @@ source_dispatch (GSource *source, GSourceFunc callback, gpointer user_data)
 }
 
 static void
+dismiss_stand_in (VtReadySet *self)
+{
+  if (self->stand_in == NULL)
+    return;
+  g_source_destroy (self->stand_in);
+  g_clear_pointer (&self->stand_in, g_source_unref);
+}
+
+static void
 source_finalize (GSource *source)
 {
   ReadySource *self = (ReadySource *) source;
 
   g_ptr_array_remove_fast (self->set->sources, source);
+  if (self->parked)
+    dismiss_stand_in (self->set);
   g_object_unref (self->stream);
 }
 
@@ -93,12 +158,20 @@ vt_ready_set_init (VtReadySet *self, VtReadyCheck check, void *user_data, VtCloc
 void
 vt_ready_set_clear (VtReadySet *self)
 {
+  g_assert (self->stand_in == NULL);
   g_clear_pointer (&self->sources, g_ptr_array_unref);
   g_clear_pointer (&self->clock, vt_clock_unref);
+  g_clear_pointer (&self->context, g_main_context_unref);
 }
 
-GSource *
-vt_ready_set_create_source (VtReadySet *self, GObject *stream, GCancellable *cancellable)
+void
+vt_ready_set_park (VtReadySet *self)
+{
+  self->parks = TRUE;
+}
+
+static ReadySource *
+source_new (VtReadySet *self, GObject *stream)
 {
   GSource *source = g_source_new (&source_funcs, sizeof (ReadySource));
   ReadySource *ready = (ReadySource *) source;
@@ -106,8 +179,20 @@ vt_ready_set_create_source (VtReadySet *self, GObject *stream, GCancellable *can
   g_source_set_static_name (source, "[vtunnel] pollable");
   ready->stream = g_object_ref (stream);
   ready->set = self;
-  g_ptr_array_add (self->sources, source);
   look (ready);
+  return ready;
+}
+
+GSource *
+vt_ready_set_create_source (VtReadySet *self, GObject *stream, GCancellable *cancellable)
+{
+  ReadySource *ready = source_new (self, stream);
+  GSource *source = &ready->source;
+
+  g_ptr_array_add (self->sources, source);
+  ready->parked = self->parks && self->dispatching;
+  if (ready->parked)
+    begin_parking (self);
 
   if (cancellable != NULL)
     {
@@ -128,9 +213,34 @@ vt_ready_set_is_wanted (VtReadySet *self)
   return FALSE;
 }
 
+/* As if the one that is parked was attached, for this once. */
+static void
+stand_in_for (VtReadySet *self, ReadySource *parked)
+{
+  ReadySource *source;
+
+  if (self->stand_in != NULL)
+    return;
+  source = source_new (self, parked->stream);
+  self->stand_in = &source->source;
+  g_source_set_priority (self->stand_in, g_source_get_priority (&parked->source));
+  g_source_set_callback (self->stand_in, G_SOURCE_FUNC (self->waiting), self->waiting_data, NULL);
+  g_source_attach (self->stand_in, self->context);
+}
+
 void
 vt_ready_set_wake (VtReadySet *self)
 {
   for (unsigned int i = 0; i < self->sources->len; i++)
-    look (self->sources->pdata[i]);
+    {
+      ReadySource *source = self->sources->pdata[i];
+
+      look (source);
+      if (!source->parked)
+        continue;
+      if (source->ready)
+        stand_in_for (self, source);
+      else
+        dismiss_stand_in (self);
+    }
 }

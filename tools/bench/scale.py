@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: MIT
 """What a server with many clients costs: docs/scale.md.
 
-Each of the clients has two forwards to one web server. All clients are in one process; the server
-is the tool, in another, and what is measured is the server's unless it says otherwise.
+Each of the clients has two forwards to one web server. The server is the tool, and what is measured
+is the server's unless it says otherwise.
 """
 
 import json
@@ -24,6 +24,7 @@ USERS = os.environ.get('VT_BENCH_USERS', 'bench-users')
 FORWARDS = 2
 PING_SECONDS = 30
 PATIENCE = 120
+PROCESSES = 10
 MOST_CLIENTS = 5000
 
 TITLES = {
@@ -34,6 +35,8 @@ TITLES = {
     'scale-idle': ('Processor time when nothing happens but pings', 'ms/s', 2),
     'scale-back': ('Until all are back after a cut', 's', 2),
     'scale-anew': ('Until all are back after the server was killed', 's', 2),
+    'scale-request-cpu': ('Processor time for a request, through each client', 'µs', 1),
+    'scale-request-cpu-one': ('Processor time for a request, through one client', 'µs', 1),
     'scale-requests': ('Requests, a connection through each client', '1/s', 0),
     'scale-requests-one': ('Requests, as many connections through one client', '1/s', 0),
     'scale-median': ('Median time of a request through each client', 'ms', 1),
@@ -66,25 +69,37 @@ def start_server(port, count):
 
 
 class Crowd:
-    """All the clients, in one process."""
+    """All the clients, in a few processes: each client is a burden to those beside it."""
 
     def __init__(self, port, count, target):
         self.count = count
-        self.program = Program(CLIENTS, f'ws://127.0.0.1:{port}/', count, FORWARDS,
-                               f'127.0.0.1:{target}', stdout=subprocess.PIPE)
+        parts = [count // PROCESSES + (index < count % PROCESSES) for index in range(PROCESSES)]
+        self.programs = [Program(CLIENTS, f'ws://127.0.0.1:{port}/', part, FORWARDS,
+                                 f'127.0.0.1:{target}', stdout=subprocess.PIPE)
+                         for part in parts if part]
 
     def wait(self):
         """Until all are there: how many of them went on with their session, and their ports."""
-        pipe = self.program.process.stdout
+        answers = [self.hear(program) for program in self.programs]
+        return {'resumed': sum(answer['resumed'] for answer in answers),
+                'ports': [port for answer in answers for port in answer['ports']]}
+
+    def hear(self, program):
+        pipe = program.process.stdout
         if not select.select([pipe], [], [], PATIENCE)[0]:
             raise Failure(f'{self.count} clients were not there within {PATIENCE} s')
         line = pipe.readline()
         if not line:
-            raise Failure(f'the clients ended: {self.program.said()}')
+            raise Failure(f'the clients ended: {program.said()}')
         return json.loads(line)
 
     def cut(self):
-        self.program.process.send_signal(signal.SIGUSR1)
+        for program in self.programs:
+            program.process.send_signal(signal.SIGUSR1)
+
+    def end(self):
+        for program in self.programs:
+            program.end()
 
 
 def timed(function):
@@ -139,8 +154,11 @@ class Scale:
     def requests(self, ports):
         for name, chosen in (('requests', ports[::FORWARDS]),
                              ('requests-one', [ports[0]] * self.count)):
+            used = processor_seconds(self.server.pid)
             answer = ask(chosen, self.bench.seconds)
+            used = processor_seconds(self.server.pid) - used
             self.add(name, answer['rate'])
+            self.add(name.replace('requests', 'request-cpu'), used / answer['asked'] * 1e6)
             if name == 'requests':
                 self.add('median', answer['median'] / 1000)
                 self.add('p99', answer['p99'] / 1000)
@@ -160,7 +178,7 @@ class Scale:
         self.add('anew', seconds)
 
     def end(self):
-        self.crowd.program.end()
+        self.crowd.end()
         self.server.end()
 
 
