@@ -16,7 +16,7 @@ import namespace  # noqa: E402
 namespace.enter()
 
 from deploy import (CERTIFICATES, Group, Sites, Way, make_certificates, place,  # noqa: E402
-                    run, server_context)
+                    run, server_context, they_answer)
 from harness import in_thread, main, test, wait_until  # noqa: E402
 from namespace import ELSEWHERE  # noqa: E402
 from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings, chat,  # noqa: E402
@@ -57,6 +57,7 @@ def http_mode_as_it_stands():
     haproxy('haproxy.cfg')
     way = Way('haproxy.md', HTTP)
     client = way.client()
+    they_answer('haproxy.md')
     they_all_work()
     the_app_knows_its_visitors()
     the_server_knows_its_clients(way.server, way.token)
