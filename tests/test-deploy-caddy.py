@@ -14,7 +14,8 @@ import namespace  # noqa: E402
 
 namespace.enter()
 
-from deploy import Group, Sites, Way, place, run, tls_context  # noqa: E402
+from deploy import (Group, Sites, Way, place, run, they_answer,  # noqa: E402
+                    tls_context)
 from harness import main, test, wait_until  # noqa: E402
 from visits import (Download, Visitor, the_app_knows_its_visitors,  # noqa: E402
                     the_server_knows_its_clients, they_all_work)
@@ -53,6 +54,7 @@ def the_configuration_as_it_stands():
     caddy()
     way = Way('caddy.md')
     client = way.client()
+    they_answer('caddy.md')
     they_all_work(**visitors())
     the_app_knows_its_visitors(**visitors())
     the_server_knows_its_clients(way.server, way.token, **visitors())

@@ -18,7 +18,7 @@ namespace.enter()
 
 from deploy import FOLDER, Sites, Way, make_certificates, server_context  # noqa: E402
 from harness import main, test  # noqa: E402
-from proxies import Proxy, connect  # noqa: E402
+from proxies import connect  # noqa: E402
 from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings,  # noqa: E402
                     the_server_knows_its_clients)
 
@@ -26,7 +26,7 @@ from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings,  # noqa: 
 IDLE = 2
 
 
-class Edge(Proxy):
+class Edge:
     """Speaks TLS, says where a request comes from, as such services do, and ends a connection over
     which nothing has come for IDLE seconds."""
 
@@ -51,7 +51,10 @@ class Edge(Proxy):
     def serve(self, near, address):
         head = b''
         while not head.endswith(b'\r\n\r\n'):
-            head += near.recv(1)
+            byte = near.recv(1)
+            if not byte:
+                return
+            head += byte
         said = re.findall(rb'(?im)^x-forwarded-for: *(.*?)\r$', head)
         head = re.sub(rb'(?im)^(x-forwarded-for|forwarded):.*\r\n', b'', head)
         host = re.search(rb'(?im)^host: *(.*?)\r$', head)[1].decode()

@@ -16,8 +16,9 @@ import namespace  # noqa: E402
 namespace.enter()
 
 from deploy import (CERTIFICATES, Group, Sites, Way, make_certificates, place,  # noqa: E402
-                    run, server_context)
+                    run, server_context, they_answer)
 from harness import in_thread, main, test, wait_until  # noqa: E402
+from namespace import ELSEWHERE  # noqa: E402
 from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings, chat,  # noqa: E402
                     the_app_knows_its_visitors, the_server_knows_its_clients, they_all_work, upload)
 
@@ -56,6 +57,7 @@ def http_mode_as_it_stands():
     haproxy('haproxy.cfg')
     way = Way('haproxy.md', HTTP)
     client = way.client()
+    they_answer('haproxy.md')
     they_all_work()
     the_app_knows_its_visitors()
     the_server_knows_its_clients(way.server, way.token)
@@ -74,6 +76,9 @@ def tcp_mode_as_it_stands():
     Download(Visitor('tunnel.example.org', 2222, None)).finish()
     for wait in waits:
         wait()
+    # By the PROXY protocol, from HAProxy through the server to the client.
+    for port, count in ((9000, 2), (9001, 1)):
+        client.wait_events('stream-opened', count, port=port, user_address=ELSEWHERE)
     client.stop()
     way.server.stop()
 

@@ -13,7 +13,8 @@ import namespace  # noqa: E402
 
 namespace.enter()
 
-from deploy import Group, Sites, Way, make_certificates, place, run  # noqa: E402
+from deploy import (Group, Sites, Way, make_certificates, place, run,  # noqa: E402
+                    they_answer)
 from harness import main, test, wait_until  # noqa: E402
 from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings,  # noqa: E402
                     the_app_knows_its_visitors, the_server_knows_its_clients, they_all_work)
@@ -41,6 +42,7 @@ def the_configuration_as_it_stands():
     nginx()
     way = Way('nginx.md')
     client = way.client()
+    they_answer('nginx.md')
     they_all_work()
     the_app_knows_its_visitors()
     the_server_knows_its_clients(way.server, way.token)

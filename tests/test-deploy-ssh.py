@@ -15,7 +15,8 @@ import namespace  # noqa: E402
 
 namespace.enter()
 
-from deploy import FOLDER, Group, Sites, Way, commands, place, run  # noqa: E402
+from deploy import (FOLDER, Group, Sites, Way, commands, place, run,  # noqa: E402
+                    they_answer)
 from harness import DEADLINE, in_thread, main, test, wait_until  # noqa: E402
 from visits import Download, Visitor, chat, upload  # noqa: E402
 
@@ -74,6 +75,7 @@ def the_configuration_as_it_stands():
     Download(Visitor('app.example.org', 80, None)).finish()
     for wait in waits:
         wait()
+    they_answer('ssh.md')
     # The connection is lost, and made anew: the tunnel resumes.
     download = Download(Visitor('app.example.org', 80, None))
     private.kill()

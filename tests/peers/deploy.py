@@ -47,7 +47,7 @@ def commands(page, first):
     """The commands of a page that begin with these words, as lists of words."""
     text = (FOLDER / page).read_text(encoding='utf-8').replace('\\\n', ' ')
     lines = [line.strip() for line in text.splitlines() if line.startswith('    ')]
-    found = [shlex.split(line) for line in lines if line.startswith(first)]
+    found = [shlex.split(line, comments=True) for line in lines if line.startswith(first)]
     assert found, f'{page} has no {first}'
     return [[os.path.expanduser(word) for word in words] for words in found]
 
@@ -172,6 +172,17 @@ def make_access():
         ACCESS.touch(0o600)
         ACCESS.write_text(run(TOOL, 'token', 'laptop', '--token-file', path), encoding='ascii')
     return path.read_text(encoding='ascii').strip()
+
+
+def they_answer(page):
+    """What a page says of how to see that it works: with the status that stands there, or 200."""
+    text = (FOLDER / page).read_text(encoding='utf-8')
+    found = re.findall(r'^    (curl .*?) +# (\d*)', text, re.M)
+    assert len(found) >= 1, page
+    for line, status in found:
+        words = [os.path.expanduser(word) for word in shlex.split(line)]
+        said = run(words[0], '-sS', '--max-time', DEADLINE, *words[1:])
+        assert re.match(rf'HTTP/\S+ {status or 200}\b', said), (line, said)
 
 
 class Way:
