@@ -3,6 +3,8 @@
 
 #include "server-fixture.h"
 
+#include "vt-ready-set-private.h"
+
 #include <string.h>
 
 static void
@@ -90,6 +92,7 @@ server_fixture_set_up (ServerFixture *self, const void *data)
   /* GIO opens a descriptor of its own with its first task, and keeps it. */
   g_type_ensure (G_TYPE_TASK);
   raw_settle ();
+  vt_ready_set_prepare ();
   self->n_descriptors = raw_count_descriptors ();
   self->log = g_string_new (NULL);
   self->server = vt_server_new ();

@@ -7,6 +7,7 @@
 #include <vtunnel/vtunnel.h>
 
 #include "raw-peer.h"
+#include "vt-ready-set-private.h"
 
 typedef struct {
   VtServer *server; /* owned */
@@ -78,6 +79,7 @@ set_up (Fixture *fixture)
   size_t n_ports;
 
   raw_settle ();
+  vt_ready_set_prepare ();
   fixture->n_descriptors = raw_count_descriptors ();
   fixture->log = g_string_new (NULL);
   fixture->server = vt_server_new ();

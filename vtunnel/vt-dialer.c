@@ -5,15 +5,14 @@
 
 #include "vt-dialer-private.h"
 
-#include <fcntl.h>
 #include <glib/gi18n-lib.h>
-#include <unistd.h>
 
 #include "vt-clock-private.h"
 #include "vt-dialer-error-private.h"
 #include "vt-error.h"
 #include "vt-loopback-private.h"
 #include "vt-pins-private.h"
+#include "vt-source-private.h"
 
 /* How the gate gets under the WebSocket.
  *
@@ -53,32 +52,19 @@ typedef struct {
 #define DRAIN_SIZE (64 * 1024)
 #define FIRST_CONNECTION_KEY "vtunnel-first-connection"
 
-/* GLib aborts when it makes a context and there is no descriptor to wake it up with. */
-static gboolean
-can_make_context (void)
-{
-  int fd = open ("/", O_RDONLY | O_CLOEXEC);
-
-  if (fd < 0)
-    return FALSE;
-  close (fd);
-  return TRUE;
-}
-
 /* Lets go of libsoup's own connection, whose stream is closed by now. It closes it once more, in
  * its way: asynchronously, keeping itself alive meanwhile. A context of its own sees to it that
  * this does not depend on the owner's main loop, which may never run again. */
 static void
 drop_first_connection (void *connection)
 {
-  g_autoptr(GMainContext) context = NULL;
+  g_autoptr(GMainContext) context = vt_source_new_context ();
 
-  if (!can_make_context ())
+  if (context == NULL)
     {
       g_object_unref (connection);
       return;
     }
-  context = g_main_context_new ();
   g_main_context_push_thread_default (context);
   g_object_unref (connection);
   while (g_main_context_iteration (context, FALSE))

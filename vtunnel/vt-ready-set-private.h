@@ -40,6 +40,9 @@ GSource *vt_ready_set_create_source (VtReadySet   *self,
  * that has one source at a time, always with the same callback, attaches it to the thread's default
  * context, and does nothing else in its callback after it: as libsoup's WebSocket does. */
 void vt_ready_set_park (VtReadySet *self);
+/* Takes the descriptor that this needs in each thread, which it keeps; else it is taken with the
+ * first stream. */
+void vt_ready_set_prepare (void);
 /* TRUE while somebody waits. */
 gboolean vt_ready_set_is_wanted (VtReadySet *self);
 /* The stream may be ready, or no longer so: everybody who waits looks again. */

@@ -3,6 +3,8 @@
 
 #include "vt-ready-set-private.h"
 
+#include "vt-source-private.h"
+
 typedef struct {
   GSource source;
   GObject *stream; /* owned */
@@ -32,25 +34,28 @@ source_prepare (GSource *source, int *timeout)
   return source_check (source);
 }
 
-/* One for each thread, as a context cannot be the default of two at a time. */
+/* One for each thread, as a context cannot be the default of two at a time; until the thread ends,
+ * as the last source may be what keeps all else alive. NULL: there is no descriptor for it. */
 static GMainContext *
 parking_lot (void)
 {
   static GPrivate lot = G_PRIVATE_INIT ((GDestroyNotify) g_main_context_unref);
 
   if (g_private_get (&lot) == NULL)
-    g_private_set (&lot, g_main_context_new ());
+    g_private_set (&lot, vt_source_new_context ());
   return g_private_get (&lot);
 }
 
-/* The caller makes a source, and attaches it next. */
-static void
+/* The caller makes a source, and attaches it next. FALSE if it has to stand where it would. */
+static gboolean
 begin_parking (VtReadySet *self)
 {
   if (self->parking != NULL)
-    return;
+    return TRUE;
   self->parking = parking_lot ();
-  g_main_context_push_thread_default (self->parking);
+  if (self->parking != NULL)
+    g_main_context_push_thread_default (self->parking);
+  return self->parking != NULL;
 }
 
 static void
@@ -165,6 +170,12 @@ vt_ready_set_clear (VtReadySet *self)
 }
 
 void
+vt_ready_set_prepare (void)
+{
+  parking_lot ();
+}
+
+void
 vt_ready_set_park (VtReadySet *self)
 {
   self->parks = TRUE;
@@ -190,9 +201,7 @@ vt_ready_set_create_source (VtReadySet *self, GObject *stream, GCancellable *can
   GSource *source = &ready->source;
 
   g_ptr_array_add (self->sources, source);
-  ready->parked = self->parks && self->dispatching;
-  if (ready->parked)
-    begin_parking (self);
+  ready->parked = self->parks && self->dispatching && begin_parking (self);
 
   if (cancellable != NULL)
     {

@@ -10,6 +10,9 @@
  * drawing, and its timers and input come first. */
 #define VT_SOURCE_PRIORITY (G_PRIORITY_HIGH_IDLE + 25)
 
+/* NULL if there is no descriptor for it: GLib would abort. */
+GMainContext *vt_source_new_context (void);
+
 /* Calls `func` from the thread-default context once `cancellable` is cancelled. NULL if that is
  * NULL. */
 GSource *vt_source_watch_cancellable (GCancellable          *cancellable,

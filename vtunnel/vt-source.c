@@ -3,6 +3,20 @@
 
 #include "vt-source-private.h"
 
+#include <fcntl.h>
+#include <unistd.h>
+
+GMainContext *
+vt_source_new_context (void)
+{
+  int fd = open ("/", O_RDONLY | O_CLOEXEC);
+
+  if (fd < 0)
+    return NULL;
+  close (fd);
+  return g_main_context_new ();
+}
+
 GSource *
 vt_source_watch_cancellable (GCancellable *cancellable,
                              GCancellableSourceFunc func,
