@@ -6,6 +6,7 @@
 #include <gio/gio.h>
 
 #include "vt-clock-private.h"
+#include "vt-per-context-private.h"
 
 /* The pollable sources that callers have made for one stream. They have no descriptor: the stream
  * wakes them, from the main context that they are attached to. Level-triggered. A set is a part of
@@ -21,7 +22,7 @@ typedef struct {
   gboolean            parks;
   gboolean            dispatching;
   GMainContext       *parking;      /* not owned; while it is the thread's default, or NULL */
-  GMainContext       *context;      /* owned, nullable; where sources were dispatched last */
+  VtPerContext       *lot;          /* owned, nullable; of the context that dispatches */
   GPollableSourceFunc waiting;      /* static: what sources call; NULL: not known yet */
   void               *waiting_data; /* the caller's */
   GSource            *stand_in;     /* owned; NULL unless one is parked, and the stream ready */

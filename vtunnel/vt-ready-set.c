@@ -32,15 +32,36 @@ source_prepare (GSource *source, int *timeout)
   return source_check (source);
 }
 
-/* One for each thread, as a context cannot be the default of two at a time. */
-static GMainContext *
-parking_lot (void)
-{
-  static GPrivate lot = G_PRIVATE_INIT ((GDestroyNotify) g_main_context_unref);
+/* Where sources of a context stand while they wait. Nobody iterates it. */
+typedef struct {
+  VtPerContext base;
+  GMainContext *parking; /* owned */
+} Lot;
 
-  if (g_private_get (&lot) == NULL)
-    g_private_set (&lot, g_main_context_new ());
-  return g_private_get (&lot);
+static VtPerContext *
+lot_create (GMainContext *context)
+{
+  Lot *self = vt_per_context_alloc (sizeof (Lot), context);
+
+  self->parking = g_main_context_new ();
+  return &self->base;
+}
+
+static void
+lot_free (VtPerContext *base)
+{
+  g_main_context_unref (((Lot *) base)->parking);
+  vt_per_context_dealloc (base);
+}
+
+static VtPerContextKind lot_kind = { .create = lot_create, .free = lot_free };
+
+static void
+leave_lot (VtReadySet *self)
+{
+  if (self->lot != NULL)
+    vt_per_context_unref (&lot_kind, self->lot);
+  self->lot = NULL;
 }
 
 /* The caller makes a source, and attaches it next. */
@@ -49,7 +70,7 @@ begin_parking (VtReadySet *self)
 {
   if (self->parking != NULL)
     return;
-  self->parking = parking_lot ();
+  self->parking = ((Lot *) self->lot)->parking;
   g_main_context_push_thread_default (self->parking);
 }
 
@@ -67,10 +88,10 @@ note_caller (VtReadySet *self, GSource *source, GPollableSourceFunc func, void *
 {
   GMainContext *context = g_source_get_context (source);
 
-  if (self->context != context)
+  if (self->lot == NULL || self->lot->context != context)
     {
-      g_clear_pointer (&self->context, g_main_context_unref);
-      self->context = g_main_context_ref (context);
+      leave_lot (self);
+      self->lot = vt_per_context_get (&lot_kind, context);
     }
   self->waiting = func;
   self->waiting_data = user_data;
@@ -149,10 +170,12 @@ static GSourceFuncs source_funcs = {
 void
 vt_ready_set_init (VtReadySet *self, VtReadyCheck check, void *user_data, VtClock *clock)
 {
-  self->sources = g_ptr_array_new ();
-  self->check = check;
-  self->user_data = user_data;
-  self->clock = clock != NULL ? vt_clock_ref (clock) : NULL;
+  *self = (VtReadySet){
+    .sources = g_ptr_array_new (),
+    .check = check,
+    .user_data = user_data,
+    .clock = clock != NULL ? vt_clock_ref (clock) : NULL,
+  };
 }
 
 void
@@ -161,7 +184,7 @@ vt_ready_set_clear (VtReadySet *self)
   g_assert (self->stand_in == NULL);
   g_clear_pointer (&self->sources, g_ptr_array_unref);
   g_clear_pointer (&self->clock, vt_clock_unref);
-  g_clear_pointer (&self->context, g_main_context_unref);
+  leave_lot (self);
 }
 
 void
@@ -190,7 +213,7 @@ vt_ready_set_create_source (VtReadySet *self, GObject *stream, GCancellable *can
   GSource *source = &ready->source;
 
   g_ptr_array_add (self->sources, source);
-  ready->parked = self->parks && self->dispatching;
+  ready->parked = self->parks && self->dispatching && self->lot != NULL;
   if (ready->parked)
     begin_parking (self);
 
@@ -225,7 +248,7 @@ stand_in_for (VtReadySet *self, ReadySource *parked)
   self->stand_in = &source->source;
   g_source_set_priority (self->stand_in, g_source_get_priority (&parked->source));
   g_source_set_callback (self->stand_in, G_SOURCE_FUNC (self->waiting), self->waiting_data, NULL);
-  g_source_attach (self->stand_in, self->context);
+  g_source_attach (self->stand_in, self->lot->context);
 }
 
 void
