@@ -154,10 +154,12 @@ static GSourceFuncs source_funcs = {
 void
 vt_ready_set_init (VtReadySet *self, VtReadyCheck check, void *user_data, VtClock *clock)
 {
-  self->sources = g_ptr_array_new ();
-  self->check = check;
-  self->user_data = user_data;
-  self->clock = clock != NULL ? vt_clock_ref (clock) : NULL;
+  *self = (VtReadySet){
+    .sources = g_ptr_array_new (),
+    .check = check,
+    .user_data = user_data,
+    .clock = clock != NULL ? vt_clock_ref (clock) : NULL,
+  };
 }
 
 void
