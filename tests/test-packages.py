@@ -41,6 +41,9 @@ CONTENTS = {
         'usr/share/doc/libvtunnel-1-dev/examples/*'],
     'vtunnel-tool': [
         'usr/bin/vtunnel-tool', 'usr/share/man/man1/vtunnel-tool.1.gz',
+        'lib/systemd/system/vtunnel-server.service', 'lib/systemd/system/vtunnel-server.socket',
+        'lib/systemd/system/vtunnel-client@.service', 'usr/lib/sysusers.d/vtunnel-tool.conf',
+        'usr/share/doc/libvtunnel/examples/*.conf',
         'usr/share/bash-completion/completions/vtunnel-tool',
         'usr/share/fish/vendor_completions.d/vtunnel-tool.fish',
         'usr/share/zsh/vendor-completions/_vtunnel-tool'],
@@ -62,7 +65,7 @@ DEPENDS = {
     'libvtunnel-1-common': set(),
     'gir1.2-vt-1': {'gir1.2-glib-2.0', 'gir1.2-soup-3.0', 'libvtunnel-1-0'},
     'libvtunnel-1-dev': {'gir1.2-vt-1', 'libglib2.0-dev', 'libsoup-3.0-dev', 'libvtunnel-1-0'},
-    'vtunnel-tool': LIBRARY | {'libvtunnel-1-0'},
+    'vtunnel-tool': LIBRARY | {'libsystemd0', 'libvtunnel-1-0', 'systemd'},
     'vtunnel-session': BASE | {'libvtunnel-1-0', 'libsecret-1-0', 'init-system-helpers',
                                'default-dbus-session-bus'},
     'libvtunnel-session-1-0': BASE,
