@@ -43,7 +43,6 @@ CONTENTS = {
         'usr/bin/vtunnel-tool', 'usr/share/man/man1/vtunnel-tool.1.gz',
         'lib/systemd/system/vtunnel-server.service', 'lib/systemd/system/vtunnel-server.socket',
         'lib/systemd/system/vtunnel-client@.service', 'usr/lib/sysusers.d/vtunnel-tool.conf',
-        'usr/share/doc/libvtunnel/examples/*.conf',
         'usr/share/bash-completion/completions/vtunnel-tool',
         'usr/share/fish/vendor_completions.d/vtunnel-tool.fish',
         'usr/share/zsh/vendor-completions/_vtunnel-tool'],

@@ -649,6 +649,67 @@ def a_websocket_of_the_application():
     call(server, 'close')
 
 
+@test
+def a_target_that_is_looked_after():
+    """The options of a forward as properties, and a target that goes, with what its users see."""
+    pair = Pair()
+    target = Target(echo)
+    forward, = Vt.Forward.parse(f'0={target.spec},forwarded=both,http,health=1')
+    both = Vt.ForwardedHeaders.X_FORWARDED | Vt.ForwardedHeaders.FORWARDED
+    assert forward.props.forwarded_headers == both, forward.props.forwarded_headers
+    assert forward.props.http and forward.props.health_interval == 1
+    assert forward.to_string() == f'0={target.spec},forwarded=both,http,health=1'
+    forward.props.forwarded_headers = Vt.ForwardedHeaders.NONE
+    assert forward.to_string() == f'0={target.spec},http,health=1'
+    states = []
+    forward.connect('notify::state', lambda f, _: states.append(f.props.state))
+    call(pair.client, 'open')
+    call(pair.client, 'listen', forward)
+    target.close()
+    wait_for(lambda: states[-1] == Vt.ForwardState.TARGET_DOWN, 'its end')
+    assert forward.props.error.matches(Vt.error_quark(), Vt.Error.TARGET_REFUSED)
+    assert forward.props.bound_port != 0
+
+    def ask():
+        with user(forward.props.bound_port) as sock:
+            sock.sendall(b'GET / HTTP/1.1\r\n\r\n')
+            return receive_all(sock)
+    assert in_thread(ask).startswith(b'HTTP/1.1 502 Bad Gateway\r\n')
+    again = Target(echo, port=target.port)
+    wait_for(lambda: states[-1] == Vt.ForwardState.LISTENING, 'its return')
+    assert forward.props.error is None
+    assert in_thread(echo_once, forward.props.bound_port) == b'hello'
+    again.close()
+    pair.close()
+    assert states[-1] == Vt.ForwardState.IDLE, states
+
+
+@test
+def users_behind_a_proxy():
+    """The server takes their addresses from the PROXY protocol, and hands them to the client."""
+    pair = Pair()
+    pair.server.set_proxy_protocol_ports('1-65535')
+    assert pair.server.props.proxy_protocol_ports == '1-65535'
+    target = Target(echo)
+    addresses = []
+    pair.client.connect('stream-opened',
+                        lambda c, s: addresses.append(s.props.user_address.to_string()))
+    forward = pair.open(target.spec)
+
+    def speak():
+        with user(forward.props.bound_port) as sock:
+            sock.sendall(b'PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\nhello')
+            return receive_exactly(sock, 5)
+    assert in_thread(speak) == b'hello'
+    assert addresses == ['192.0.2.1:3'], addresses
+    try:
+        pair.server.set_proxy_protocol_ports('0')
+        raise AssertionError('not refused')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), error
+    pair.close()
+
+
 def through_proxy(proxy, scheme='ws'):
     target = Target(echo)
     resolver = Gio.SimpleProxyResolver.new(proxy.uri, None)

@@ -78,6 +78,10 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("COUNT") },
     { "max-streams", 0, 0, G_OPTION_ARG_STRING, &self->max_streams,
       N_ ("Open connections a client"), N_ ("COUNT") },
+    { "max-opening", 0, 0, G_OPTION_ARG_STRING, &self->max_opening,
+      N_ ("… that wait for its answer (1024)"), N_ ("COUNT") },
+    { "max-accept-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_accept_rate,
+      N_ ("… that a port takes a second, 0: any"), N_ ("COUNT") },
     { "max-buffer", 0, 0, G_OPTION_ARG_STRING, &self->max_buffer,
       N_ ("Memory for a client's connections (128)"), N_ ("MIB") },
     { "max-control-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_control_rate,
@@ -378,6 +382,8 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
     { "--max-sessions", self->max_sessions, "max-sessions" },
     { "--max-forwards", self->max_forwards, "max-forwards" },
     { "--max-streams", self->max_streams, "max-streams" },
+    { "--max-opening", self->max_opening, "max-opening" },
+    { "--max-accept-rate", self->max_accept_rate, "max-accept-rate" },
     { "--max-sessions-per-address", self->max_sessions_per_address, "max-sessions-per-address" },
     { "--max-control-rate", self->max_control_rate, "max-control-rate" },
     { "--max-ping-rate", self->max_ping_rate, "max-ping-rate" },
@@ -496,6 +502,8 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->max_sessions);
   g_free (self->max_forwards);
   g_free (self->max_streams);
+  g_free (self->max_opening);
+  g_free (self->max_accept_rate);
   g_free (self->max_buffer);
   g_free (self->max_sessions_per_address);
   g_free (self->max_control_rate);

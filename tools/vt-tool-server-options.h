@@ -30,6 +30,8 @@ typedef struct {
   char        *max_sessions;
   char        *max_forwards;
   char        *max_streams;
+  char        *max_opening;
+  char        *max_accept_rate;
   char        *max_buffer; /* MiB */
   char        *max_sessions_per_address;
   char        *max_control_rate;

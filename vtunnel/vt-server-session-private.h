@@ -39,6 +39,7 @@ typedef struct {
   const char          *bind_address; /* "localhost" is both loopbacks */
   const char *const   *addresses;    /* further places to choose from, nullable */
   unsigned int         max_forwards;
+  unsigned int         max_accept_rate; /* users a second, of each port; 0: any */
   VtTrunkConfig        trunk;
   const VtCredentials *credentials; /* of v2, else NULL */
   VtCounters          *counters;    /* which it keeps */

@@ -25,6 +25,8 @@ struct _VtServerSession {
   char *bind_address; /* owned */
   char **addresses;   /* owned, nullable */
   unsigned int max_forwards;
+  unsigned int max_accept_rate;
+  gboolean crowded; /* too many users wait for the client's answer: the ports accept nobody */
   VtControlLimits limits; /* of this side, which every welcome says */
   gint64 resume_timeout;  /* microseconds */
   VtCredentials credentials; /* owned, of v2 */
@@ -71,6 +73,7 @@ void vt_server_session_listen_requested_cb (guint32            id,
                                             const VtMuxListen *listen,
                                             void              *user_data);
 void vt_server_session_unlistened_cb (guint32 id, void *user_data);
+void vt_server_session_crowded_cb (gboolean crowded, void *user_data);
 /* The id of its listen, or 0, which no listen has. */
 guint32 vt_server_session_find_port (VtServerSession *self, VtForward *forward);
 

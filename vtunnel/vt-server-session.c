@@ -242,6 +242,7 @@ vt_server_session_new (VtLink *link,
   const VtTrunkHandlers trunk_handlers = {
     .listen_requested = vt_server_session_listen_requested_cb,
     .unlistened = vt_server_session_unlistened_cb,
+    .crowded = vt_server_session_crowded_cb,
     .rtt_measured = rtt_measured_cb,
     .going_away = going_away_cb,
     .suspended = suspended_cb,
@@ -259,6 +260,7 @@ vt_server_session_new (VtLink *link,
   self->bind_address = g_strdup (config->bind_address);
   self->addresses = g_strdupv ((char **) config->addresses);
   self->max_forwards = config->max_forwards;
+  self->max_accept_rate = config->max_accept_rate;
   self->counters = vt_counters_ref (config->counters);
   self->opened_at = g_get_real_time ();
   self->resume_timeout = config->trunk.resume_timeout;

@@ -111,6 +111,14 @@ unsigned int vt_server_get_max_streams (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_streams (VtServer *self, unsigned int max);
 VT_EXTERN
+unsigned int vt_server_get_max_opening (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_opening (VtServer *self, unsigned int max);
+VT_EXTERN
+unsigned int vt_server_get_max_accept_rate (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_accept_rate (VtServer *self, unsigned int max);
+VT_EXTERN
 guint64 vt_server_get_max_buffer (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_buffer (VtServer *self, guint64 bytes);

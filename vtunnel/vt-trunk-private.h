@@ -35,6 +35,7 @@ typedef struct {
   void (*stream_opened) (VtMuxStream *stream, guint32 listen_id, void *user_data);
   void (*listen_requested) (guint32 id, const VtMuxListen *listen, void *user_data);
   void (*unlistened) (guint32 id, void *user_data);
+  void (*crowded) (gboolean crowded, void *user_data);
   void (*rtt_measured) (gint64 rtt, void *user_data);
   void (*going_away) (const char *reason, unsigned int timeout, void *user_data);
   /* v2: the link is lost, and the session waits for another one. */
