@@ -94,7 +94,6 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Show /status and /metrics here, too"), N_ ("ADDRESS:PORT") },
     G_OPTION_ENTRY_NULL,
   };
-
   return vt_tool_options_parse_configured (&help, entries, "server", argv, &self->common, error);
 }
 

@@ -118,7 +118,7 @@ write_requests (GString *out, const VtReport *report)
                     counters->requests_refused[i]);
     }
   add_counter (out, "accept_pauses_total",
-               "How often accepting stopped for a while, since no descriptors were left.",
+               "How often accepting stopped for a while: too many at a time, or no descriptors.",
                report->accept_pauses);
 }
 
