@@ -82,6 +82,16 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("… that a port takes a second, 0: any"), N_ ("COUNT") },
     { "max-buffer", 0, 0, G_OPTION_ARG_STRING, &self->max_buffer,
       N_ ("Memory for a client's connections (128)"), N_ ("MIB") },
+    { "max-window", 0, 0, G_OPTION_ARG_STRING, &self->max_window,
+      N_ ("… that one of them may have (16777216)"), N_ ("BYTES") },
+    { "max-head-size", 0, 0, G_OPTION_ARG_STRING, &self->max_head_size,
+      N_ ("Head of a request (16384)"), N_ ("BYTES") },
+    { "request-timeout", 0, 0, G_OPTION_ARG_STRING, &self->request_timeout,
+      N_ ("… and time for it (10)"), N_ ("SECONDS") },
+    { "max-message-size", 0, 0, G_OPTION_ARG_STRING, &self->max_message_size,
+      N_ ("Message of a client (1048576)"), N_ ("BYTES") },
+    { "max-json-depth", 0, 0, G_OPTION_ARG_STRING, &self->max_json_depth,
+      N_ ("… and how deep it may be nested (8)"), N_ ("LEVELS") },
     { "max-control-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_control_rate,
       N_ ("Requests a second of a client, 0: any"), N_ ("COUNT") },
     { "max-ping-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_ping_rate,
@@ -293,6 +303,11 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
     { "--max-sessions", self->max_sessions, "max-sessions" },
     { "--max-forwards", self->max_forwards, "max-forwards" },
     { "--max-streams", self->max_streams, "max-streams" },
+    { "--max-window", self->max_window, "max-window" },
+    { "--max-head-size", self->max_head_size, "max-head-size" },
+    { "--request-timeout", self->request_timeout, "request-timeout" },
+    { "--max-message-size", self->max_message_size, "max-message-size" },
+    { "--max-json-depth", self->max_json_depth, "max-json-depth" },
     { "--max-opening", self->max_opening, "max-opening" },
     { "--max-accept-rate", self->max_accept_rate, "max-accept-rate" },
     { "--max-sessions-per-address", self->max_sessions_per_address, "max-sessions-per-address" },
@@ -386,6 +401,11 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->max_sessions);
   g_free (self->max_forwards);
   g_free (self->max_streams);
+  g_free (self->max_head_size);
+  g_free (self->request_timeout);
+  g_free (self->max_message_size);
+  g_free (self->max_json_depth);
+  g_free (self->max_window);
   g_free (self->max_opening);
   g_free (self->max_accept_rate);
   g_free (self->max_buffer);

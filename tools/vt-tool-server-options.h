@@ -29,6 +29,11 @@ typedef struct {
   char        *max_sessions;
   char        *max_forwards;
   char        *max_streams;
+  char        *max_head_size;
+  char        *request_timeout;
+  char        *max_message_size;
+  char        *max_json_depth;
+  char        *max_window;
   char        *max_opening;
   char        *max_accept_rate;
   char        *max_buffer; /* MiB */

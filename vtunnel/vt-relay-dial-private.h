@@ -14,16 +14,16 @@ typedef struct {
   unsigned int max;
 } VtDialQuota;
 
-/* Once, also from within vt_relay_dial_start (); the dial is to be freed in it or later. Exactly one
- * of the three is given. `fd` (else -1) is a connected socket that now belongs to the callee,
+/* Once, also from within vt_relay_dial_start (); the dial is to be freed in it or later. Exactly
+ * one of the three is given. `fd` (else -1) is a connected socket that now belongs to the callee,
  * `connection` is a GSocketConnection or a GTlsConnection, `error` is of VT_ERROR. */
 typedef void (*VtRelayDialFunc) (int           fd,
                                  GIOStream    *connection,
                                  const GError *error,
                                  void         *user_data);
 
-/* It has not begun. `trust` is what a TLS target is verified with, NULL for the system's own. `preamble` (may be
- * NULL) goes out as soon as the connection stands, before TLS. Gives up after 30 s. */
+/* It has not begun. `trust` is what a TLS target is verified with, NULL for the system's own.
+ * `preamble` (may be NULL) goes out as soon as the connection stands, before TLS. Gives up after 30 s. */
 VtRelayDial *vt_relay_dial_new (VtTarget       *target,
                                 GTlsDatabase   *trust,
                                 GBytes         *preamble,
