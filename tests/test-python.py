@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 
 import gi
 
@@ -575,6 +576,61 @@ def a_soup_server_of_the_application():
     call(server, 'close')
 
 
+# An authentication of libsoup's, that the application's server has anyway.
+
+def basic(realm):
+    domain = Soup.AuthDomainBasic(realm=realm)
+    domain.set_auth_callback(lambda _, message, name, password:
+                             (name, password) == ('me', 'a secret'))
+    return domain
+
+
+def digest(realm):
+    domain = Soup.AuthDomainDigest(realm=realm)
+    known = Soup.AuthDomainDigest.encode_password('me', realm, 'a secret')
+    domain.set_auth_callback(lambda _, message, name: known if name == 'me' else None)
+    return domain
+
+
+def behind(domain):
+    soup = Soup.Server()
+    domain.add_path('/tunnel')
+    soup.add_auth_domain(domain)
+    soup.listen_local(0, Soup.ServerListenOptions.IPV4_ONLY)
+    place = f'127.0.0.1:{soup.get_uris()[0].get_port()}/tunnel'
+    server = Vt.Server.new()
+    server.attach(soup, '/tunnel')
+    target = Target(echo)
+
+    for wrong in '', 'me:another%20secret@', 'you:a%20secret@':
+        client = Vt.Client.new(f'ws://{wrong}{place}')
+        try:
+            call(client, 'open')
+            raise AssertionError('a stranger came in')
+        except GLib.Error as error:
+            assert error.matches(Vt.error_quark(), Vt.Error.NOT_AUTHORISED), error
+            assert 'secret' not in error.message, error
+    assert server.props.sessions.get_n_items() == 0
+
+    client = Vt.Client.new(f'ws://me:a%20secret@{place}')
+    call(client, 'open')
+    forward = Vt.Forward.new(0, Vt.Target.parse(target.spec))
+    call(client, 'listen', forward)
+    assert in_thread(echo_once, forward.props.bound_port)
+    call(client, 'close')
+    call(server, 'close')
+
+
+@test
+def a_server_with_basic_authentication():
+    behind(basic('the office'))
+
+
+@test
+def a_server_with_digest_authentication():
+    behind(digest('the office'))
+
+
 @test
 def a_websocket_of_the_application():
     """handle_connection (): a WebSocket that libsoup's own handler made."""
@@ -756,6 +812,31 @@ def memory():
     """Resident, in bytes."""
     with open('/proc/self/statm', encoding='ascii') as statm:
         return int(statm.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+
+@test
+def what_a_server_shows():
+    target = Target(echo)
+    pair = Pair()
+    forward = pair.open(target.spec)
+    with user(forward.props.bound_port) as sock:
+        sock.sendall(b'x' * 1000)
+        wait_for(lambda: '\nvtunnel_received_bytes_total 1000\n' in pair.server.dup_metrics(),
+                 'the bytes')
+        assert '\nvtunnel_streams 1\n' in pair.server.dup_metrics()
+    assert pair.server.get_status_ports() == []
+    assert pair.server.listen_status(None, 0)
+    port, = pair.server.get_status_ports()
+    assert port not in pair.server.get_ports()
+    page = in_thread(lambda: urllib.request.urlopen(f'http://localhost:{port}/status').read())
+    assert b'<h2>' in page, page
+    try:
+        pair.server.listen_status('*', 0)
+        raise AssertionError('it shows everybody')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.PERMISSION_DENIED), error
+    call(pair.server, 'close')
+    assert pair.server.get_status_ports() == []
 
 
 @test

@@ -84,12 +84,14 @@ def options_of_a_forward():
     with world() as here:
         port = free_port()
         here.add('web', forward=f'127.0.0.1:{port}=tls://example.org:443,host-header=keep,'
-                                'proxy-protocol=2')
+                                'proxy-protocol=2,forwarded=both,http,health=30')
         forward, = here.show('web')['forwards']
         assert {name: forward[name] for name in ('listen', 'target', 'host_header',
-                                                 'proxy_protocol')} == {
+                                                 'proxy_protocol', 'forwarded', 'http',
+                                                 'health')} == {
             'listen': f'127.0.0.1:{port}', 'target': 'tls://example.org:443',
-            'host_header': 'keep', 'proxy_protocol': 2}, forward
+            'host_header': 'keep', 'proxy_protocol': 2, 'forwarded': 'both', 'http': True,
+            'health': 30}, forward
 
 
 @test

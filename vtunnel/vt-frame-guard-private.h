@@ -24,8 +24,8 @@ typedef struct {
 
 /* What follows the bytes that may be handed on. */
 typedef struct {
-  /* The frame breaks a limit: 1002, 1008 or 1009, and why (static). Nothing after it may be handed
-   * on. */
+  /* The frame breaks a limit: 1002, 1008 or 1009, and why (static); or it is the end of what the
+   * frames come through, but not the peer's word: 1001. Nothing after it may be handed on. */
   unsigned int close_code;
   const char  *reason;
   /* Its payload can go past libsoup: bytes of its header, and of its payload. Otherwise 0. */

@@ -60,11 +60,28 @@ refuse (VtFrameGuard *self, unsigned int close_code, const char *reason)
   self->reason = reason;
 }
 
+/* Caddy before 2.6.3, when it reloads, writes a close frame into each of its connections as a
+ * server does, to both sides, and hangs up. To a server that is a frame which is not masked, of
+ * exactly this size: a proxy's goodbye, not the client's, who knows nothing of it. */
+static gboolean
+is_goodbye_of_a_proxy (VtFrameGuard *self)
+{
+  const uint8_t *header = self->walk.header;
+
+  return self->limits.masked && header[0] == (VT_FRAME_FIN | VT_FRAME_CLOSE)
+         && header[1] == sizeof (uint16_t);
+}
+
 static void
 judge_control (VtFrameGuard *self, gint64 now)
 {
   unsigned int rate = self->limits.max_control_rate;
 
+  if (is_goodbye_of_a_proxy (self))
+    {
+      refuse (self, 1001, "closed by a proxy");
+      return;
+    }
   /* libsoup waits for the rest of a pong of any length. */
   if (self->walk.left > CONTROL_MAX)
     {

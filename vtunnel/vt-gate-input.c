@@ -426,6 +426,16 @@ vt_gate_input_set_paused (VtGateInput *self, gboolean paused)
   wake (self);
 }
 
+/* For good. What was read and not handed on is dropped: a buffer for each of those who broke a rule,
+ * and may hear so before they are cut, would be more than they are worth. */
+void
+vt_gate_input_stop (VtGateInput *self)
+{
+  self->refused = TRUE;
+  release_buffer (self);
+  wake (self);
+}
+
 void
 vt_gate_input_tell_readable (VtGateInput *self)
 {

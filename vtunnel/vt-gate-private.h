@@ -62,6 +62,10 @@ GBytes *vt_gate_take_payload (VtGate *self, guint64 number);
 /* While paused, nothing is read from the peer. */
 void vt_gate_set_paused (VtGate *self, gboolean paused);
 
+/* Nothing is read from the peer any more, and what was read and not handed on is dropped. Writing
+ * goes on. */
+void vt_gate_stop_reading (VtGate *self);
+
 /* Bytes of whole and partial data frames, headers included, that have passed towards the peer.
  * Control frames, which libsoup sends of its own accord, are not counted. */
 guint64 vt_gate_get_data_passed (VtGate *self);

@@ -261,6 +261,13 @@ vt_gate_set_paused (VtGate *self, gboolean paused)
     vt_gate_input_set_paused (self->input, paused);
 }
 
+void
+vt_gate_stop_reading (VtGate *self)
+{
+  if (!self->shut)
+    vt_gate_input_stop (self->input);
+}
+
 guint64
 vt_gate_get_data_passed (VtGate *self)
 {

@@ -74,11 +74,9 @@ update_paused (VtLink *self)
 {
   gboolean paused = !self->reading;
 
-  /* The goodbye of the peer has to be read. What it sent wrongly, libsoup would read for ever. */
+  /* The goodbye of the peer has to be read. */
   if (self->leaving)
     paused = FALSE;
-  if (self->error != NULL)
-    paused = TRUE;
   if (self->gate != NULL)
     vt_gate_set_paused (self->gate, paused);
 }
@@ -133,7 +131,9 @@ fail (VtLink *self, GError *error)
     self->error = error;
   else
     g_error_free (error);
-  update_paused (self);
+  /* What it sent wrongly, libsoup would read for ever. */
+  if (self->gate != NULL)
+    vt_gate_stop_reading (self->gate);
   if (!vt_timer_is_running (self->deadline))
     vt_timer_start (self->deadline, LINGER);
 }
@@ -243,6 +243,13 @@ gate_violated_cb (unsigned int close_code, const char *reason, void *user_data)
   VtLink *self = user_data;
   gboolean malformed = close_code == SOUP_WEBSOCKET_CLOSE_PROTOCOL_ERROR;
 
+  if (close_code == SOUP_WEBSOCKET_CLOSE_GOING_AWAY)
+    {
+      /* The peer has not said so, and is not reached any more: as if it had been cut. */
+      fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_FAILED, _ ("The connection was lost")));
+      vt_timer_start (self->deadline, 0);
+      return;
+    }
   fail (self, g_error_new (VT_ERROR, malformed ? VT_ERROR_PROTOCOL : VT_ERROR_LIMIT,
                            _ ("The peer broke a limit: %s"), reason));
   if (soup_websocket_connection_get_state (self->connection) == SOUP_WEBSOCKET_STATE_OPEN)

@@ -41,6 +41,9 @@ void        vt_listener_set_max_rate (VtListener *self, unsigned int rate);
 void        vt_listener_set_held (VtListener *self, gboolean held);
 void        vt_listener_free (VtListener *self);
 
+/* How often one of them has stopped accepting for a while, in this process. */
+guint64 vt_listener_get_n_pauses (void);
+
 /* TRUE while one more descriptor leaves the process at least 64 below its limit. Whoever is about
  * to take a descriptor for somebody outside asks first. Says so once, with a message, when it
  * begins to refuse, and once when there are plenty again. Far below the limit it costs nothing

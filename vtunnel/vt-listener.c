@@ -56,6 +56,9 @@ struct _VtListener {
   void *user_data;     /* the caller's */
 };
 
+/* For figures only: with listeners in several threads one may be missed. */
+static guint64 n_pauses;
+
 /* The literal addresses that `address` stands for; more than one are alternatives, too: it is
  * enough if the machine has one of them. */
 typedef struct {
@@ -304,6 +307,7 @@ set_obstacle (VtListener *self, Obstacle obstacle, gboolean there)
 static void
 pause_accepting (VtListener *self, Obstacle obstacle, gint64 delay)
 {
+  n_pauses++;
   set_obstacle (self, obstacle, TRUE);
   vt_timer_start (self->retry, delay);
 }
@@ -487,4 +491,10 @@ vt_listener_free (VtListener *self)
   g_clear_pointer (&self->retry, vt_timer_free);
   close_sockets (self);
   listener_unref (self);
+}
+
+guint64
+vt_listener_get_n_pauses (void)
+{
+  return n_pauses;
 }

@@ -152,6 +152,8 @@ VtMuxStream *vt_mux_open_stream (VtMux          *self,
 void vt_mux_send_goaway (VtMux *self, const char *reason, unsigned int timeout);
 
 unsigned int vt_mux_get_n_streams (VtMux *self);
+/* Bytes of memory that came from the other side, and were not taken. */
+size_t vt_mux_get_buffered (VtMux *self);
 /* Microseconds, monotonic, of the last sign of life. */
 gint64 vt_mux_get_last_seen (VtMux *self);
 /* Microseconds, -1 while unknown. */

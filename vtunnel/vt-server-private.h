@@ -7,6 +7,7 @@
 
 #include "vt-access-private.h"
 #include "vt-clock-private.h"
+#include "vt-counters-private.h"
 #include "vt-forwarded-private.h"
 #include "vt-front-private.h"
 #include "vt-list-private.h"
@@ -17,7 +18,8 @@
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
  * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-closing.c,
  * vt-server-properties.c and vt-server-limit-properties.c, vt-server-settings.c,
- * vt-server-limits.c, vt-server-opening.c, vt-server-sizes.c and vt-server-rates.c. */
+ * vt-server-limits.c, vt-server-opening.c, vt-server-sizes.c, vt-server-rates.c and
+ * vt-server-report.c (what there is to be seen). */
 
 typedef enum {
   VT_SERVER_RUNNING,
@@ -31,6 +33,7 @@ struct _VtServer {
   char *path;         /* owned */
   char *bind_address; /* owned */
   VtPortRanges *allowed_ports;      /* owned */
+  VtPortRanges *proxy_protocol_ports; /* owned, NULL: none */
   char **allowed_origins;           /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
   GTlsDatabase *client_authorities; /* owned, nullable */
@@ -74,12 +77,15 @@ struct _VtServer {
   VtTimer *drain;       /* owned: ends the draining */
   gint64 drain_end;     /* when it does */
   VtClock *clock;       /* owned */
+  VtCounters *counters; /* owned */
+  gint64 started_at;    /* microseconds of Unix time */
 };
 
 typedef enum {
   VT_SERVER_PROP_PATH = 1,
   VT_SERVER_PROP_BIND_ADDRESS,
   VT_SERVER_PROP_ALLOWED_PORTS,
+  VT_SERVER_PROP_PROXY_PROTOCOL_PORTS,
   VT_SERVER_PROP_ALLOWED_ORIGINS,
   VT_SERVER_PROP_ALLOW_ANONYMOUS,
   VT_SERVER_PROP_ALLOW_STREAMS,
@@ -160,6 +166,8 @@ VtServerAdmission vt_server_get_admission (VtServer       *self,
                                            GSocketAddress *client,
                                            VtAccessGrant  *grant);
 const char       *vt_server_get_refusal (VtServerAdmission admission);
+/* Counts one that was not welcome. */
+void              vt_server_note_admission (VtServer *self, VtServerAdmission admission);
 /* A client's WebSocket. Takes both references; `gate` is NULL for a connection that the application
  * made. */
 void vt_server_open_session (VtServer                *self,
@@ -208,6 +216,10 @@ gboolean vt_server_is_granted (VtServer *self, VtAccessGrant *grant);
 /* Whether its user has as many sessions as it may; those that wait for a client that is lost make
  * room, the oldest first. */
 gboolean vt_server_make_room (VtServer *self, VtAccessGrant *grant);
+
+/* vt-server-report.c. As in VtFrontHandlers. */
+gboolean vt_server_is_ready (VtServer *self);
+char    *vt_server_write_page (VtServer *self, VtFrontPage page);
 
 VtTimer *vt_server_new_drain_timer (VtServer *self);
 /* Answers those who wait for the server to be closed, if it is. */

@@ -7,7 +7,7 @@
 
 GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
 
-/* As whom clients may come. */
+/* As whom clients and users come. */
 static gboolean
 get_access (VtServer *self, VtServerProperty property, GValue *value)
 {
@@ -21,6 +21,9 @@ get_access (VtServer *self, VtServerProperty property, GValue *value)
       break;
     case VT_SERVER_PROP_CLIENT_AUTHORITIES:
       g_value_set_object (value, self->client_authorities);
+      break;
+    case VT_SERVER_PROP_PROXY_PROTOCOL_PORTS:
+      g_value_set_string (value, vt_server_get_proxy_protocol_ports (self));
       break;
     default:
       return FALSE;
@@ -197,6 +200,26 @@ define_places (void)
    */
   vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
       g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+}
+
+static void
+define_fronts (void)
+{
+  /**
+   * VtServer:proxy-protocol-ports: (getter get_proxy_protocol_ports)
+   *
+   * The ports, written as in [property@Vt.Server:allowed-ports], to which users come through a
+   * proxy that speaks the PROXY protocol; %NULL for none. Set by
+   * [method@Vt.Server.set_proxy_protocol_ports].
+   *
+   * A connection to such a port has to begin with the header of version 1 or 2, within 5 seconds,
+   * or it is reset. What it says is [property@Vt.Stream:user-address] then, on both sides. Whoever
+   * reaches the port can say anything there, so only the proxy should.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_PROXY_PROTOCOL_PORTS] =
+      g_param_spec_string ("proxy-protocol-ports", NULL, NULL, NULL, READABLE);
 }
 
 /* What the application opens itself. */
@@ -410,6 +433,7 @@ vt_server_install_properties (GObjectClass *klass)
   klass->get_property = vt_server_get_property;
   klass->set_property = vt_server_set_property;
   define_places ();
+  define_fronts ();
   define_streams ();
   define_access ();
   define_admission ();

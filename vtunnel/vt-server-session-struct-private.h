@@ -5,6 +5,16 @@
 
 #include "vt-server-session-private.h"
 
+/* What somebody has seen, and what has become of it since then: a rate is known from the second
+ * look on. Whoever looks again within a second sees the same. */
+typedef struct {
+  gint64  at; /* microseconds, monotonic; 0: nobody has looked */
+  guint64 sent;
+  guint64 received;
+  double  rate_sent; /* bytes a second, VT_REPORT_NO_RATE */
+  double  rate_received;
+} VtServerSessionLook;
+
 /* Shared by vt-server-session.c (its life and its users), vt-server-session-ports.c, and
  * vt-server-session-streams.c (those that the application opens). An
  * application can let go of its server in any handler, and with it of this session, while a
@@ -27,6 +37,11 @@ struct _VtServerSession {
   GHashTable *ports;  /* owned, of ports by id of the listen */
   GQueue users;       /* of users, by their own links */
   GQueue streams;     /* of the application's own, by their own links */
+  VtCounters *counters; /* owned, shared with the server */
+  gint64 opened_at;     /* microseconds of Unix time */
+  guint64 over_sent;    /* bytes of its streams that are over: into the tunnel, … */
+  guint64 over_received;
+  VtServerSessionLook look; /* what was seen last */
   unsigned int n_outgoing; /* of those, and of those that are closed and still on their way */
 };
 
@@ -37,6 +52,9 @@ vt_server_session_ref (VtServerSession *self)
 }
 
 void vt_server_session_unref (VtServerSession *self);
+
+/* A stream of it is over, and leaves the lists. */
+void vt_server_session_note_over (VtServerSession *self, VtStream *stream, const GError *error);
 
 /* NULL once it is closing. */
 VtMux *vt_server_session_get_mux (VtServerSession *self);

@@ -85,6 +85,15 @@ authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *u
   return allowed;
 }
 
+static gboolean
+expects_proxy_cb (VtServerSession *work, guint16 port, void *user_data)
+{
+  VtServer *self = user_data;
+
+  return self->proxy_protocol_ports != NULL
+         && vt_port_ranges_contain (self->proxy_protocol_ports, port);
+}
+
 static void
 stream_opened_cb (VtServerSession *work, VtStream *stream, void *user_data)
 {
@@ -219,6 +228,7 @@ vt_server_begin_session (VtServer *self,
   static const VtServerSessionHandlers handlers = {
     .authorise = authorise_cb,
     .free_port = free_port_cb,
+    .expects_proxy = expects_proxy_cb,
     .stream_opened = stream_opened_cb,
     .stream_closed = stream_closed_cb,
     .closed = closed_cb,
@@ -231,6 +241,7 @@ vt_server_begin_session (VtServer *self,
     .max_forwards = self->max_forwards,
     .max_accept_rate = self->max_accept_rate,
     .credentials = credentials,
+    .counters = self->counters,
   };
   VtServerSession *work;
 
@@ -241,6 +252,7 @@ vt_server_begin_session (VtServer *self,
       config.addresses = (const char *const *) entry->addresses;
       config.max_forwards = MIN (self->max_forwards, entry->max_forwards);
     }
+  self->counters->sessions_opened[hello != NULL]++;
   fill_config (self, &config.trunk, hello, entry);
   work = vt_server_session_new (link, client, &config, &handlers, self);
   session = g_object_ref (vt_server_session_get_session (work));

@@ -78,6 +78,14 @@ gint64 vt_trunk_get_remaining (VtTrunk *self);
  * its own. */
 void vt_trunk_probe (VtTrunk *self, gint64 patience);
 
+/* What it holds now, in bytes of memory. */
+typedef struct {
+  size_t queued;         /* waits for the WebSocket */
+  size_t unacknowledged; /* v2: kept until the other side has it */
+  size_t buffered;       /* came, and was not taken */
+} VtTrunkLoad;
+
+void vt_trunk_get_load (VtTrunk *self, VtTrunkLoad *load);
 /* Owned by the trunk; NULL once it is closing. */
 VtMux *vt_trunk_get_mux (VtTrunk *self);
 unsigned int vt_trunk_get_protocol (VtTrunk *self);

@@ -246,9 +246,9 @@ class Target:
 
     running = []
 
-    def __init__(self, serve, host='127.0.0.1'):
+    def __init__(self, serve, host='127.0.0.1', port=0):
         family = socket.AF_INET6 if ':' in host else socket.AF_INET
-        self.listener = socket.create_server((host, 0), family=family, backlog=1024)
+        self.listener = socket.create_server((host, port), family=family, backlog=1024)
         self.port = self.listener.getsockname()[1]
         self.spec = f'[{host}]:{self.port}' if ':' in host else f'{host}:{self.port}'
         self.serve = serve

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "fuzz.h"
-#include "vt-host-rewriter-private.h"
+#include "vt-head-rewriter-private.h"
 
 /* The Host header of requests: how the input is cut makes no difference, a second rewriting is as
  * good as if it had been the only one, and where no host is named nothing changes at all. The first
@@ -16,7 +16,8 @@
 static GBytes *
 rewrite (GBytes *input, const char *host, uint8_t kind)
 {
-  g_autoptr(VtHostRewriter) rewriter = vt_host_rewriter_new (host);
+  g_autoptr(VtHeadRewriter) rewriter =
+      vt_head_rewriter_new (vt_head_changes_new (host, VT_FORWARDED_HEADERS_NONE, NULL));
   GByteArray *output = g_byte_array_new ();
   size_t length;
   const uint8_t *data = g_bytes_get_data (input, &length);
@@ -28,11 +29,11 @@ rewrite (GBytes *input, const char *host, uint8_t kind)
       size_t size = fuzz_cuts_next (&cuts, length);
       g_autofree uint8_t *piece = g_memdup2 (data, size);
 
-      vt_host_rewriter_push (rewriter, piece, size, output);
+      vt_head_rewriter_push (rewriter, piece, size, output);
       data += size;
       length -= size;
     }
-  vt_host_rewriter_flush (rewriter, output);
+  vt_head_rewriter_flush (rewriter, output);
   return g_byte_array_free_to_bytes (output);
 }
 
