@@ -141,8 +141,9 @@ void vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16
 /* `retry_after` in seconds, 0 where waiting is not known to help. */
 void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error, unsigned int retry_after);
 /* NULL with VT_ERROR_LIMIT when there are too many streams, or too many that wait for an answer,
- * with VT_ERROR_CANCELLED when the listen is gone. `user` is where the user comes from, `local` the address that it came to; both may be
- * NULL. The mux's reference; the caller takes its own by vt_mux_stream_ref (). */
+ * with VT_ERROR_CANCELLED when the listen is gone. `user` is where the user comes from, `local` the
+ * address that it came to; both may be NULL. The mux's reference; the caller takes its own by
+ * vt_mux_stream_ref (). */
 VtMuxStream *vt_mux_open_stream (VtMux          *self,
                                  guint32         listen_id,
                                  GSocketAddress *user,

@@ -207,9 +207,9 @@ define_messages (GParamFlags flags)
    *
    * The windows of streams begin at 16 KiB, or less if [property@Vt.Server:max-buffer] is not
    * enough for [property@Vt.Server:max-streams] of them, and grow with the speed and the length of
-   * the way. A stream from a client that is 100 ms away can bring ten times this in a second. It has no say
-   * in version 1 of the protocol, which has no windows. It counts for sessions that begin from then
-   * on.
+   * the way. A stream from a client that is 100 ms away can bring ten times this in a second. It
+   * has no say in version 1 of the protocol, which has no windows. It counts for sessions that
+   * begin from then on.
    *
    * Since: 1.0
    */
