@@ -122,7 +122,7 @@ peer_read_control (Peer *self, VtControl *control)
 
   g_assert_cmpuint (peer_read_frame (self, payload), ==, PEER_TEXT);
   message = g_bytes_new (payload->data, payload->len - 1);
-  vt_codec_control_decode (message, control, &error);
+  vt_codec_control_decode (message, VT_JSON_MAX_DEPTH, control, &error);
   g_assert_no_error (error);
 }
 

@@ -156,7 +156,7 @@ check_read (JsonObject *vector)
 
   g_test_message ("%s", json_object_get_string_member (vector, "text"));
   expect (vector, &expected);
-  g_assert_true (vt_codec_control_decode (text, &decoded, &error));
+  g_assert_true (vt_codec_control_decode (text, VT_JSON_MAX_DEPTH, &decoded, &error));
   g_assert_no_error (error);
   assert_same (&decoded, &expected);
 }
@@ -204,7 +204,7 @@ check_refused (const char *text, size_t length)
   g_autoptr(GError) error = NULL;
   VtControl nothing = { 0 };
 
-  g_assert_false (vt_codec_control_decode (message, &decoded, &error));
+  g_assert_false (vt_codec_control_decode (message, VT_JSON_MAX_DEPTH, &decoded, &error));
   g_assert_error (error, VT_ERROR, VT_ERROR_PROTOCOL);
   /* It is the reason with which the WebSocket is closed. */
   g_assert_cmpuint (strlen (error->message), <=, 123);
@@ -242,7 +242,7 @@ test_refused_names_key (void)
       g_auto(VtControl) decoded = { 0 };
       g_autoptr(GError) error = NULL;
 
-      g_assert_false (vt_codec_control_decode (message, &decoded, &error));
+      g_assert_false (vt_codec_control_decode (message, VT_JSON_MAX_DEPTH, &decoded, &error));
       g_assert_cmpstr (error->message, ==, texts[i][1]);
     }
 }
@@ -283,7 +283,7 @@ check_names (unsigned int n_names, gboolean good)
     g_string_append_printf (text, "%s\"n%u\"", i == 0 ? "" : ",", i);
   g_string_append (text, "]}");
   message = bytes_of (text->str);
-  g_assert_cmpint (vt_codec_control_decode (message, &decoded, NULL), ==, good);
+  g_assert_cmpint (vt_codec_control_decode (message, VT_JSON_MAX_DEPTH, &decoded, NULL), ==, good);
   if (good)
     g_assert_cmpuint (g_strv_length (decoded.names), ==, n_names);
 }
@@ -305,7 +305,7 @@ test_names_number (void)
     names[i] = g_strdup ("n");
   control.names = names;
   encoded = vt_codec_control_encode (&control);
-  g_assert_true (vt_codec_control_decode (encoded, &decoded, NULL));
+  g_assert_true (vt_codec_control_decode (encoded, VT_JSON_MAX_DEPTH, &decoded, NULL));
   g_assert_cmpuint (g_strv_length (decoded.names), ==, 64);
 }
 
@@ -346,7 +346,7 @@ test_codes (void)
       g_autoptr(GBytes) encoded = vt_codec_control_encode (&refusal);
       g_auto(VtControl) decoded = { 0 };
 
-      g_assert_true (vt_codec_control_decode (encoded, &decoded, NULL));
+      g_assert_true (vt_codec_control_decode (encoded, VT_JSON_MAX_DEPTH, &decoded, NULL));
       g_assert_cmpint (decoded.code, ==, code);
     }
 }
@@ -376,7 +376,7 @@ check_again (const VtControl *control)
   if (control->type == VT_CONTROL_UNKNOWN || control->kind == VT_CONTROL_KIND_UNKNOWN)
     return;
   encoded = vt_codec_control_encode (control);
-  g_assert_true (vt_codec_control_decode (encoded, &again, NULL));
+  g_assert_true (vt_codec_control_decode (encoded, VT_JSON_MAX_DEPTH, &again, NULL));
   assert_same (&again, control);
 }
 
@@ -394,7 +394,7 @@ check_damage (const char *whole)
     damaged[g_test_rand_int_range (0, (int) cut)] =
         g_test_rand_bit () ? whole[g_test_rand_int_range (0, (int) length)]
                            : (char) g_test_rand_int ();
-  if (!vt_codec_control_decode (message, &decoded, NULL))
+  if (!vt_codec_control_decode (message, VT_JSON_MAX_DEPTH, &decoded, NULL))
     return FALSE;
 
   check_again (&decoded);

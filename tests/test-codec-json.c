@@ -97,7 +97,7 @@ check_read (JsonObject *vector)
 
   g_test_message ("%s", json_object_get_string_member (vector, "text"));
   expect (vector, &expected);
-  g_assert_true (vt_codec_json_decode (text, &decoded, &error));
+  g_assert_true (vt_codec_json_decode (text, VT_JSON_MAX_DEPTH, &decoded, &error));
   g_assert_no_error (error);
   assert_same (&decoded, &expected);
 }
@@ -142,7 +142,7 @@ check_refused (GBytes *text)
   g_auto(VtJsonMessage) decoded = { .port = 1 };
   g_autoptr(GError) error = NULL;
 
-  g_assert_false (vt_codec_json_decode (text, &decoded, &error));
+  g_assert_false (vt_codec_json_decode (text, VT_JSON_MAX_DEPTH, &decoded, &error));
   g_assert_error (error, VT_ERROR, VT_ERROR_PROTOCOL);
   g_assert_null (decoded.data);
   g_assert_null (decoded.error);
@@ -216,7 +216,7 @@ test_error_mended (void)
   VtJsonMessage invalid = { .type = VT_JSON_LISTEN_ERR, .error = (char *) "a\xff\xc3(" };
   static const char escaped[] = "{\"type\":\"listen_err\",\"error\":\"a\\ufffd\\ufffd(\"}";
 
-  g_assert_true (vt_codec_json_decode (text, &decoded, NULL));
+  g_assert_true (vt_codec_json_decode (text, VT_JSON_MAX_DEPTH, &decoded, NULL));
   g_assert_cmpstr (decoded.error, ==, "a\357\277\275\357\277\275(\357\277\275\357\277\275z");
 
   encoded = vt_codec_json_encode (&invalid);
@@ -236,7 +236,7 @@ check_data (const uint8_t *data, size_t length)
 
   g_assert_cmpmem (g_bytes_get_data (encoded, NULL), g_bytes_get_size (encoded), expected,
                    strlen (expected));
-  g_assert_true (vt_codec_json_decode (encoded, &decoded, NULL));
+  g_assert_true (vt_codec_json_decode (encoded, VT_JSON_MAX_DEPTH, &decoded, NULL));
   g_assert_cmpint (decoded.type, ==, VT_JSON_DATA);
   g_assert_cmpuint (decoded.stream_id, ==, 77);
   g_assert_cmpmem (g_bytes_get_data (decoded.data, NULL), g_bytes_get_size (decoded.data), data,
@@ -271,11 +271,11 @@ test_string_characters (void)
         string[place] = (char) c;
         plain = g_strdup_printf ("{\"a\":\"%s\"}", string);
         plain_text = bytes_of (plain);
-        g_assert_cmpint (vt_codec_json_decode (plain_text, &decoded, NULL), ==,
+        g_assert_cmpint (vt_codec_json_decode (plain_text, VT_JSON_MAX_DEPTH, &decoded, NULL), ==,
                          c >= 0x20 && c != '"' && c != '\\');
         escaped = g_strdup_printf ("{\"a\":\"%.*s\\%s\"}", (int) place, string, string + place);
         escaped_text = bytes_of (escaped);
-        g_assert_cmpint (vt_codec_json_decode (escaped_text, &decoded, NULL), ==,
+        g_assert_cmpint (vt_codec_json_decode (escaped_text, VT_JSON_MAX_DEPTH, &decoded, NULL), ==,
                          strchr ("\"\\/bfnrt", (int) c) != NULL);
       }
 }
@@ -298,7 +298,7 @@ test_data_alphabet (void)
         base64[place] = (char) c;
         message = g_strdup_printf ("{\"type\":\"data\",\"data\":\"%s\"}", base64);
         text = bytes_of (message);
-        g_assert_cmpint (vt_codec_json_decode (text, &decoded, NULL), ==, good);
+        g_assert_cmpint (vt_codec_json_decode (text, VT_JSON_MAX_DEPTH, &decoded, NULL), ==, good);
       }
 }
 
@@ -315,8 +315,8 @@ check_both_ways (GBytes *text)
 
   spaced[0] = ' ';
   memcpy (spaced + 1, plain, length);
-  g_assert_cmpint (vt_codec_json_decode (text, &decoded, NULL), ==,
-                   vt_codec_json_decode (other, &expected, NULL));
+  g_assert_cmpint (vt_codec_json_decode (text, VT_JSON_MAX_DEPTH, &decoded, NULL), ==,
+                   vt_codec_json_decode (other, VT_JSON_MAX_DEPTH, &expected, NULL));
   assert_same (&decoded, &expected);
   if (decoded.error != NULL)
     g_assert_true (g_utf8_validate (decoded.error, -1, NULL));
@@ -478,8 +478,8 @@ test_guard_values (void)
       g_autofree char *text = g_strdup_printf ("{\"a\":[%s]}", guard_values[i].value);
 
       g_test_message ("%s", guard_values[i].value);
-      g_assert_cmpint (vt_json_guard_find_problem (text, strlen (text)) == NULL, ==,
-                       guard_values[i].good);
+      g_assert_cmpint (vt_json_guard_find_problem (text, strlen (text), VT_JSON_MAX_DEPTH) == NULL,
+                       ==, guard_values[i].good);
     }
 }
 
@@ -491,7 +491,8 @@ test_guard_whole (void)
   };
 
   for (unsigned int i = 0; i < G_N_ELEMENTS (refused); i++)
-    g_assert_nonnull (vt_json_guard_find_problem (refused[i], strlen (refused[i])));
+    g_assert_nonnull (
+        vt_json_guard_find_problem (refused[i], strlen (refused[i]), VT_JSON_MAX_DEPTH));
 }
 
 /* json-glib takes a time that grows with the square of the number of members. */
@@ -506,7 +507,7 @@ test_guard_many (void)
     g_string_append_printf (many, ",\"%u\":\",,\"", i / 2);
   g_string_append_c (many, '}');
   text = g_bytes_new (many->str, many->len);
-  g_assert_true (vt_codec_json_decode (text, &decoded, NULL));
+  g_assert_true (vt_codec_json_decode (text, VT_JSON_MAX_DEPTH, &decoded, NULL));
   g_assert_cmpint (decoded.type, ==, VT_JSON_PING);
 
   g_string_insert (many, 1, "\"a\":1,");
@@ -527,7 +528,7 @@ test_speed (void)
       g_autoptr(GBytes) encoded = vt_codec_json_encode_data (1, data, VT_JSON_MAX_DATA);
       g_auto(VtJsonMessage) decoded = { 0 };
 
-      g_assert_true (vt_codec_json_decode (encoded, &decoded, NULL));
+      g_assert_true (vt_codec_json_decode (encoded, VT_JSON_MAX_DEPTH, &decoded, NULL));
     }
   seconds = g_test_timer_elapsed ();
   speed = n_messages * (double) VT_JSON_MAX_DATA / 1e6 / seconds;

@@ -30,6 +30,8 @@ static void
 get_policy_cb (VtFrontPolicy *policy, void *user_data)
 {
   *policy = ((Fixture *) user_data)->policy;
+  policy->max_head = 16 * 1024;
+  policy->request_timeout = 10 * G_TIME_SPAN_SECOND;
 }
 
 static gboolean

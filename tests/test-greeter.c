@@ -122,7 +122,7 @@ begin (Fixture *self, gboolean is_server, const VtResumption *resumption)
   self->messages = g_string_new (NULL);
   g_set_weak_pointer (&self->gate, gate);
   self->greeter =
-      vt_greeter_new (ws_new (G_IO_STREAM (gate), is_server), gate, hello, &handlers, self);
+      vt_greeter_new (ws_new (G_IO_STREAM (gate), is_server), gate, hello, NULL, &handlers, self);
 }
 
 static void

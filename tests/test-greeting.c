@@ -115,7 +115,7 @@ read_back (GBytes *message, VtControlType expected, VtControl *control)
 {
   g_autoptr(GError) error = NULL;
 
-  vt_greeting_read (message, TRUE, expected, control, &error);
+  vt_greeting_read (message, TRUE, VT_JSON_MAX_DEPTH, expected, control, &error);
   g_assert_no_error (error);
   g_assert_cmpint (control->type, ==, expected);
   g_assert_cmpmem (&control->limits, sizeof limits, &limits, sizeof limits);
@@ -185,8 +185,8 @@ test_read_wrong (void)
       g_auto(VtControl) control = { 0 };
       g_autoptr(GError) error = NULL;
 
-      g_assert_false (
-          vt_greeting_read (wrong[i].message, wrong[i].text, wrong[i].expected, &control, &error));
+      g_assert_false (vt_greeting_read (wrong[i].message, wrong[i].text, VT_JSON_MAX_DEPTH,
+                                        wrong[i].expected, &control, &error));
       g_assert_error (error, VT_ERROR, VT_ERROR_PROTOCOL);
     }
 }

@@ -274,7 +274,7 @@ new_greeter (TrunkPair *self, End *end, GIOStream *stream, GBytes *hello)
   VtGate *gate;
   SoupWebsocketConnection *connection = end_new_connection (end, stream, role, &gate);
 
-  return vt_greeter_new (connection, gate, hello, &handlers, self);
+  return vt_greeter_new (connection, gate, hello, NULL, &handlers, self);
 }
 
 void

@@ -46,7 +46,7 @@ decode (const char *text, VtControl *control)
   g_autoptr(GBytes) bytes = g_bytes_new (text, strlen (text));
   g_autoptr(GError) error = NULL;
 
-  vt_codec_control_decode (bytes, control, &error);
+  vt_codec_control_decode (bytes, VT_JSON_MAX_DEPTH, control, &error);
   g_assert_no_error (error);
 }
 

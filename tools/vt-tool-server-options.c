@@ -35,7 +35,7 @@ static const VtToolHelp help = {
 static gboolean
 read_options (VtToolServerOptions *self, char **argv, GError **error)
 {
-  const GOptionEntry entries[] = {
+  const GOptionEntry own[] = {
     { "listen", 'l', 0, G_OPTION_ARG_STRING, &self->listen,
       N_ ("Wait for clients here (127.0.0.1)"), N_ ("ADDRESS") },
     { "port", 'p', 0, G_OPTION_ARG_STRING, &self->port, N_ ("… on this port (3001)"), N_ ("PORT") },
@@ -70,30 +70,13 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Let connections finish at the end, 0: no (10)"), N_ ("SECONDS") },
     { "max-protocol", 0, 0, G_OPTION_ARG_STRING, &self->max_protocol,
       N_ ("Highest protocol version, 1 or 2 (2)"), N_ ("VERSION") },
-    { "max-sessions", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions, N_ ("Clients at a time"),
-      N_ ("COUNT") },
-    { "max-sessions-per-address", 0, 0, G_OPTION_ARG_STRING, &self->max_sessions_per_address,
-      N_ ("… from one address, 0: any (100)"), "N" },
-    { "max-forwards", 0, 0, G_OPTION_ARG_STRING, &self->max_forwards, N_ ("Ports a client"),
-      N_ ("COUNT") },
-    { "max-streams", 0, 0, G_OPTION_ARG_STRING, &self->max_streams,
-      N_ ("Open connections a client"), N_ ("COUNT") },
-    { "max-opening", 0, 0, G_OPTION_ARG_STRING, &self->max_opening,
-      N_ ("… that wait for its answer (1024)"), N_ ("COUNT") },
-    { "max-accept-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_accept_rate,
-      N_ ("… that a port takes a second, 0: any"), N_ ("COUNT") },
-    { "max-buffer", 0, 0, G_OPTION_ARG_STRING, &self->max_buffer,
-      N_ ("Memory for a client's connections (128)"), N_ ("MIB") },
-    { "max-control-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_control_rate,
-      N_ ("Requests a second of a client, 0: any"), N_ ("COUNT") },
-    { "max-ping-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_ping_rate,
-      N_ ("Pings a second of a client, 0: any"), N_ ("COUNT") },
-    { "max-reset-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_reset_rate,
-      N_ ("Resets a second of a client, 0: any"), N_ ("COUNT") },
     { "status-listen", 0, 0, G_OPTION_ARG_STRING, &self->status_listen,
       N_ ("Show /status and /metrics here, too"), N_ ("ADDRESS:PORT") },
-    G_OPTION_ENTRY_NULL,
   };
+  GOptionEntry entries[G_N_ELEMENTS (own) + VT_TOOL_SERVER_N_LIMITS + 1] = { 0 };
+
+  memcpy (entries, own, sizeof own);
+  vt_tool_server_limits_fill (&self->limits, entries + G_N_ELEMENTS (own));
   return vt_tool_options_parse_configured (&help, entries, "server", argv, &self->common, error);
 }
 
@@ -378,15 +361,6 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
     { "--ping-timeout", self->ping_timeout, "ping-timeout" },
     { "--resume-timeout", self->resume_timeout, "resume-timeout" },
     { "--max-protocol", self->max_protocol, "max-protocol" },
-    { "--max-sessions", self->max_sessions, "max-sessions" },
-    { "--max-forwards", self->max_forwards, "max-forwards" },
-    { "--max-streams", self->max_streams, "max-streams" },
-    { "--max-opening", self->max_opening, "max-opening" },
-    { "--max-accept-rate", self->max_accept_rate, "max-accept-rate" },
-    { "--max-sessions-per-address", self->max_sessions_per_address, "max-sessions-per-address" },
-    { "--max-control-rate", self->max_control_rate, "max-control-rate" },
-    { "--max-ping-rate", self->max_ping_rate, "max-ping-rate" },
-    { "--max-reset-rate", self->max_reset_rate, "max-reset-rate" },
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (numbers); i++)
@@ -401,25 +375,10 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
   return TRUE;
 }
 
-#define MEBIBYTE (1024 * 1024)
-#define MOST_MEBIBYTES (1024 * 1024)
-
 static gboolean
-set_max_buffer (VtToolServerOptions *self, VtServer *server, GError **error)
+set_limits (VtToolServerOptions *self, VtServer *server, GError **error)
 {
-  guint64 n = 0;
-
-  if (self->max_buffer == NULL)
-    return TRUE;
-  if (!g_ascii_string_to_unsigned (self->max_buffer, 10, 1, MOST_MEBIBYTES, &n, NULL))
-    {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("%s “%s”: a number from %u to %u is needed"), "--max-buffer",
-                   self->max_buffer, 1, MOST_MEBIBYTES);
-      return FALSE;
-    }
-  vt_server_set_max_buffer (server, n * MEBIBYTE);
-  return TRUE;
+  return vt_tool_server_limits_apply (&self->limits, &self->common, server, error);
 }
 
 static gboolean
@@ -455,7 +414,7 @@ vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
 {
   gboolean (*const setters[]) (VtToolServerOptions *, VtServer *, GError **) = {
     set_numbers,
-    set_max_buffer,
+    set_limits,
     set_allowed_ports,
     set_proxy_protocol_ports,
     set_trusted_proxies,
@@ -481,6 +440,7 @@ void
 vt_tool_server_options_clear (VtToolServerOptions *self)
 {
   vt_tool_options_clear_common (&self->common);
+  vt_tool_server_limits_clear (&self->limits);
   g_free (self->listen);
   g_free (self->port);
   g_free (self->path);
@@ -498,16 +458,6 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->resume_timeout);
   g_free (self->grace);
   g_free (self->max_protocol);
-  g_free (self->max_sessions);
-  g_free (self->max_forwards);
-  g_free (self->max_streams);
-  g_free (self->max_opening);
-  g_free (self->max_accept_rate);
-  g_free (self->max_buffer);
-  g_free (self->max_sessions_per_address);
-  g_free (self->max_control_rate);
-  g_free (self->max_ping_rate);
-  g_free (self->max_reset_rate);
   g_free (self->status_listen);
   g_free (self->status_address);
 }

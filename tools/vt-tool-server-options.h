@@ -6,6 +6,7 @@
 #include <vtunnel/vtunnel.h>
 
 #include "vt-tool-options.h"
+#include "vt-tool-server-limits.h"
 
 /* What was asked of `vtunnel-tool server`: each as it was written, NULL where nothing was. */
 typedef struct {
@@ -27,16 +28,7 @@ typedef struct {
   char        *resume_timeout;
   char        *grace;
   char        *max_protocol;
-  char        *max_sessions;
-  char        *max_forwards;
-  char        *max_streams;
-  char        *max_opening;
-  char        *max_accept_rate;
-  char        *max_buffer; /* MiB */
-  char        *max_sessions_per_address;
-  char        *max_control_rate;
-  char        *max_ping_rate;
-  char        *max_reset_rate;
+  VtToolServerLimits limits;
   char        *status_listen;
   char        *status_address; /* of it, NULL without it */
   gboolean     no_auth;

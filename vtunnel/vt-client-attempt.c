@@ -99,7 +99,7 @@ greet (VtClientAttempt *self, SoupWebsocketConnection *connection, VtGate *gate)
     .failed = greeting_failed_cb,
   };
 
-  self->greeter = vt_greeter_new (connection, gate, self->hello, &handlers, self);
+  self->greeter = vt_greeter_new (connection, gate, self->hello, NULL, &handlers, self);
 }
 
 static void

@@ -5,6 +5,8 @@
 
 #include <gio/gio.h>
 
+#include "vt-json-guard-private.h"
+
 /* The control messages of protocol v2 (docs/protocol.md): one JSON object a text message. Pure
  * functions. */
 typedef enum {
@@ -72,7 +74,10 @@ typedef struct {
  * deeply or is refused by vt-json-guard-private.h, lacks something that its type must have, or
  * holds a known key of its type with a value of a wrong type or range. Unknown keys and null are
  * ignored; an unknown type gives VT_CONTROL_UNKNOWN. */
-gboolean vt_codec_control_decode (GBytes *message, VtControl *control, GError **error);
+gboolean vt_codec_control_decode (GBytes      *message,
+                                  unsigned int max_depth,
+                                  VtControl   *control,
+                                  GError     **error);
 void     vt_control_clear (VtControl *self);
 
 /* What is 0 or NULL is left out, where it can be. Text that is not UTF-8 is mended. A text that is

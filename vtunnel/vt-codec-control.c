@@ -230,11 +230,15 @@ read_object (JsonObject *object, VtControl *control, GError **error)
 }
 
 gboolean
-vt_codec_control_decode (GBytes *message, VtControl *control, GError **error)
+vt_codec_control_decode (GBytes *message,
+                         unsigned int max_depth,
+                         VtControl *control,
+                         GError **error)
 {
   size_t length;
   const char *text = g_bytes_get_data (message, &length);
-  g_autoptr(JsonNode) root = vt_json_text_parse (text == NULL ? "" : text, length, error);
+  g_autoptr(JsonNode) root =
+      vt_json_text_parse (text == NULL ? "" : text, length, max_depth, error);
 
   *control = (VtControl){ 0 };
   if (root != NULL && read_object (json_node_get_object (root), control, error))

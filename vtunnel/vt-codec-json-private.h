@@ -7,6 +7,8 @@
 
 #include <gio/gio.h>
 
+#include "vt-json-guard-private.h"
+
 /* Protocol v1 (docs/protocol.md): one JSON object a message. Pure functions. */
 typedef enum {
   VT_JSON_UNKNOWN,
@@ -29,14 +31,16 @@ typedef struct {
   char      *error; /* owned, valid UTF-8, NULL if there is none */
 } VtJsonMessage;
 
-#define VT_JSON_MAX_DEPTH 8
 #define VT_JSON_MAX_DATA (32 * 1024)
 
 /* FALSE with VT_ERROR_PROTOCOL for what is not one JSON object, is nested too deeply, or holds a
  * known key with a value of a wrong type or range, and for the JSON that json-glib cannot be given
  * (vt-json-guard-private.h). Unknown keys and null are ignored, an unknown or missing type gives
  * VT_JSON_UNKNOWN. Of keys that are spelled alike the last one counts. */
-gboolean vt_codec_json_decode (GBytes *message, VtJsonMessage *decoded, GError **error);
+gboolean vt_codec_json_decode (GBytes        *message,
+                               unsigned int   max_depth,
+                               VtJsonMessage *decoded,
+                               GError       **error);
 void     vt_json_message_clear (VtJsonMessage *self);
 
 /* Byte for byte what the existing programs send: keys in the order type, port, stream_id, data,

@@ -139,9 +139,13 @@ read_object (JsonObject *object, VtJsonMessage *message, GError **error)
 }
 
 static gboolean
-read_message (const char *text, size_t length, VtJsonMessage *message, GError **error)
+read_message (const char *text,
+              size_t length,
+              unsigned int max_depth,
+              VtJsonMessage *message,
+              GError **error)
 {
-  g_autoptr(JsonNode) root = vt_json_text_parse (text, length, error);
+  g_autoptr(JsonNode) root = vt_json_text_parse (text, length, max_depth, error);
 
   return root != NULL && read_object (json_node_get_object (root), message, error);
 }
@@ -192,14 +196,18 @@ read_plain_data (const char *text, size_t length, VtJsonMessage *message)
 }
 
 gboolean
-vt_codec_json_decode (GBytes *message, VtJsonMessage *decoded, GError **error)
+vt_codec_json_decode (GBytes *message,
+                      unsigned int max_depth,
+                      VtJsonMessage *decoded,
+                      GError **error)
 {
   size_t length;
   const char *data = g_bytes_get_data (message, &length);
   const char *text = data == NULL ? "" : data;
 
   *decoded = (VtJsonMessage){ 0 };
-  if (read_plain_data (text, length, decoded) || read_message (text, length, decoded, error))
+  if (read_plain_data (text, length, decoded)
+      || read_message (text, length, max_depth, decoded, error))
     return TRUE;
 
   vt_json_message_clear (decoded);

@@ -21,6 +21,8 @@ typedef struct {
   gboolean           asks_who;        /* TRUE: neither of these counts, clients are recognised */
   GTlsCertificate   *tls_certificate; /* NULL: no TLS */
   GTlsDatabase      *client_authorities; /* NULL: no client is asked for a certificate */
+  size_t             max_head;        /* bytes of a request's head */
+  gint64             request_timeout; /* microseconds for it, and before it for a TLS handshake */
   unsigned int       max_protocol;    /* of what clients offer, what is selected at most */
 } VtFrontPolicy;
 

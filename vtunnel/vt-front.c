@@ -21,9 +21,6 @@
 #include "vt-text-private.h"
 #include "vt-tls-accept-private.h"
 
-#define MAX_HEAD (16 * 1024)
-#define HEAD_DEADLINE (10 * G_TIME_SPAN_SECOND)
-#define TLS_DEADLINE (10 * G_TIME_SPAN_SECOND)
 /* How long a peer that is still sending a body has for reading why it is not wanted. */
 #define LINGER (1 * G_TIME_SPAN_SECOND)
 
@@ -306,9 +303,11 @@ serve (Door *door, GIOStream *stream, GSocketAddress *local, GSocketAddress *rem
   g_autoptr(VtGate) gate = vt_gate_new (stream);
   /* A whole request can be there already, and what comes of it may be the end of the front. */
   g_autoptr(SoupServer) server = g_object_ref (door->server);
+  VtFrontPolicy policy = { 0 };
   g_autoptr(GError) error = NULL;
 
-  vt_gate_guard_http (gate, MAX_HEAD, HEAD_DEADLINE);
+  door->front->handlers.get_policy (&policy, door->front->user_data);
+  vt_gate_guard_http (gate, policy.max_head, policy.request_timeout);
   g_object_set_data_full (G_OBJECT (remote), GATE_KEY, g_object_ref (gate), g_object_unref);
   if (!soup_server_accept_iostream (server, G_IO_STREAM (gate), local, remote, &error))
     g_message ("A connection could not be served: %s", error->message);
@@ -386,7 +385,7 @@ accept_for (VtFront *self, Door *door, int fd, GSocketAddress *remote, GSocketAd
   arrival->remote = g_object_ref (remote);
   vt_tls_acceptor_set_authorities (self->acceptor, policy.client_authorities);
   vt_tls_accept_async (self->acceptor, G_IO_STREAM (connection), policy.tls_certificate,
-                       TLS_DEADLINE, self->handshakes, tls_accepted_cb, arrival);
+                       policy.request_timeout, self->handshakes, tls_accepted_cb, arrival);
 }
 
 static void

@@ -18,11 +18,19 @@ typedef struct {
   void (*failed) (VtGreeter *greeter, unsigned int code, const GError *error, void *user_data);
 } VtGreeterHandlers;
 
+/* What is taken of the other side until then; the link keeps its part. */
+typedef struct {
+  size_t       max_message; /* bytes */
+  unsigned int max_json_depth;
+} VtGreeterLimits;
+
 /* Takes both references; see vt_link_new () for `gate`, which may be NULL. A client gives the hello
- * that is to be sent; with NULL it is a server's. One of the handlers is called, once. */
+ * that is to be sent; with NULL it is a server's. `limits` NULL: those of v2 that are not told
+ * otherwise. One of the handlers is called, once. */
 VtGreeter *vt_greeter_new (SoupWebsocketConnection *connection,
                            VtGate                  *gate,
                            GBytes                  *hello,
+                           const VtGreeterLimits   *limits,
                            const VtGreeterHandlers *handlers,
                            void                    *user_data);
 /* Ends a link at once that nobody took. May be called from within a handler. */

@@ -21,6 +21,7 @@ struct _VtGreeter {
   void *user_data; /* the owner's */
   VtLink *link;    /* owned, NULL once taken */
   VtControlType expected;
+  unsigned int max_json_depth;
   VtTimer *timer; /* owned: waits for the greeting */
   GError *error;  /* owned, why this side gave up, NULL if it did not */
   gboolean over;  /* the owner was told, or is not to be told any more */
@@ -68,7 +69,7 @@ link_message_cb (gboolean text, GBytes *message, void *user_data)
 
   if (self->over)
     return;
-  if (!vt_greeting_read (message, text, self->expected, &greeting, &error))
+  if (!vt_greeting_read (message, text, self->max_json_depth, self->expected, &greeting, &error))
     {
       give_up (self, g_steal_pointer (&error));
       return;
@@ -108,6 +109,7 @@ VtGreeter *
 vt_greeter_new (SoupWebsocketConnection *connection,
                 VtGate *gate,
                 GBytes *hello,
+                const VtGreeterLimits *limits,
                 const VtGreeterHandlers *handlers,
                 void *user_data)
 {
@@ -126,7 +128,10 @@ vt_greeter_new (SoupWebsocketConnection *connection,
   self->user_data = user_data;
   self->expected = hello != NULL ? VT_CONTROL_WELCOME : VT_CONTROL_HELLO;
   self->timer = vt_timer_new (clock, "greeter", timer_cb, self);
-  self->link = vt_link_new (connection, gate, VT_TRUNK_MAX_MESSAGE (2), &link_handlers, self);
+  self->max_json_depth = limits != NULL ? limits->max_json_depth : VT_JSON_MAX_DEPTH;
+  self->link =
+      vt_link_new (connection, gate, limits != NULL ? limits->max_message : VT_CONTROL_OUR_MESSAGE,
+                   &link_handlers, self);
   vt_timer_start (self->timer, GREETING_TIMEOUT);
   if (hello != NULL)
     vt_link_send (self->link, hello, TRUE);

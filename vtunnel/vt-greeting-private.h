@@ -39,6 +39,7 @@ GBytes *vt_greeting_new_welcome (const VtControlLimits *limits,
 /* The other side's greeting, which must be of the expected type. FALSE with VT_ERROR_PROTOCOL. */
 gboolean vt_greeting_read (GBytes       *message,
                            gboolean      text,
+                           unsigned int  max_json_depth,
                            VtControlType expected,
                            VtControl    *greeting,
                            GError      **error);

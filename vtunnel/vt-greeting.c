@@ -122,11 +122,12 @@ vt_greeting_new_welcome (const VtControlLimits *limits,
 gboolean
 vt_greeting_read (GBytes *message,
                   gboolean text,
+                  unsigned int max_json_depth,
                   VtControlType expected,
                   VtControl *greeting,
                   GError **error)
 {
-  if (text && !vt_codec_control_decode (message, greeting, error))
+  if (text && !vt_codec_control_decode (message, max_json_depth, greeting, error))
     return FALSE;
   if (text && greeting->type == expected)
     return TRUE;

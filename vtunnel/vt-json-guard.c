@@ -6,8 +6,6 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "vt-codec-json-private.h"
-
 /* More digits may not fit into 64 bits. */
 #define MAX_DIGITS 18
 
@@ -109,7 +107,7 @@ skip_spaces (const char *at, const char *end)
 }
 
 const char *
-vt_json_guard_find_problem (const char *text, size_t length)
+vt_json_guard_find_problem (const char *text, size_t length, unsigned int max_depth)
 {
   const char *end = text + length;
   const char *at = skip_spaces (text, end);
@@ -123,7 +121,7 @@ vt_json_guard_find_problem (const char *text, size_t length)
       depth += *at == '{' || *at == '[';
       depth -= *at == '}' || *at == ']';
       n_commas += *at == ',';
-      if (depth > VT_JSON_MAX_DEPTH)
+      if (depth > max_depth)
         return "It is nested too deeply";
       if (n_commas > VT_JSON_MAX_COMMAS)
         return "It has too many values";

@@ -13,8 +13,12 @@
 gboolean vt_json_text_refuse (GError **error, const char *problem);
 
 /* A node that holds an object, (transfer full). NULL with VT_ERROR_PROTOCOL for what is not one
- * JSON object or is refused by vt-json-guard-private.h. What is not UTF-8 is mended. */
-JsonNode *vt_json_text_parse (const char *text, size_t length, GError **error);
+ * JSON object, is nested too deeply or is refused by vt-json-guard-private.h. What is not UTF-8 is
+ * mended. */
+JsonNode *vt_json_text_parse (const char  *text,
+                              size_t       length,
+                              unsigned int max_depth,
+                              GError     **error);
 
 /* FALSE with VT_ERROR_PROTOCOL if the value is of another type or out of range. The string is the
  * node's. A number with a fraction or an exponent is no integer, even if its value is whole. */

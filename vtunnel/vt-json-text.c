@@ -16,9 +16,9 @@ vt_json_text_refuse (GError **error, const char *problem)
 }
 
 JsonNode *
-vt_json_text_parse (const char *text, size_t length, GError **error)
+vt_json_text_parse (const char *text, size_t length, unsigned int max_depth, GError **error)
 {
-  const char *problem = vt_json_guard_find_problem (text, length);
+  const char *problem = vt_json_guard_find_problem (text, length, max_depth);
   g_autoptr(JsonParser) parser = NULL;
   g_autofree char *mended = NULL;
 

@@ -3,9 +3,9 @@
 
 #include "vt-mux-internal-private.h"
 
-/* A client dials a target for each stream, and answers when that has: so a server counts the streams
- * that wait for it. Users who come when there are as many as may be are to wait where they cost
- * nothing, which is the owner's to see to. They are let in again when half of them have been
+/* A client dials a target for each stream, and answers when that has: so a server counts the
+ * streams that wait for it. Users who come when there are as many as may be are to wait where they
+ * cost nothing, which is the owner's to see to. They are let in again when half of them have been
  * answered, and not one by one. */
 
 static void

@@ -27,12 +27,19 @@ typedef struct {
   gint64       listen_grace;  /* microseconds: v1 client, an unanswered listen counts as heard */
   size_t       max_buffer;    /* bytes received and not taken, over all streams; v2: also bytes
                                * sent and not acknowledged */
+  size_t       max_message;   /* bytes of one from the other side; v2 announces less */
+  unsigned int max_json_depth;
+  guint32      max_window;    /* v2: bytes that one stream may be ahead of its user here */
   unsigned int max_streams;
   unsigned int max_opening; /* server: streams that the client has not answered */
   unsigned int max_control_rate; /* messages a second from the other side, pings aside; 0: any */
   unsigned int max_ping_rate;
   unsigned int max_reset_rate; /* of streams that the other side ends so */
 } VtMuxConfig;
+
+/* The most that there can be of these; the defaults. */
+#define VT_MUX_MAX_MESSAGE (1024 * 1024)
+#define VT_MUX_MAX_WINDOW (16 * 1024 * 1024)
 
 /* Sets the documented defaults for a role. */
 void vt_mux_config_init (VtMuxConfig *config, VtMuxRole role);
@@ -133,9 +140,10 @@ gboolean vt_mux_unlisten (VtMux *self, guint32 id);
 void vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16 port);
 /* `retry_after` in seconds, 0 where waiting is not known to help. */
 void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error, unsigned int retry_after);
-/* NULL with VT_ERROR_LIMIT when there are too many streams, or too many that wait for an answer, with VT_ERROR_CANCELLED when the listen
- * is gone. `user` is where the user comes from, `local` the address that it came to; both may be
- * NULL. The mux's reference; the caller takes its own by vt_mux_stream_ref (). */
+/* NULL with VT_ERROR_LIMIT when there are too many streams, or too many that wait for an answer,
+ * with VT_ERROR_CANCELLED when the listen is gone. `user` is where the user comes from, `local` the
+ * address that it came to; both may be NULL. The mux's reference; the caller takes its own by
+ * vt_mux_stream_ref (). */
 VtMuxStream *vt_mux_open_stream (VtMux          *self,
                                  guint32         listen_id,
                                  GSocketAddress *user,

@@ -146,7 +146,7 @@ v1_receive (VtMux *mux, gboolean text, GBytes *bytes)
   g_autoptr(GError) error = NULL;
   VtMuxStream *stream;
 
-  if (!vt_codec_json_decode (bytes, &message, &error))
+  if (!vt_codec_json_decode (bytes, mux->config.max_json_depth, &message, &error))
     {
       complain (self, bytes, error);
       return FALSE;

@@ -32,8 +32,6 @@
  * Nobody can be told of a limit without a link. So it is said once there is one: one CREDIT for a
  * stream, however much its user has read meanwhile. The pause says nothing of the reader. */
 
-#define WINDOW_MAX (16 * 1024 * 1024)
-
 /* What a fast path brings, in bytes a microsecond, on a slow machine and on a fast one. */
 #define FAST_LEAST 384
 #define FAST_MOST 1536
@@ -147,9 +145,10 @@ vt_mux_v2_window_has_room (VtMux *mux)
 static guint32
 get_widest (VtMuxV2 *self, gint64 trip)
 {
+  guint32 most = MAX (self->mux->config.max_window, self->ours.window);
   gint64 fast = CLAMP (self->pace / PACE_WEIGHT * 3 / 4, FAST_LEAST, FAST_MOST);
 
-  return (guint32) MIN (fast * trip, WINDOW_MAX);
+  return (guint32) MIN (fast * trip, most);
 }
 
 static void

@@ -146,7 +146,7 @@ receive_control (VtMuxV2 *self, GBytes *message)
   g_auto(VtControl) control = { 0 };
   g_autoptr(GError) error = NULL;
 
-  if (!vt_codec_control_decode (message, &control, &error))
+  if (!vt_codec_control_decode (message, self->mux->config.max_json_depth, &control, &error))
     {
       vt_mux_fail (self->mux, g_steal_pointer (&error));
       return FALSE;

@@ -7,6 +7,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "vt-codec-binary-private.h"
 #include "vt-error.h"
 #include "vt-mux-internal-private.h"
 
@@ -30,6 +31,9 @@ vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
     .stall_timeout = 5 * 60 * G_TIME_SPAN_SECOND,
     .listen_grace = 3 * G_TIME_SPAN_SECOND,
     .max_buffer = 128 * 1024 * 1024,
+    .max_message = VT_MUX_MAX_MESSAGE,
+    .max_json_depth = VT_JSON_MAX_DEPTH,
+    .max_window = VT_MUX_MAX_WINDOW,
     .max_streams = 8192,
     .max_opening = 1024,
     /* A server answers what the client asks for, which may be many ports at once. */
@@ -44,11 +48,12 @@ void
 vt_mux_config_get_limits (const VtMuxConfig *config, VtControlLimits *limits)
 {
   size_t share = config->max_buffer / MAX (config->max_streams, 1);
+  guint32 max_message = (guint32) MIN (config->max_message, VT_CONTROL_OUR_MESSAGE);
 
   *limits = (VtControlLimits){
     .window = (guint32) CLAMP (share, 1, VT_CONTROL_WINDOW),
-    .max_frame = VT_CONTROL_OUR_FRAME,
-    .max_message = VT_CONTROL_OUR_MESSAGE,
+    .max_frame = MIN (VT_CONTROL_OUR_FRAME, max_message - VT_BINARY_HEADER),
+    .max_message = max_message,
   };
 }
 

@@ -301,12 +301,16 @@ await_greeting (VtServer *self,
                 VtAccessGrant *grant)
 {
   static const VtGreeterHandlers handlers = { .greeted = greeted_cb, .failed = failed_cb };
+  const VtGreeterLimits limits = {
+    .max_message = MIN (self->max_message_size, VT_CONTROL_OUR_MESSAGE),
+    .max_json_depth = self->max_json_depth,
+  };
   Arrival *arrival = g_new0 (Arrival, 1);
 
   arrival->server = self;
   g_set_object (&arrival->client, client);
   arrival->grant = grant != NULL ? vt_access_grant_ref (grant) : NULL;
-  arrival->greeter = vt_greeter_new (connection, gate, NULL, &handlers, arrival);
+  arrival->greeter = vt_greeter_new (connection, gate, NULL, &limits, &handlers, arrival);
   g_hash_table_add (self->arrivals, arrival);
 }
 
@@ -331,12 +335,12 @@ vt_server_open_session (VtServer *self,
   admission = get_admission_of_new (self, client, grant);
   if (admission != VT_SERVER_WELCOME)
     {
-      refuse (self, vt_greeter_new (connection, gate, NULL, &none, NULL), admission);
+      refuse (self, vt_greeter_new (connection, gate, NULL, NULL, &none, NULL), admission);
       return;
     }
   owned = connection;
   owned_gate = gate;
-  link = vt_link_new (connection, gate, VT_TRUNK_MAX_MESSAGE (1), NULL, NULL);
+  link = vt_link_new (connection, gate, self->max_message_size, NULL, NULL);
   vt_server_begin_session (self, link, client, grant, NULL, NULL);
 }
 

@@ -4,7 +4,7 @@
 #include "vt-server-private.h"
 
 /* The properties that say how much there may be of something: vt-server-limits.c,
- * vt-server-rates.c and vt-server-opening.c have their functions. */
+ * vt-server-rates.c, vt-server-opening.c and vt-server-sizes.c have their functions. */
 
 unsigned int *
 vt_server_find_limit (VtServer *self, unsigned int property_id)
@@ -23,6 +23,16 @@ vt_server_find_limit (VtServer *self, unsigned int property_id)
       return &self->max_opening;
     case VT_SERVER_PROP_MAX_ACCEPT_RATE:
       return &self->max_accept_rate;
+    case VT_SERVER_PROP_MAX_HEAD_SIZE:
+      return &self->max_head_size;
+    case VT_SERVER_PROP_REQUEST_TIMEOUT:
+      return &self->request_timeout;
+    case VT_SERVER_PROP_MAX_MESSAGE_SIZE:
+      return &self->max_message_size;
+    case VT_SERVER_PROP_MAX_JSON_DEPTH:
+      return &self->max_json_depth;
+    case VT_SERVER_PROP_MAX_WINDOW:
+      return &self->max_window;
     case VT_SERVER_PROP_MAX_CONTROL_RATE:
       return &self->max_control_rate;
     case VT_SERVER_PROP_MAX_PING_RATE:
@@ -99,8 +109,8 @@ define_shares (GParamFlags flags)
    *
    * Users who come when there are so many wait in the system's queue of their port, which has room
    * for 1024, and are let in again when half of those before them have their answer. A stream that
-   * the application asks for fails with %VT_ERROR_LIMIT. It has no say in version 1 of the protocol,
-   * in which a client does not answer. It counts for sessions that begin from then on.
+   * the application asks for fails with %VT_ERROR_LIMIT. It has no say in version 1 of the
+   * protocol, in which a client does not answer. It counts for sessions that begin from then on.
    *
    * A client of this library dials 1024 targets at a time, and refuses what goes beyond.
    *
@@ -124,6 +134,88 @@ define_shares (GParamFlags flags)
   vt_server_props[VT_SERVER_PROP_MAX_BUFFER] =
       g_param_spec_uint64 ("max-buffer", NULL, NULL, VT_SERVER_MIN_BUFFER, G_MAXUINT64,
                            VT_SERVER_DEFAULT_BUFFER, flags);
+}
+
+/* Before there is a session. */
+static void
+define_request (GParamFlags flags)
+{
+  /**
+   * VtServer:max-head-size: (getter get_max_head_size) (setter set_max_head_size)
+   *
+   * How many bytes the head of a request may have on the ports that [method@Vt.Server.listen]
+   * opens, from 1024 to 65536. Whoever sends more is cut off. It counts for connections that come
+   * from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_HEAD_SIZE] =
+      g_param_spec_uint ("max-head-size", NULL, NULL, VT_SERVER_MIN_HEAD_SIZE,
+                         VT_SERVER_MOST_HEAD_SIZE, VT_SERVER_DEFAULT_HEAD_SIZE, flags);
+
+  /**
+   * VtServer:request-timeout: (getter get_request_timeout) (setter set_request_timeout)
+   *
+   * How many seconds a connection to the ports that [method@Vt.Server.listen] opens has for its
+   * request, at least 1; with TLS, as many for the handshake before it. Whoever takes longer is cut
+   * off. It counts for connections that come from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_REQUEST_TIMEOUT] =
+      g_param_spec_uint ("request-timeout", NULL, NULL, 1, G_MAXUINT16,
+                         VT_SERVER_DEFAULT_REQUEST_TIMEOUT, flags);
+}
+
+/* Of what a client sends. */
+static void
+define_messages (GParamFlags flags)
+{
+  /**
+   * VtServer:max-message-size: (getter get_max_message_size) (setter set_max_message_size)
+   *
+   * How many bytes a message of a client's may have, over all its fragments, from 65536 (64 KiB) to
+   * 1048576 (1 MiB). A client that sends a longer one is sent away with %VT_ERROR_LIMIT. In version
+   * 2 of the protocol a client is told, and no more than 262144 (256 KiB), which is as much as is
+   * of use there. It counts for connections that come from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_MESSAGE_SIZE] =
+      g_param_spec_uint ("max-message-size", NULL, NULL, VT_CONTROL_MIN_MESSAGE, VT_MUX_MAX_MESSAGE,
+                         VT_MUX_MAX_MESSAGE, flags);
+
+  /**
+   * VtServer:max-json-depth: (getter get_max_json_depth) (setter set_max_json_depth)
+   *
+   * How deep objects and arrays may be nested in what a client sends, from 2 to 64. No message that
+   * this library knows has more than two levels. A deeper one ends the session with
+   * %VT_ERROR_PROTOCOL in version 2 of the protocol, and is dropped in version 1. It counts for
+   * sessions that begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_JSON_DEPTH] =
+      g_param_spec_uint ("max-json-depth", NULL, NULL, VT_SERVER_MIN_JSON_DEPTH,
+                         VT_SERVER_MOST_JSON_DEPTH, VT_JSON_MAX_DEPTH, flags);
+
+  /**
+   * VtServer:max-window: (getter get_max_window) (setter set_max_window)
+   *
+   * How many bytes of one stream may come from a client before its user has taken any of them, from
+   * 16384 (16 KiB) to 16777216 (16 MiB).
+   *
+   * The windows of streams begin at 16 KiB, or less if [property@Vt.Server:max-buffer] is not
+   * enough for [property@Vt.Server:max-streams] of them, and grow with the speed and the length of
+   * the way. A stream from a client that is 100 ms away can bring ten times this in a second. It
+   * has no say in version 1 of the protocol, which has no windows. It counts for sessions that
+   * begin from then on.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_MAX_WINDOW] =
+      g_param_spec_uint ("max-window", NULL, NULL, VT_CONTROL_WINDOW, VT_MUX_MAX_WINDOW,
+                         VT_MUX_MAX_WINDOW, flags);
 }
 
 /* How fast users may come. */
@@ -195,6 +287,8 @@ vt_server_define_limits (GParamFlags flags)
 {
   define_sessions (flags);
   define_shares (flags);
+  define_request (flags);
+  define_messages (flags);
   define_accept_rate (flags);
   define_rates (flags);
 }

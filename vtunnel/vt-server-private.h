@@ -17,8 +17,9 @@
 
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
  * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-closing.c,
- * vt-server-properties.c and vt-server-limit-properties.c, vt-server-settings.c, vt-server-limits.c,
- * vt-server-opening.c, vt-server-rates.c and vt-server-report.c (what there is to be seen). */
+ * vt-server-properties.c and vt-server-limit-properties.c, vt-server-settings.c,
+ * vt-server-limits.c, vt-server-opening.c, vt-server-sizes.c, vt-server-rates.c and
+ * vt-server-report.c (what there is to be seen). */
 
 typedef enum {
   VT_SERVER_RUNNING,
@@ -43,6 +44,11 @@ struct _VtServer {
   unsigned int resume_timeout; /* seconds */
   unsigned int max_sessions;
   unsigned int max_forwards;
+  unsigned int max_head_size;    /* bytes */
+  unsigned int request_timeout;  /* seconds */
+  unsigned int max_message_size; /* bytes */
+  unsigned int max_json_depth;
+  unsigned int max_window; /* bytes */
   unsigned int max_streams;
   unsigned int max_opening;
   unsigned int max_accept_rate; /* a second; 0: any */
@@ -97,6 +103,11 @@ typedef enum {
   VT_SERVER_PROP_MAX_OPENING,
   VT_SERVER_PROP_MAX_ACCEPT_RATE,
   VT_SERVER_PROP_MAX_BUFFER,
+  VT_SERVER_PROP_MAX_HEAD_SIZE,
+  VT_SERVER_PROP_REQUEST_TIMEOUT,
+  VT_SERVER_PROP_MAX_MESSAGE_SIZE,
+  VT_SERVER_PROP_MAX_JSON_DEPTH,
+  VT_SERVER_PROP_MAX_WINDOW,
   VT_SERVER_PROP_MAX_CONTROL_RATE,
   VT_SERVER_PROP_MAX_PING_RATE,
   VT_SERVER_PROP_MAX_RESET_RATE,
@@ -115,6 +126,12 @@ typedef enum {
 #define VT_SERVER_DEFAULT_STREAMS 8192
 #define VT_SERVER_DEFAULT_OPENING 1024
 #define VT_SERVER_DEFAULT_ACCEPT_RATE 20000
+#define VT_SERVER_MIN_HEAD_SIZE 1024
+#define VT_SERVER_DEFAULT_HEAD_SIZE (16 * 1024)
+#define VT_SERVER_MOST_HEAD_SIZE (64 * 1024)
+#define VT_SERVER_DEFAULT_REQUEST_TIMEOUT 10
+#define VT_SERVER_MIN_JSON_DEPTH 2
+#define VT_SERVER_MOST_JSON_DEPTH 64
 #define VT_SERVER_DEFAULT_BUFFER (128 * 1024 * 1024)
 #define VT_SERVER_DEFAULT_RESET_RATE 20000
 #define VT_SERVER_DEFAULT_PING_RATE 100

@@ -202,6 +202,9 @@ fill_config (VtServer *self, VtTrunkConfig *config, const VtControl *hello, VtAc
   config->mux.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
   config->mux.max_streams =
       entry != NULL ? MIN (self->max_streams, entry->max_streams) : self->max_streams;
+  config->mux.max_message = self->max_message_size;
+  config->mux.max_json_depth = self->max_json_depth;
+  config->mux.max_window = self->max_window;
   config->mux.max_opening = self->max_opening;
   config->mux.max_buffer = (size_t) MIN (self->max_buffer, G_MAXSIZE);
   config->mux.max_control_rate =

@@ -17,6 +17,11 @@ vt_server_init_settings (VtServer *self)
   self->max_sessions = VT_SERVER_DEFAULT_SESSIONS;
   self->max_forwards = VT_SERVER_DEFAULT_FORWARDS;
   self->max_streams = VT_SERVER_DEFAULT_STREAMS;
+  self->max_head_size = VT_SERVER_DEFAULT_HEAD_SIZE;
+  self->request_timeout = VT_SERVER_DEFAULT_REQUEST_TIMEOUT;
+  self->max_message_size = VT_MUX_MAX_MESSAGE;
+  self->max_json_depth = VT_JSON_MAX_DEPTH;
+  self->max_window = VT_MUX_MAX_WINDOW;
   self->max_opening = VT_SERVER_DEFAULT_OPENING;
   self->max_accept_rate = VT_SERVER_DEFAULT_ACCEPT_RATE;
   self->max_buffer = VT_SERVER_DEFAULT_BUFFER;

@@ -62,6 +62,8 @@ get_policy_cb (VtFrontPolicy *policy, void *user_data)
   policy->allow_anonymous = self->allow_anonymous;
   policy->asks_who = self->access != NULL;
   policy->tls_certificate = self->tls_certificate;
+  policy->max_head = self->max_head_size;
+  policy->request_timeout = (gint64) self->request_timeout * G_TIME_SPAN_SECOND;
   policy->client_authorities = self->client_authorities;
   policy->max_protocol = vt_negotiation_limit (self->max_protocol);
 }

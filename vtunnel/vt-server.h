@@ -111,6 +111,26 @@ unsigned int vt_server_get_max_streams (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_streams (VtServer *self, unsigned int max);
 VT_EXTERN
+unsigned int vt_server_get_max_head_size (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_head_size (VtServer *self, unsigned int bytes);
+VT_EXTERN
+unsigned int vt_server_get_request_timeout (VtServer *self);
+VT_EXTERN
+void vt_server_set_request_timeout (VtServer *self, unsigned int seconds);
+VT_EXTERN
+unsigned int vt_server_get_max_message_size (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_message_size (VtServer *self, unsigned int bytes);
+VT_EXTERN
+unsigned int vt_server_get_max_json_depth (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_json_depth (VtServer *self, unsigned int levels);
+VT_EXTERN
+unsigned int vt_server_get_max_window (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_window (VtServer *self, unsigned int bytes);
+VT_EXTERN
 unsigned int vt_server_get_max_opening (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_opening (VtServer *self, unsigned int max);

@@ -14,9 +14,10 @@ typedef struct _VtTrunk VtTrunk;
 /* The WebSocket subprotocol that stands for v2. */
 #define VT_TRUNK_V2 "vtunnel.v2"
 
-/* The longest message that is taken, in bytes: what an existing program of protocol v1 may send in
- * one, and what this side announces in v2. */
-#define VT_TRUNK_MAX_MESSAGE(protocol) ((protocol) == 1 ? 1024 * 1024 : VT_CONTROL_OUR_MESSAGE)
+/* The longest message that is taken, in bytes, unless told otherwise: what an existing program of
+ * protocol v1 may send in one, and what this side announces in v2. */
+#define VT_TRUNK_MAX_MESSAGE(protocol)                                                             \
+  ((protocol) == 1 ? VT_MUX_MAX_MESSAGE : VT_CONTROL_OUR_MESSAGE)
 
 typedef struct {
   VtMuxConfig     mux;

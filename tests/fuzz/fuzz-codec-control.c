@@ -41,7 +41,7 @@ check (const VtControl *control)
   g_autoptr(GBytes) first = vt_codec_control_encode (control);
   g_autoptr(GBytes) second = NULL;
 
-  g_assert_true (vt_codec_control_decode (first, &again, NULL));
+  g_assert_true (vt_codec_control_decode (first, VT_JSON_MAX_DEPTH, &again, NULL));
   g_assert_cmpint (control->type, ==, again.type);
   for (unsigned int i = 0; i < VT_CONTROL_N_FIELDS; i++)
     {
@@ -63,7 +63,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_auto(VtControl) control = { 0 };
   g_autoptr(GError) error = NULL;
 
-  if (!vt_codec_control_decode (message, &control, &error))
+  if (!vt_codec_control_decode (message, VT_JSON_MAX_DEPTH, &control, &error))
     g_assert_error (error, VT_ERROR, VT_ERROR_PROTOCOL);
   else if (control.type != VT_CONTROL_UNKNOWN && control.kind != VT_CONTROL_KIND_UNKNOWN)
     check (&control);

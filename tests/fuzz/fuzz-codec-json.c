@@ -27,7 +27,7 @@ check (const VtJsonMessage *decoded)
 
   g_assert_true (decoded->error == NULL || g_utf8_validate (decoded->error, -1, NULL));
   g_assert_true (decoded->data == NULL || g_bytes_get_size (decoded->data) > 0);
-  g_assert_true (vt_codec_json_decode (first, &again, NULL));
+  g_assert_true (vt_codec_json_decode (first, VT_JSON_MAX_DEPTH, &again, NULL));
   expect_equal (decoded, &again);
   second = vt_codec_json_encode (&again);
   g_assert_true (g_bytes_equal (first, second));
@@ -40,7 +40,7 @@ LLVMFuzzerTestOneInput (const uint8_t *data, size_t size)
   g_auto(VtJsonMessage) decoded = { 0 };
   g_autoptr(GError) error = NULL;
 
-  if (vt_codec_json_decode (message, &decoded, &error))
+  if (vt_codec_json_decode (message, VT_JSON_MAX_DEPTH, &decoded, &error))
     check (&decoded);
   else
     g_assert_error (error, VT_ERROR, VT_ERROR_PROTOCOL);

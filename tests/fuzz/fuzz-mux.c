@@ -70,8 +70,8 @@ note_json (World *self, GBytes *message)
   size_t length;
   const uint8_t *data;
 
-  if (!vt_codec_json_decode (message, &decoded, NULL) || decoded.type != VT_JSON_DATA
-      || decoded.data == NULL)
+  if (!vt_codec_json_decode (message, VT_JSON_MAX_DEPTH, &decoded, NULL)
+      || decoded.type != VT_JSON_DATA || decoded.data == NULL)
     return;
   data = g_bytes_get_data (decoded.data, &length);
   g_byte_array_append (get_came (self, decoded.stream_id), data, (unsigned int) length);
@@ -436,11 +436,11 @@ check_control_sent (World *self, const char *line)
   g_assert_cmpuint (strlen (line), <=, self->peer.max_message);
   if (self->config.protocol == 1)
     {
-      g_assert_true (vt_codec_json_decode (message, &json, NULL));
+      g_assert_true (vt_codec_json_decode (message, VT_JSON_MAX_DEPTH, &json, NULL));
       g_assert_cmpint (json.type, !=, VT_JSON_UNKNOWN);
       return;
     }
-  g_assert_true (vt_codec_control_decode (message, &control, NULL));
+  g_assert_true (vt_codec_control_decode (message, VT_JSON_MAX_DEPTH, &control, NULL));
   g_assert_cmpint (control.type, !=, VT_CONTROL_UNKNOWN);
 }
 
