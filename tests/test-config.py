@@ -154,7 +154,9 @@ def values_that_cannot_be():
             ('max-streams', '0', '1 to'), ('no-auth', 'yes', '“true”'),
             ('listen', 'example.com', 'localhost'), ('allowed-ports', '9-8', '9-8'),
             ('allowed-origin', 'https://a.example/x', 'https://example.com'),
-            ('path', 'x', '“/”'), ('max-buffer', '-1', '1 to'), ('port', '1\\', 'backslash'),
+            ('path', 'x', '“/”'),
+            ('status-listen', 'x', 'localhost:9091'),
+            ('max-buffer', '-1', '1 to'), ('port', '1\\', 'backslash'),
             ('trusted-proxy', 'nobody', 'nobody'), ('port', '\\q', 'backslash'),
             ('trusted-proxy', 'a\\', '“;”'), ('tls-key', 'x', '--tls-certificate')]:
         Config('server', f'[server]\n{key}={value}\n').fault(f': [server] {key}', words)
@@ -460,7 +462,7 @@ def the_examples():
         path.touch(0o600)
         path.write_text(text)
     assert server.check()[0] == 0 and client.check()[0] == 0, (server.check(), client.check())
-    tool = server.start('--json', '--port', '0')
+    tool = server.start('--json', '--port', '0', '--status-listen', '0')
     other = client.start('--json', '--server', f'ws://127.0.0.1:{tool.port}/')
     other.event('forward-opened', target='localhost:25')
     other.stop()

@@ -258,6 +258,38 @@ test_many_messages (void)
   g_assert_cmpuint (code, ==, 0);
 }
 
+/* After these frames, is the next one simply the next message? */
+static void
+test_intricate (void)
+{
+  static const struct {
+    uint8_t frames[5];
+    gboolean intricate;
+  } cases[] = {
+    { { FIN | BINARY, FIN | TEXT, FIN | VT_FRAME_PING }, FALSE },
+    { { BINARY }, TRUE },
+    { { BINARY, FIN | VT_FRAME_PING }, TRUE },
+    { { BINARY, FIN | BINARY }, TRUE },
+    { { TEXT, FIN }, FALSE },
+    { { TEXT, FIN | BINARY, FIN }, TRUE },
+    { { TEXT, FIN | BINARY, FIN, FIN | BINARY }, TRUE },
+    { { FIN | VT_FRAME_CLOSE }, TRUE },
+    { { FIN | VT_FRAME_CLOSE, FIN | BINARY }, TRUE },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&wide);
+      g_autoptr(GByteArray) bytes = g_byte_array_new ();
+      unsigned int code = 0;
+
+      for (const uint8_t *first = cases[i].frames; *first != 0; first++)
+        add_frame (bytes, *first, 0, TRUE, 5);
+      g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, bytes->len);
+      g_assert_cmpint (vt_frame_guard_is_intricate (guard), ==, cases[i].intricate);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
@@ -270,6 +302,7 @@ main (int argc, char **argv)
   g_test_add_func ("/frame-guard/message/fragments", test_fragments);
   g_test_add_func ("/frame-guard/message/go-fragments", test_go_fragments);
   g_test_add_func ("/frame-guard/message/many", test_many_messages);
+  g_test_add_func ("/frame-guard/intricate", test_intricate);
   g_test_add_func ("/frame-guard/control/rate", test_control_rate);
   g_test_add_func ("/frame-guard/control/size", test_control_size);
   return g_test_run ();

@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 from harness import (Target, Tool, echo, main, receive_exactly, test, user,  # noqa: E402
                      wait_until)
+from websocket import raw_frame as frame  # noqa: E402
 from websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, Closed, WebSocket  # noqa: E402
 
 MIB = 1 << 20
@@ -82,19 +83,6 @@ class HostileServer:
     def count(self, kind):
         with self.client.changed:
             return sum(e['event'] == kind for e in self.client.events)
-
-
-def frame(first, payload, masked, length=None):
-    """A frame as it should not be; the mask is of zeros."""
-    length = len(payload) if length is None else length
-    bit = 0x80 if masked else 0
-    if length < 126:
-        head = struct.pack('!BB', first, bit | length)
-    elif length < 65536:
-        head = struct.pack('!BBH', first, bit | 126, length)
-    else:
-        head = struct.pack('!BBQ', first, bit | 127, length)
-    return head + (bytes(4) if masked else b'') + payload
 
 
 def wrong_frames(masked):

@@ -71,20 +71,28 @@ static const Line lines[] = {
   { "PR0XY", NULL },
 };
 
+static void
+add_address (GString *text, GSocketAddress *address)
+{
+  GInetSocketAddress *inet = G_INET_SOCKET_ADDRESS (address);
+  g_autofree char *host = g_inet_address_to_string (g_inet_socket_address_get_address (inet));
+
+  g_string_append_printf (text, "%s%s %u", text->len > 0 ? " " : "", host,
+                          g_inet_socket_address_get_port (inet));
+}
+
 static char *
 describe (const VtProxySource *source)
 {
-  GInetSocketAddress *inet[2] = { (GInetSocketAddress *) source->source,
-                                  (GInetSocketAddress *) source->destination };
-  g_autofree char *hosts[2] = { NULL };
+  GString *text = g_string_new (NULL);
 
-  g_assert_true ((inet[0] == NULL) == (inet[1] == NULL));
-  if (inet[0] == NULL)
-    return g_strdup ("");
-  for (unsigned int i = 0; i < 2; i++)
-    hosts[i] = g_inet_address_to_string (g_inet_socket_address_get_address (inet[i]));
-  return g_strdup_printf ("%s %u %s %u", hosts[0], g_inet_socket_address_get_port (inet[0]),
-                          hosts[1], g_inet_socket_address_get_port (inet[1]));
+  g_assert_true ((source->source == NULL) == (source->destination == NULL));
+  if (source->source != NULL)
+    {
+      add_address (text, source->source);
+      add_address (text, source->destination);
+    }
+  return g_string_free (text, FALSE);
 }
 
 /* In memory of its own, so that reading beyond it shows, and with what follows, which must make no

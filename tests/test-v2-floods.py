@@ -12,8 +12,9 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 import v2peer  # noqa: E402
-from harness import Sampler, Tool, main, test  # noqa: E402
-from v2peer import EOF, RESET, frame, opening, reset  # noqa: E402
+from attack import World  # noqa: E402
+from harness import Sampler, Target, Tool, echo, main, receive_exactly, test  # noqa: E402
+from v2peer import DATA, EOF, OPEN, OPENED, RESET, frame, opening, reset  # noqa: E402
 from websocket import BINARY, TEXT, WebSocket  # noqa: E402
 
 Tool.frail = True
@@ -135,6 +136,87 @@ def as_many_dials_as_may_be():
         peer.sync()
         assert peer.codes == {'limit': 2}, peer.codes
         victim.finish()
+
+
+def connect_many(stack, port, count):
+    """So many users at once; none of them is waited for."""
+    users = []
+    for _ in range(count):
+        users.append(stack.enter_context(socket.socket()))
+        users[-1].setblocking(False)
+        users[-1].connect_ex(('127.0.0.1', port))
+    return users
+
+
+@test
+def users_of_a_client_that_does_not_answer():
+    """Not one more stream than may be; half of them answered, and others come; nobody is lost."""
+    world = World('--max-opening', '8')
+    peer = v2peer.Client(world.server.port)
+    port = peer.listen(1)
+    with contextlib.ExitStack() as stack:
+        users = connect_many(stack, port, 20)
+        peer.wait_frame(OPEN, 8)
+        # Others of its ports are held, too, and those of others are not.
+        users += connect_many(stack, peer.listen(2), 1)
+        world.check()
+        peer.sync()
+        assert len(peer.streams) == 8, peer.streams
+        peer.send(*(frame(OPENED, n) for n in (1, 2, 3)))
+        peer.sync()
+        assert len(peer.streams) == 8, peer.streams
+        peer.send(frame(OPENED, 4))
+        peer.wait_frame(OPEN, 12)
+        world.check()
+        peer.sync()
+        assert len(peer.streams) == 12, peer.streams
+        for number in range(5, 22):
+            peer.accept(number)
+            peer.send(frame(DATA, number, b'in'))
+        for sock in users:
+            sock.setblocking(True)
+        for sock in users[8:]:
+            assert receive_exactly(sock, 2) == b'in'
+    peer.abort()
+    world.finish()
+
+
+@test
+def users_who_come_and_are_reset():
+    """By a client that does nothing else; what it resets is taken apart at once, too."""
+    world = World('--max-streams', '600')
+    peer = v2peer.Client(world.server.port)
+    port, sampler, number = peer.listen(1), Sampler(world.server), 0
+    for _ in range(20):
+        with contextlib.ExitStack() as stack:
+            connect_many(stack, port, 500)
+            peer.wait_frame(OPEN, number + 500)
+            peer.send(*(reset(n) for n in range(number + 1, number + 501)))
+            number += 500
+            peer.record.clear()
+            peer.sync()
+    grown = sampler.end()
+    print(f'# {grown / MIB:.1f} MiB after {number} users')
+    assert grown < MOST, grown
+    peer.abort()
+    world.finish()
+
+
+@test
+def more_users_at_once_than_may_wait():
+    """All of them are served, whatever of them waits for whom."""
+    target = Target(echo)
+    server = Tool.server('--quiet', '--max-opening', '16', '--max-accept-rate', '400')
+    client = Tool.client(server.port, f'0={target.spec}')
+    with contextlib.ExitStack() as stack:
+        users = connect_many(stack, client.forward_port(), 1000)
+        for number, sock in enumerate(users):
+            sock.setblocking(True)
+            sock.sendall(b'%08d' % number)
+        for number, sock in enumerate(users):
+            assert receive_exactly(sock, 8) == b'%08d' % number
+    client.stop()
+    server.stop()
 
 
 @test

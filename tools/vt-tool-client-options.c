@@ -38,6 +38,10 @@ static const VtToolHelp help = {
           "systemd's credential vtunnel-token. Whoever may list this machine's processes can\n"
           "read a --header: do not put a token there.\n"
           "Ctrl+C ends the client in order; a second Ctrl+C ends it at once."),
+  .more = N_ ("What else may stand behind the target, in any order:\n"
+              "  ,forwarded=both  tells an HTTP target of the user: X-Forwarded-For, Forwarded\n"
+              "  ,http            gives users of HTTP a page while the target is not there\n"
+              "  ,health=SECONDS  looks whether the target is there, and says so"),
 };
 
 static gboolean

@@ -22,8 +22,11 @@ typedef struct {
   VtToolConnection *connection; /* owned */
   VtToolReload *reload;         /* owned, nullable: without it SIGHUP is as ever */
   GPtrArray *forwards;          /* owned, of VtForward */
+  GHashTable *opened;           /* owned, set of VtForward: that they are open was told */
+  GHashTable *down;             /* owned, set of VtForward: … that their targets are down */
   char *url;                    /* owned; the server's, without what may be a secret */
   char *host;                   /* owned; of the server */
+  unsigned int n_unanswered;    /* of those that were asked for at the start */
   gboolean is_open;
 } Client;
 
@@ -80,6 +83,24 @@ tell_forward (Client *self, VtForward *forward)
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
+/* Only where the forward asks for its target to be looked after. */
+static void
+tell_target (Client *self, VtForward *forward, const GError *error)
+{
+  JsonBuilder *event = vt_tool_event_begin (error != NULL ? "target-down" : "target-up");
+  g_autofree char *source = describe_source (self, forward);
+  g_autofree char *target = describe_target (forward);
+
+  if (error != NULL)
+    g_message (_ ("Target of %s down: %s"), source, error->message);
+  else
+    g_message (_ ("Target of %s answers again: %s"), source, target);
+  vt_tool_event_add_number (event, "port", vt_forward_get_bound_port (forward));
+  vt_tool_event_add_text (event, "target", target);
+  vt_tool_event_add_error (event, error);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
 /* A port that the server refused and that the user can do without. */
 static void
 tell_refused (Client *self, VtForward *forward, const GError *error)
@@ -116,6 +137,13 @@ refused (Client *self, VtForward *forward, const GError *reason, gboolean can_go
 /* In a new session the server is asked again. It can take its time; and a server that was silent at
  * first can still say no, when the port counts as open already. */
 static void
+forget_told (Client *self, VtForward *forward)
+{
+  g_hash_table_remove (self->opened, forward);
+  g_hash_table_remove (self->down, forward);
+}
+
+static void
 forward_changed_cb (VtForward *forward, GParamSpec *pspec, Client *self)
 {
   VtForwardState state = vt_forward_get_state (forward);
@@ -123,10 +151,19 @@ forward_changed_cb (VtForward *forward, GParamSpec *pspec, Client *self)
 
   if (vt_tool_run_is_ending (self->run))
     return;
-  if (state == VT_FORWARD_STATE_LISTENING)
-    tell_forward (self, forward);
-  else if (state == VT_FORWARD_STATE_FAILED)
+  if (state == VT_FORWARD_STATE_FAILED)
     refused (self, forward, error, FALSE);
+  if (state != VT_FORWARD_STATE_LISTENING && state != VT_FORWARD_STATE_TARGET_DOWN)
+    {
+      forget_told (self, forward);
+      return;
+    }
+  if (g_hash_table_add (self->opened, forward))
+    tell_forward (self, forward);
+  if (state == VT_FORWARD_STATE_TARGET_DOWN && g_hash_table_add (self->down, forward))
+    tell_target (self, forward, error);
+  else if (state == VT_FORWARD_STATE_LISTENING && g_hash_table_remove (self->down, forward))
+    tell_target (self, forward, NULL);
 }
 
 static void
@@ -139,6 +176,14 @@ forward_error_cb (VtForward *forward, GParamSpec *pspec, Client *self)
                error->message);
 }
 
+/* The tunnel stands, and of each forward it is known what became of it. */
+static void
+note_answered (Client *self)
+{
+  if (--self->n_unanswered == 0 && !vt_tool_run_is_ending (self->run))
+    vt_tool_service_note_ready (vt_tool_run_get_service (self->run));
+}
+
 static void
 listened_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -148,15 +193,18 @@ listened_cb (GObject *source, GAsyncResult *result, void *user_data)
 
   if (!vt_client_listen_finish (self->client, result, &error))
     {
-      /* It was taken back before the server has answered. */
-      if (!g_ptr_array_find (self->forwards, request->forward, NULL))
-        return;
-      refused (self, request->forward, error, request->is_added);
-      return;
+      /* One that was taken back before the server has answered, is not to be talked of. */
+      if (g_ptr_array_find (self->forwards, request->forward, NULL))
+        refused (self, request->forward, error, request->is_added);
     }
-  forward_changed_cb (request->forward, NULL, self);
-  g_signal_connect (request->forward, "notify::state", G_CALLBACK (forward_changed_cb), self);
-  g_signal_connect (request->forward, "notify::error", G_CALLBACK (forward_error_cb), self);
+  else
+    {
+      forward_changed_cb (request->forward, NULL, self);
+      g_signal_connect (request->forward, "notify::state", G_CALLBACK (forward_changed_cb), self);
+      g_signal_connect (request->forward, "notify::error", G_CALLBACK (forward_error_cb), self);
+    }
+  if (!request->is_added)
+    note_answered (self);
 }
 
 static void
@@ -173,6 +221,7 @@ ask_for (Client *self, VtForward *forward, gboolean is_added)
 static void
 listen_all (Client *self)
 {
+  self->n_unanswered = self->forwards->len;
   for (unsigned int i = 0; i < self->forwards->len; i++)
     ask_for (self, self->forwards->pdata[i], FALSE);
 }
@@ -303,6 +352,7 @@ give_up (Client *self, VtForward *forward)
   g_autofree char *text = vt_forward_to_string (forward);
 
   g_signal_handlers_disconnect_by_data (forward, self);
+  forget_told (self, forward);
   /* One that was refused is not the client's any more. */
   if (vt_forward_get_state (forward) == VT_FORWARD_STATE_FAILED)
     return;
@@ -388,6 +438,8 @@ client_init (Client *self)
   g_autoptr(GUri) uri = g_uri_parse (options->server, SOUP_HTTP_URI_FLAGS, NULL);
 
   self->forwards = g_ptr_array_ref (options->parsed);
+  self->opened = g_hash_table_new (NULL, NULL);
+  self->down = g_hash_table_new (NULL, NULL);
   self->host = g_strdup (g_uri_get_host (uri));
   self->url =
       g_uri_to_string_partial (uri, G_URI_HIDE_USERINFO | G_URI_HIDE_QUERY | G_URI_HIDE_FRAGMENT);
@@ -420,6 +472,8 @@ client_clear (Client *self)
   g_clear_object (&self->client);
   g_clear_pointer (&self->run, vt_tool_run_free);
   g_clear_pointer (&self->forwards, g_ptr_array_unref);
+  g_clear_pointer (&self->opened, g_hash_table_unref);
+  g_clear_pointer (&self->down, g_hash_table_unref);
   g_clear_pointer (&self->begun_with, g_hash_table_unref);
   g_free (self->host);
   g_free (self->url);

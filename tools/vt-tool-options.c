@@ -103,6 +103,17 @@ print_help (GOptionContext *context)
   vt_tool_print (stdout, text);
 }
 
+/* One paragraph is translated when it is shown; of two, each is a text of its own. */
+static void
+set_description (GOptionContext *context, const VtToolHelp *help)
+{
+  g_autofree char *both = NULL;
+
+  if (help->more != NULL)
+    both = g_strconcat (_ (help->description), "\n\n", _ (help->more), NULL);
+  g_option_context_set_description (context, both != NULL ? both : help->description);
+}
+
 static gboolean
 parse_line (const VtToolHelp *help,
             const GOptionEntry *entries,
@@ -118,7 +129,7 @@ parse_line (const VtToolHelp *help,
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_set_help_enabled (context, FALSE);
   g_option_context_set_summary (context, help->summary);
-  g_option_context_set_description (context, help->description);
+  set_description (context, help);
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
   g_option_context_add_main_entries (context, common_entries, GETTEXT_PACKAGE);
 

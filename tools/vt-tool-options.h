@@ -20,6 +20,7 @@ typedef struct {
   const char *arguments;   /* NULL, or what stands after the options */
   const char *summary;
   const char *description; /* examples and what else there is to know */
+  const char *more;        /* nullable: a paragraph behind that */
   VtToolOperand operand;
 } VtToolHelp;
 

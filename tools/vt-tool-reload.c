@@ -30,14 +30,17 @@ static gboolean
 hangup_cb (void *user_data)
 {
   VtToolReload *self = user_data;
+  VtToolService *service = vt_tool_run_get_service (self->run);
   g_autoptr(GError) error = NULL;
 
   if (vt_tool_run_is_ending (self->run))
     return G_SOURCE_CONTINUE;
+  vt_tool_service_note_reloading (service);
   if (self->handlers.read (self->user_data, &error))
     vt_tool_events_send (vt_tool_run_get_events (self->run), vt_tool_event_begin ("reloaded"));
   else
     tell_fault (self, error);
+  vt_tool_service_note_reloaded (service);
   return G_SOURCE_CONTINUE;
 }
 

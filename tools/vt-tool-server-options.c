@@ -78,6 +78,10 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("COUNT") },
     { "max-streams", 0, 0, G_OPTION_ARG_STRING, &self->max_streams,
       N_ ("Open connections a client"), N_ ("COUNT") },
+    { "max-opening", 0, 0, G_OPTION_ARG_STRING, &self->max_opening,
+      N_ ("… that wait for its answer (1024)"), N_ ("COUNT") },
+    { "max-accept-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_accept_rate,
+      N_ ("… that a port takes a second, 0: any"), N_ ("COUNT") },
     { "max-buffer", 0, 0, G_OPTION_ARG_STRING, &self->max_buffer,
       N_ ("Memory for a client's connections (128)"), N_ ("MIB") },
     { "max-control-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_control_rate,
@@ -86,6 +90,8 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Pings a second of a client, 0: any"), N_ ("COUNT") },
     { "max-reset-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_reset_rate,
       N_ ("Resets a second of a client, 0: any"), N_ ("COUNT") },
+    { "status-listen", 0, 0, G_OPTION_ARG_STRING, &self->status_listen,
+      N_ ("Show /status and /metrics here, too"), N_ ("ADDRESS:PORT") },
     G_OPTION_ENTRY_NULL,
   };
 
@@ -227,13 +233,43 @@ check_path (VtToolServerOptions *self, GError **error)
   return FALSE;
 }
 
+/* "9091", "localhost:9091" or "[::1]:9091". */
+static gboolean
+check_status_listen (VtToolServerOptions *self, GError **error)
+{
+  const char *text = self->status_listen;
+  const char *colon = text != NULL ? strrchr (text, ':') : NULL;
+  guint64 port = 0;
+  size_t length = colon != NULL ? (size_t) (colon - text) : 0;
+
+  if (text == NULL)
+    return TRUE;
+  if (length > 2 && text[0] == '[' && text[length - 1] == ']')
+    self->status_address = g_strndup (text + 1, length - 2);
+  else
+    self->status_address = colon != NULL ? g_strndup (text, length) : g_strdup ("localhost");
+  if (g_ascii_string_to_unsigned (colon != NULL ? colon + 1 : text, 10, 0, G_MAXUINT16, &port, NULL)
+      && is_address (self->status_address))
+    {
+      self->status_port = port;
+      return TRUE;
+    }
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("--status-listen “%s”: an address and a port are needed, such as "
+                  "localhost:9091"),
+               text);
+  return FALSE;
+}
+
 static gboolean
 check_options (VtToolServerOptions *self, GError **error)
 {
   gboolean (*const checks[]) (VtToolServerOptions *, GError **) = {
-    check_port,         check_grace, check_listen,
-    check_bind_address, check_tls,   check_origins,
-    check_client_ca,    check_path,  vt_tool_server_options_check_openness,
+    check_port,          check_grace,
+    check_listen,        check_bind_address,
+    check_tls,           check_origins,
+    check_client_ca,     check_path,
+    check_status_listen, vt_tool_server_options_check_openness,
   };
 
   fill_defaults (self);
@@ -346,6 +382,8 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
     { "--max-sessions", self->max_sessions, "max-sessions" },
     { "--max-forwards", self->max_forwards, "max-forwards" },
     { "--max-streams", self->max_streams, "max-streams" },
+    { "--max-opening", self->max_opening, "max-opening" },
+    { "--max-accept-rate", self->max_accept_rate, "max-accept-rate" },
     { "--max-sessions-per-address", self->max_sessions_per_address, "max-sessions-per-address" },
     { "--max-control-rate", self->max_control_rate, "max-control-rate" },
     { "--max-ping-rate", self->max_ping_rate, "max-ping-rate" },
@@ -464,9 +502,13 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->max_sessions);
   g_free (self->max_forwards);
   g_free (self->max_streams);
+  g_free (self->max_opening);
+  g_free (self->max_accept_rate);
   g_free (self->max_buffer);
   g_free (self->max_sessions_per_address);
   g_free (self->max_control_rate);
   g_free (self->max_ping_rate);
   g_free (self->max_reset_rate);
+  g_free (self->status_listen);
+  g_free (self->status_address);
 }

@@ -30,13 +30,18 @@ typedef struct {
   char        *max_sessions;
   char        *max_forwards;
   char        *max_streams;
+  char        *max_opening;
+  char        *max_accept_rate;
   char        *max_buffer; /* MiB */
   char        *max_sessions_per_address;
   char        *max_control_rate;
   char        *max_ping_rate;
   char        *max_reset_rate;
+  char        *status_listen;
+  char        *status_address; /* of it, NULL without it */
   gboolean     no_auth;
   guint16      port_number;
+  guint16      status_port;
   guint16      grace_seconds;
 } VtToolServerOptions;
 

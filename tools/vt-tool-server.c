@@ -16,6 +16,7 @@ typedef struct {
   char **argv;                 /* not owned: what is read again begins with it */
   VtToolServerOptions options; /* owned */
   GHashTable *begun_with;      /* owned: the values of the options at the start */
+  char *place;                 /* owned: where it listens, beyond loopback if anywhere there */
   VtServer *server;            /* owned */
   VtToolRun *run;              /* owned */
   VtToolSessions *sessions;    /* owned */
@@ -25,40 +26,127 @@ typedef struct {
 } Server;
 
 /* What the server has been built upon. */
-static const char *const fixed_options[] = { "json", "listen", "path", "port", NULL };
+static const char *const fixed_options[] = {
+  "json", "listen", "path", "port", "status-listen", NULL
+};
 
 static void
-tell_listening (Server *self)
+note_place (Server *self, const char *address)
+{
+  g_autoptr(GInetAddress) inet = g_inet_address_new_from_string (address);
+
+  if (self->place != NULL && (inet == NULL || g_inet_address_get_is_loopback (inet)))
+    return;
+  g_free (self->place);
+  self->place = g_strdup (address);
+}
+
+static void
+tell_listening (Server *self, const char *address, guint16 port)
 {
   const VtToolServerOptions *options = &self->options;
-  size_t n_ports = 0;
-  g_autofree guint16 *ports = vt_server_get_ports (self->server, &n_ports);
   g_autofree char *url =
-      g_uri_join (G_URI_FLAGS_NONE, options->tls_certificate != NULL ? "wss" : "ws", NULL,
-                  options->listen, ports[0], options->path, NULL, NULL);
+      g_uri_join (G_URI_FLAGS_NONE, options->tls_certificate != NULL ? "wss" : "ws", NULL, address,
+                  port, options->path, NULL, NULL);
   JsonBuilder *event = vt_tool_event_begin ("listening");
 
+  note_place (self, address);
   g_message (_ ("Listening on %s"), url);
-  vt_tool_event_add_text (event, "address", options->listen);
-  vt_tool_event_add_number (event, "port", ports[0]);
+  vt_tool_event_add_text (event, "address", address);
+  vt_tool_event_add_number (event, "port", port);
   vt_tool_event_add_text (event, "url", url);
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
 /* The library says what is wrong; what else would do is only known here. */
 static gboolean
-listen_somewhere (Server *self, GError **error)
+listen_by_options (Server *self, GError **error)
 {
+  const VtToolServerOptions *options = &self->options;
+  g_autofree guint16 *ports = NULL;
   g_autoptr(GError) reason = NULL;
 
-  if (vt_server_listen (self->server, self->options.listen, self->options.port_number, &reason))
-    return TRUE;
+  if (vt_server_listen (self->server, options->listen, options->port_number, &reason))
+    {
+      ports = vt_server_get_ports (self->server, NULL);
+      tell_listening (self, options->listen, ports[0]);
+      return TRUE;
+    }
   if (g_error_matches (reason, VT_ERROR, VT_ERROR_ADDRESS_IN_USE))
     g_set_error (error, reason->domain, reason->code, _ ("%s; --port 0 finds a free one"),
                  reason->message);
   else
     g_propagate_error (error, g_steal_pointer (&reason));
   return FALSE;
+}
+
+static gboolean
+listen_on_socket (Server *self, GSocket *socket, GError **error)
+{
+  g_autoptr(GSocketAddress) name = NULL;
+  g_autofree char *address = NULL;
+
+  if (!vt_server_listen_socket (self->server, socket, error))
+    {
+      g_prefix_error (error, _ ("A socket of the service manager's: "));
+      return FALSE;
+    }
+  name = g_socket_get_local_address (socket, error);
+  if (name == NULL)
+    return FALSE;
+  address =
+      g_inet_address_to_string (g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (name)));
+  tell_listening (self, address, g_inet_socket_address_get_port (G_INET_SOCKET_ADDRESS (name)));
+  return TRUE;
+}
+
+/* Where the service manager has opened sockets, --listen and --port have no say. */
+static gboolean
+listen_somewhere (Server *self, GError **error)
+{
+  g_autoptr(GPtrArray) sockets = NULL;
+
+  if (!vt_tool_service_take_sockets ("tunnel", &sockets, error))
+    return FALSE;
+  if (sockets == NULL)
+    return listen_by_options (self, error);
+  for (unsigned int i = 0; i < sockets->len; i++)
+    if (!listen_on_socket (self, sockets->pdata[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+static void
+tell_status (Server *self)
+{
+  const VtToolServerOptions *options = &self->options;
+  size_t n_ports = 0;
+  g_autofree guint16 *ports = vt_server_get_status_ports (self->server, &n_ports);
+  g_autofree char *url = g_uri_join (G_URI_FLAGS_NONE, "http", NULL, options->status_address,
+                                     ports[0], "/status", NULL, NULL);
+  JsonBuilder *event = vt_tool_event_begin ("status-listening");
+
+  g_message (_ ("The status is shown on %s"), url);
+  vt_tool_event_add_text (event, "address", options->status_address);
+  vt_tool_event_add_number (event, "port", ports[0]);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+/* Before clients can come: where this is taken, there is no server. */
+static gboolean
+listen_status (Server *self, GError **error)
+{
+  const VtToolServerOptions *options = &self->options;
+
+  if (options->status_address == NULL)
+    return TRUE;
+  if (!vt_server_listen_status (self->server, options->status_address, options->status_port, error))
+    {
+      g_prefix_error (error, "--status-listen: ");
+      return FALSE;
+    }
+  tell_status (self);
+  return TRUE;
 }
 
 static void
@@ -146,10 +234,8 @@ take_over (Server *self, VtServer *draft)
 static gboolean
 is_closed_where_it_listens (Server *self, VtToolServerOptions *options, GError **error)
 {
-  const char *listen = g_hash_table_lookup (self->begun_with, "listen");
-
   g_free (options->listen);
-  options->listen = g_strdup (listen != NULL ? listen : "127.0.0.1");
+  options->listen = g_strdup (self->place != NULL ? self->place : "127.0.0.1");
   return vt_tool_server_options_check_openness (options, error);
 }
 
@@ -189,6 +275,30 @@ reload_cb (void *user_data, GError **error)
   return TRUE;
 }
 
+static void
+sessions_changed_cb (GListModel *sessions,
+                     unsigned int position,
+                     unsigned int removed,
+                     unsigned int added,
+                     Server *self)
+{
+  g_autofree char *status =
+      g_strdup_printf (_ ("Clients: %u"), g_list_model_get_n_items (sessions));
+
+  if (!vt_tool_run_is_ending (self->run))
+    vt_tool_service_set_status (vt_tool_run_get_service (self->run), status);
+}
+
+static void
+tell_service (Server *self)
+{
+  GListModel *sessions = vt_server_get_sessions (self->server);
+
+  vt_tool_service_note_ready (vt_tool_run_get_service (self->run));
+  g_signal_connect (sessions, "items-changed", G_CALLBACK (sessions_changed_cb), self);
+  sessions_changed_cb (sessions, 0, 0, 0, self);
+}
+
 static VtToolStatus
 run_server (Server *self)
 {
@@ -200,8 +310,8 @@ run_server (Server *self)
   watch_files (self);
   if (self->options.common.config != NULL || self->access != NULL || self->tls != NULL)
     self->reload = vt_tool_reload_new (self->run, &handlers, self);
-  if (listen_somewhere (self, &error))
-    tell_listening (self);
+  if (listen_status (self, &error) && listen_somewhere (self, &error))
+    tell_service (self);
   else
     vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
   return vt_tool_run_main (self->run);
@@ -210,6 +320,8 @@ run_server (Server *self)
 static void
 server_clear (Server *self)
 {
+  if (self->server != NULL)
+    g_signal_handlers_disconnect_by_data (vt_server_get_sessions (self->server), self);
   vt_tool_reload_free (self->reload);
   vt_tool_access_free (self->access);
   vt_tool_tls_free (self->tls);
@@ -218,6 +330,7 @@ server_clear (Server *self)
   g_clear_object (&self->server);
   g_clear_pointer (&self->begun_with, g_hash_table_unref);
   vt_tool_server_options_clear (&self->options);
+  g_free (self->place);
 }
 
 G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Server, server_clear)

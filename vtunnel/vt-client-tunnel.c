@@ -434,6 +434,12 @@ vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward)
   return mux != NULL && vt_mux_unlisten (mux, id) ? id : 0;
 }
 
+GTlsDatabase *
+vt_client_tunnel_get_trust (VtClientTunnel *self)
+{
+  return self->trust;
+}
+
 unsigned int
 vt_client_tunnel_get_protocol (VtClientTunnel *self)
 {

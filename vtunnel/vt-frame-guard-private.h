@@ -52,6 +52,10 @@ size_t vt_frame_guard_inspect (VtFrameGuard   *self,
 /* So many bytes of the payload came. */
 void vt_frame_guard_skip (VtFrameGuard *self, size_t length);
 
+/* A message came in fragments of which some are missing, or there was a goodbye: what comes next is
+ * not simply the next message. */
+gboolean vt_frame_guard_is_intricate (VtFrameGuard *self);
+
 /* How many data messages have begun. */
 guint64 vt_frame_guard_get_n_messages (VtFrameGuard *self);
 

@@ -72,6 +72,8 @@ struct _VtMux {
   GHashTable *streams; /* owned, id to VtMuxStream (a reference): those that are not over */
   GQueue      members; /* of VtMuxStream, not owned: all that anybody holds, over or not */
   guint32     last_stream_id;
+  unsigned int n_opening; /* of the streams, those that a client has not answered */
+  gboolean    crowded;    /* what was told last */
   gboolean    said_goaway;
   gboolean    going_away; /* one of the sides has said so: no new streams */
   gboolean    suspended;  /* there is no link */
@@ -184,6 +186,10 @@ size_t       vt_mux_get_kept (VtMux *self);
 VtMuxStream *vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id);
 /* It is over. Drops the mux's reference. */
 void         vt_mux_remove_stream (VtMux *self, guint32 id);
+
+/* vt-mux-opening.c */
+void vt_mux_note_opening (VtMux *self);
+void vt_mux_note_opened (VtMux *self);
 
 /* vt-mux-turns.c */
 gboolean vt_mux_take_turn (VtMux *self, VtMuxStream *stream);

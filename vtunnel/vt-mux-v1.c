@@ -71,7 +71,6 @@ v1_create (VtMux *mux)
   VtMuxV1 *self = g_new0 (VtMuxV1, 1);
 
   self->mux = mux;
-  self->scratch = g_malloc (VT_JSON_MAX_DATA);
   self->complained_at = vt_clock_get_time (mux->clock) - COMPLAINT_INTERVAL;
   self->by_port = g_hash_table_new (NULL, NULL);
   if (mux->config.role == VT_MUX_CLIENT)
@@ -181,6 +180,9 @@ v1_begin_write (VtMuxStream *stream, size_t *space)
 {
   VtMuxV1 *self = stream->mux->protocol_state;
 
+  /* Not before: it would be most of what a client costs that only comes and goes. */
+  if (self->scratch == NULL)
+    self->scratch = g_malloc (VT_JSON_MAX_DATA);
   *space = VT_JSON_MAX_DATA;
   return self->scratch;
 }

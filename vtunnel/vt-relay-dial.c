@@ -15,12 +15,11 @@
 #include "vt-socket-private.h"
 #include "vt-target-private.h"
 
-#define DIAL_TIMEOUT (30 * G_TIME_SPAN_SECOND)
-
 struct _VtRelayDial {
   VtTarget *target;              /* owned */
   GTlsDatabase *trust;           /* owned, nullable */
   GBytes *preamble;              /* owned, nullable */
+  gint64 timeout;                /* microseconds */
   GSocketConnection *connection; /* owned; NULL until it stands */
   GIOStream *tls;                /* owned; NULL until there is TLS */
   VtRelayConnect *connect;       /* owned; NULL unless it does without GIO */
@@ -50,6 +49,14 @@ dial_destroy (VtRelayDial *self)
   g_clear_object (&self->connection);
   g_clear_object (&self->cancellable);
   g_free (self);
+}
+
+static void
+enter_quota (VtRelayDial *self, VtDialQuota *quota)
+{
+  self->quota = quota;
+  if (quota != NULL)
+    quota->n++;
 }
 
 static void
@@ -272,6 +279,7 @@ VtRelayDial *
 vt_relay_dial_new (VtTarget *target,
                    GTlsDatabase *trust,
                    GBytes *preamble,
+                   gint64 timeout,
                    VtRelayDialFunc func,
                    void *user_data)
 {
@@ -281,6 +289,7 @@ vt_relay_dial_new (VtTarget *target,
   self->target = vt_target_ref (target);
   g_set_object (&self->trust, trust);
   self->preamble = preamble != NULL ? g_bytes_ref (preamble) : NULL;
+  self->timeout = timeout;
   self->timer = vt_timer_new (clock, "target dial", timed_out_cb, self);
   self->func = func;
   self->user_data = user_data;
@@ -290,7 +299,7 @@ vt_relay_dial_new (VtTarget *target,
 void
 vt_relay_dial_start (VtRelayDial *self, VtDialQuota *quota)
 {
-  if (quota->n >= quota->max)
+  if (quota != NULL && quota->n >= quota->max)
     {
       refuse (self, _ ("Too many connections to targets are being opened at once"));
       return;
@@ -300,9 +309,8 @@ vt_relay_dial_start (VtRelayDial *self, VtDialQuota *quota)
       refuse (self, _ ("Too many connections are open in this process"));
       return;
     }
-  quota->n++;
-  self->quota = quota;
-  vt_timer_start (self->timer, DIAL_TIMEOUT);
+  enter_quota (self, quota);
+  vt_timer_start (self->timer, self->timeout);
   if (vt_target_get_kind (self->target) != VT_TARGET_TLS)
     self->connect = vt_relay_connect_new (self->target, connected_cb, self);
   if (self->connect != NULL)

@@ -72,8 +72,15 @@ has_no_port (VtForward *forward)
 static VtListener *
 open_listener (Port *port, GError **error)
 {
-  return vt_listener_new (vt_forward_get_listen_address (port->forward),
-                          vt_forward_get_listen_port (port->forward), user_arrived_cb, port, error);
+  VtListener *listener =
+      vt_listener_new (vt_forward_get_listen_address (port->forward),
+                       vt_forward_get_listen_port (port->forward), user_arrived_cb, port, error);
+
+  if (listener == NULL)
+    return NULL;
+  vt_listener_set_max_rate (listener, port->session->max_accept_rate);
+  vt_listener_set_held (listener, port->session->crowded);
+  return listener;
 }
 
 /* Whether a proxy stands before the port is asked when it is known which one it is. */
@@ -191,6 +198,7 @@ refuse (VtServerSession *self, guint32 id, const GError *error, unsigned int ret
 {
   VtMux *mux = vt_server_session_get_mux (self);
 
+  vt_counters_note_forward_refused (self->counters, error);
   if (mux != NULL)
     vt_mux_listen_refuse (mux, id, error, retry_after);
 }
@@ -267,6 +275,7 @@ vt_server_session_listen_requested_cb (guint32 id, const VtMuxListen *listen, vo
       return;
     }
   g_hash_table_insert (self->ports, GUINT_TO_POINTER (id), port);
+  self->counters->forwards_opened++;
   accept_listen (mux, port);
 }
 
@@ -276,6 +285,25 @@ vt_server_session_unlistened_cb (guint32 id, void *user_data)
   VtServerSession *self = user_data;
 
   g_hash_table_remove (self->ports, GUINT_TO_POINTER (id));
+}
+
+/* Users wait in the backlogs of the ports: they come to no harm there, and cost nothing. */
+void
+vt_server_session_crowded_cb (gboolean crowded, void *user_data)
+{
+  VtServerSession *self = user_data;
+  GHashTableIter iter;
+  void *value;
+
+  self->crowded = crowded;
+  g_hash_table_iter_init (&iter, self->ports);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      Port *port = value;
+
+      if (port->listener != NULL)
+        vt_listener_set_held (port->listener, crowded);
+    }
 }
 
 gboolean

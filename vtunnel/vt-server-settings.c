@@ -17,6 +17,8 @@ vt_server_init_settings (VtServer *self)
   self->max_sessions = VT_SERVER_DEFAULT_SESSIONS;
   self->max_forwards = VT_SERVER_DEFAULT_FORWARDS;
   self->max_streams = VT_SERVER_DEFAULT_STREAMS;
+  self->max_opening = VT_SERVER_DEFAULT_OPENING;
+  self->max_accept_rate = VT_SERVER_DEFAULT_ACCEPT_RATE;
   self->max_buffer = VT_SERVER_DEFAULT_BUFFER;
   self->max_reset_rate = VT_SERVER_DEFAULT_RESET_RATE;
   self->max_ping_rate = VT_SERVER_DEFAULT_PING_RATE;

@@ -21,6 +21,7 @@ TARGETS = [
     '127.0.0.1:9000-9009=localhost:3000-3009', '9000-9009=tls://a.example:443,host-header=keep',
     '9000=unix:/a\\,b\\\\c,host-header=b.example,proxy-protocol=2',
     'localhost:1=2,host-header=auto,proxy-protocol=1',
+    '[::1]:9000=[fe80::1%lo]:80,forwarded=both,http,health=30',
 ]
 
 HASH = 'sha256:AAAAAAAAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
@@ -42,6 +43,7 @@ REQUESTS = [
     b'GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\nTransfer-Encoding: gzip, chunked\r\n'
     b'\r\n',
     b'OPTIONS * HTTP/1.1\r\nContent-Length: 0\t \n\n\r\nHEAD / HTTP/1.0\n\n',
+    b'GET / HTTP/1.1\r\nX-Forwarded-For: a\r\nX_Forwarded_For: b\r\nForwarded: for="a\r\n\r\n',
     b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 ]
 
@@ -143,7 +145,7 @@ def main():
                              [message for message in binary if len(message) < 400], small)),
         'frame-feed': list(frames()),
         'head-guard': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
-        'host-rewriter': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
+        'head-rewriter': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
         'proxy-header': [bytes([version, *place, *place]) for version in (0, 1)
                          for place in ([kind, *range(18)] for kind in range(4))],
         'proxy-reader': list(proxy_headers()),
