@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A server of ours that is attacked for a while, who else is there, and what both of them felt."""
 
+import contextlib
 import os
 import re
 import struct
@@ -91,6 +92,13 @@ def end_of(web):
         return 'reset'
     finally:
         web.sock.close()
+
+
+def leave(peer):
+    """In order: for who is only gone the server keeps its ports and what it has not acknowledged."""
+    with contextlib.suppress(OSError):
+        peer.web.close()
+    peer.wait_gone()
 
 
 def flood(web, data, times):
