@@ -95,7 +95,7 @@ def end_of(web):
 
 
 def leave(peer):
-    """In order: for who is only gone the server keeps its ports and what it has not acknowledged."""
+    """In order: for one who is only gone the server keeps ports, and what was not acknowledged."""
     with contextlib.suppress(OSError):
         peer.web.close()
     peer.wait_gone()
