@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: MIT
 """Peers that do what no honest one does, while an honest one's traffic goes on."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -304,10 +305,18 @@ def a_user_who_reads_nothing():
     world.finish()
 
 
+def accept_all(listener, taken):
+    """Quicker than a client can dial, of which not many may wait at a time."""
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(listener.accept()[0])
+
+
 @test
 def thousands_of_connects():
-    target = Target(echo)
-    server = HostileServer(f'9000={target.spec}')
+    target, taken = socket.create_server(('127.0.0.1', 0), backlog=4096), []
+    threading.Thread(target=accept_all, args=(target, taken), daemon=True).start()
+    server = HostileServer(f'9000=127.0.0.1:{target.getsockname()[1]}')
     web, client = server.web, server.client
     server.read_away()
     web.send_raw(server.message('listen_ok', port=9000))
@@ -331,6 +340,9 @@ def thousands_of_connects():
     web.sock.shutdown(socket.SHUT_RDWR)
     assert client.wait() == 1, client.errors
     assert server.count('stream-opened') == server.count('stream-closed') == 8193
+    target.shutdown(socket.SHUT_RDWR)
+    for sock in (target, *taken):
+        sock.close()
 
 
 @test

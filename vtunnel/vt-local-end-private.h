@@ -25,6 +25,14 @@ VtLocalEnd *vt_local_end_new_for_stream (GIOStream     *stream,
                                          VtLocalEndFunc func,
                                          void          *user_data);
 
+/* Whichever of the two a dial has led to: `fd`, or -1 and `connection`, which is not taken. */
+VtLocalEnd *vt_local_end_new (int            fd,
+                              GIOStream     *connection,
+                              GIOCondition   condition,
+                              VtLocalEndFunc func,
+                              void          *user_data,
+                              GError       **error);
+
 /* -1 with G_IO_ERROR_WOULD_BLOCK and kin, as GPollableInputStream; 0 from read is the end. */
 gssize vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error);
 gssize vt_local_end_write (VtLocalEnd *self, const void *data, size_t length, GError **error);

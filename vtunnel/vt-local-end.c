@@ -185,6 +185,25 @@ vt_local_end_new_for_fd (int fd,
   return &self->base;
 }
 
+VtLocalEnd *
+vt_local_end_new (int fd,
+                  GIOStream *connection,
+                  GIOCondition condition,
+                  VtLocalEndFunc func,
+                  void *user_data,
+                  GError **error)
+{
+  GSocket *socket;
+
+  if (fd >= 0)
+    return vt_local_end_new_for_fd (fd, NULL, condition, func, user_data, error);
+  if (!G_IS_SOCKET_CONNECTION (connection))
+    return vt_local_end_new_for_stream (connection, func, user_data);
+  socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
+  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (connection), condition,
+                                  func, user_data, error);
+}
+
 gssize
 vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error)
 {

@@ -109,14 +109,22 @@ complain (VtMuxV1 *self, GBytes *bytes, const GError *error)
   g_message ("Dropped a message that is not of the protocol: %s: %s", error->message, escaped);
 }
 
-/* A close ends both directions. The same when it answers one: whoever had the stream says it once,
- * and knows the stream no more. */
+/* A close ends both directions. Whoever had the stream says it once, and knows the stream no more:
+ * so it is the same when it answers one. */
 static void
 v1_shutdown (VtMuxStream *stream)
 {
   vt_mux_v1_send (stream->mux, VT_JSON_CLOSE, 0, stream->id);
   stream->read_ended = TRUE;
   vt_mux_stream_end (stream, NULL);
+}
+
+static void
+receive_close (VtMuxStream *stream)
+{
+  vt_mux_v1_send (stream->mux, VT_JSON_CLOSE, 0, stream->id);
+  stream->read_ended = TRUE;
+  vt_mux_stream_end_for_peer (stream, NULL);
 }
 
 /* Of those that are for no stream. */
@@ -150,7 +158,7 @@ v1_receive (VtMux *mux, gboolean text, GBytes *bytes)
   else if (message.type == VT_JSON_CLOSE && stream != NULL)
     {
       if (vt_mux_note_reset (mux))
-        v1_shutdown (stream);
+        receive_close (stream);
     }
   else if (!note_message (mux, message.type))
     return FALSE;

@@ -7,6 +7,7 @@
 
 #include "vt-access-private.h"
 #include "vt-clock-private.h"
+#include "vt-counters-private.h"
 #include "vt-forwarded-private.h"
 #include "vt-front-private.h"
 #include "vt-list-private.h"
@@ -16,7 +17,8 @@
 
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
  * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-closing.c,
- * vt-server-properties.c, vt-server-settings.c, vt-server-limits.c and vt-server-rates.c. */
+ * vt-server-properties.c and vt-server-limit-properties.c, vt-server-settings.c, vt-server-limits.c,
+ * vt-server-opening.c, vt-server-rates.c and vt-server-report.c (what there is to be seen). */
 
 typedef enum {
   VT_SERVER_RUNNING,
@@ -30,6 +32,7 @@ struct _VtServer {
   char *path;         /* owned */
   char *bind_address; /* owned */
   VtPortRanges *allowed_ports;      /* owned */
+  VtPortRanges *proxy_protocol_ports; /* owned, NULL: none */
   char **allowed_origins;           /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
   GTlsDatabase *client_authorities; /* owned, nullable */
@@ -41,6 +44,8 @@ struct _VtServer {
   unsigned int max_sessions;
   unsigned int max_forwards;
   unsigned int max_streams;
+  unsigned int max_opening;
+  unsigned int max_accept_rate; /* a second; 0: any */
   guint64 max_buffer; /* bytes */
   unsigned int max_sessions_per_address; /* 0: any */
   unsigned int max_control_rate; /* of these and below, a second; 0: any */
@@ -66,12 +71,15 @@ struct _VtServer {
   VtTimer *drain;       /* owned: ends the draining */
   gint64 drain_end;     /* when it does */
   VtClock *clock;       /* owned */
+  VtCounters *counters; /* owned */
+  gint64 started_at;    /* microseconds of Unix time */
 };
 
 typedef enum {
   VT_SERVER_PROP_PATH = 1,
   VT_SERVER_PROP_BIND_ADDRESS,
   VT_SERVER_PROP_ALLOWED_PORTS,
+  VT_SERVER_PROP_PROXY_PROTOCOL_PORTS,
   VT_SERVER_PROP_ALLOWED_ORIGINS,
   VT_SERVER_PROP_ALLOW_ANONYMOUS,
   VT_SERVER_PROP_ALLOW_STREAMS,
@@ -86,6 +94,8 @@ typedef enum {
   VT_SERVER_PROP_MAX_SESSIONS_PER_ADDRESS,
   VT_SERVER_PROP_MAX_FORWARDS,
   VT_SERVER_PROP_MAX_STREAMS,
+  VT_SERVER_PROP_MAX_OPENING,
+  VT_SERVER_PROP_MAX_ACCEPT_RATE,
   VT_SERVER_PROP_MAX_BUFFER,
   VT_SERVER_PROP_MAX_CONTROL_RATE,
   VT_SERVER_PROP_MAX_PING_RATE,
@@ -103,6 +113,8 @@ typedef enum {
 #define VT_SERVER_DEFAULT_SESSIONS 1000
 #define VT_SERVER_DEFAULT_FORWARDS 64
 #define VT_SERVER_DEFAULT_STREAMS 8192
+#define VT_SERVER_DEFAULT_OPENING 1024
+#define VT_SERVER_DEFAULT_ACCEPT_RATE 20000
 #define VT_SERVER_DEFAULT_BUFFER (128 * 1024 * 1024)
 #define VT_SERVER_DEFAULT_RESET_RATE 20000
 #define VT_SERVER_DEFAULT_PING_RATE 100
@@ -137,6 +149,8 @@ VtServerAdmission vt_server_get_admission (VtServer       *self,
                                            GSocketAddress *client,
                                            VtAccessGrant  *grant);
 const char       *vt_server_get_refusal (VtServerAdmission admission);
+/* Counts one that was not welcome. */
+void              vt_server_note_admission (VtServer *self, VtServerAdmission admission);
 /* A client's WebSocket. Takes both references; `gate` is NULL for a connection that the application
  * made. */
 void vt_server_open_session (VtServer                *self,
@@ -186,12 +200,19 @@ gboolean vt_server_is_granted (VtServer *self, VtAccessGrant *grant);
  * room, the oldest first. */
 gboolean vt_server_make_room (VtServer *self, VtAccessGrant *grant);
 
+/* vt-server-report.c. As in VtFrontHandlers. */
+gboolean vt_server_is_ready (VtServer *self);
+char    *vt_server_write_page (VtServer *self, VtFrontPage page);
+
 VtTimer *vt_server_new_drain_timer (VtServer *self);
 /* Answers those who wait for the server to be closed, if it is. */
 void vt_server_check_closed (VtServer *self);
 
 /* The properties' part of class_init, init and finalize. */
 void vt_server_install_properties (GObjectClass *klass);
+void vt_server_define_limits (GParamFlags flags);
+/* Where the number of such a property is; NULL if it is another property. */
+unsigned int *vt_server_find_limit (VtServer *self, unsigned int property_id);
 void vt_server_init_settings (VtServer *self);
 void vt_server_clear_settings (VtServer *self);
 /* Sets a number, and notifies if it is another one. */
