@@ -115,6 +115,7 @@ def every_text_of_a_client():
             if kind == 'hello':
                 fields.update(session='s', secret='t')
             fields[key] = [text] if key == 'names' else text
+            peer.sent += 1
             peer.web.send(json.dumps(fields))
             with contextlib.suppress(OSError):
                 peer.web.close()
