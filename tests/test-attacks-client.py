@@ -18,7 +18,8 @@ import v2peer  # noqa: E402
 import vectors  # noqa: E402
 from attack import Victim, run_all  # noqa: E402
 from attacked import GROWTH, IS_LONG, MIB, end_of, flood  # noqa: E402
-from harness import DEADLINE, Sampler, Target, Tool, echo, in_thread, main, test  # noqa: E402
+from harness import (DEADLINE, MEMORY_FACTOR, Sampler, Target, Tool, echo, in_thread,  # noqa: E402
+                     main, test)
 from v2peer import CREDIT, DATA, EOF, RESET, ack, credit, frame, opening, reset  # noqa: E402
 from websocket import (BINARY, CONTINUATION, PING, PONG, TEXT, WebSocket,  # noqa: E402
                        raw_frame)
@@ -143,6 +144,9 @@ def floods_and_frames():
             FIN | TEXT, noise, False, length), 1)
           for length in ((1 << 20) + 1, 1 << 31, 1 << 32, (1 << 63) - 1, 1 << 63, (1 << 64) - 1)),
     ]
+    if MEMORY_FACTOR > 1:
+        # Whoever is as slow as under a sanitizer takes fewer a second than would be too many.
+        cases = [case for case in cases if case[0] != 'answers']
     fatal('floods and frames', (1002, 1007, 1008, 1009), Victim2, cases,
           lambda victim, _, make, times: flood(victim.web, make(victim.web), times))
 
