@@ -14,7 +14,7 @@ import sys
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 import vectors  # noqa: E402
-from attacked import attack, end_of, flood  # noqa: E402
+from attacked import attack, end_of, flood, leave  # noqa: E402
 from harness import DEADLINE, main, receive_all, user  # noqa: E402
 from websocket import CONTINUATION, PING, TEXT, raw_frame  # noqa: E402
 
@@ -35,6 +35,19 @@ def a_flood_of_pings(world):
         web = world.connect()
         flood(web, web.frame(PING, b'x' * 125) * 100, 100)
         assert end_of(web) in (1008, 'reset')
+
+
+@attack()
+def many_who_break_a_rule_at_once(world):
+    """All may hear why for a second; what was read of them is not kept so long."""
+    before = world.server.memory()
+    webs = [world.connect() for _ in range(100)]
+    for web in webs:
+        flood(web, web.frame(PING, b'x' * 125) * 1000, 1)
+    grown = world.server.memory() - before
+    for web in webs:
+        assert end_of(web) in (1008, 'reset')
+    assert grown < 6 << 20, grown
 
 
 @attack()
@@ -125,7 +138,7 @@ def is_refused(peer, text):
     with peer.arrived:
         assert peer.arrived.wait_for(is_over, DEADLINE), text[:200]
         refused = peer.gone is not None
-    peer.abort()
+    leave(peer)
     return refused
 
 
@@ -211,7 +224,7 @@ def numbers_at_and_past_every_border(world):
                     peer.sent += kind != 'ping'
                     peer.web.send(text)
                     peer.sync()
-                    peer.abort()
+                    leave(peer)
                 else:
                     check_refused(world, text)
         for key, low, high, more in GREETINGS:
@@ -221,7 +234,7 @@ def numbers_at_and_past_every_border(world):
                     peer = world.peer(greets=False)
                     peer.web.send(text)
                     peer.wait_control('welcome')
-                    peer.abort()
+                    leave(peer)
                 else:
                     check_refused(world, text, greets=False)
 

@@ -513,8 +513,8 @@ vt_gate_input_set_paused (VtGateInput *self, gboolean paused)
   wake (self);
 }
 
-/* For good. What was read and not handed on is dropped: a buffer for each of those who broke a rule,
- * and may hear so before they are cut, would be more than they are worth. */
+/* For good. What was read and not handed on is dropped: who broke a rule may hear so before being
+ * cut, but a buffer for each of those would be more than they are worth. */
 void
 vt_gate_input_stop (VtGateInput *self)
 {

@@ -78,7 +78,7 @@ def run_all(cases, run):
             try:
                 run(number, *case)
             except Exception as error:
-                failures.append((case[0], repr(error)[:300]))
+                failures.append((str(case[0])[:100], repr(error)[:300]))
     threads = [threading.Thread(target=work, daemon=True) for _ in range(8)]
     for thread in threads:
         thread.start()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 """A server of ours that is attacked for a while, who else is there, and what both of them felt."""
 
+import contextlib
 import os
 import re
 import struct
@@ -28,7 +29,7 @@ PATIENCE = 1000 * MEMORY_FACTOR
 class Attacked:
     """The server says nothing to a script: what it logs is all that the operator would have."""
 
-    def __init__(self, *arguments, fresh=True, prefix=()):
+    def __init__(self, *arguments, fresh=True, prefix=(), growth=GROWTH):
         self.server = Tool('server', '--port', '0', *arguments, prefix=prefix)
         line = wait_until(lambda: self.server.errors and self.server.errors[0], what='a server')
         self.port = int(re.search(r'Listening on \w+://127\.0\.0\.1:(\d+)/', line)[1])
@@ -37,6 +38,7 @@ class Attacked:
         self.sampler = Sampler(self.server)
         self.until = time.monotonic() + SECONDS
         self.rounds = 0
+        self.growth = growth
 
     def goes_on(self):
         """At least once, and for as long as it is measured."""
@@ -57,7 +59,7 @@ class Attacked:
               f'{figures.count}; the server grew {grown / MIB:.1f} MiB', flush=True)
         assert not figures.wrong, figures.wrong
         assert figures.p99 < PATIENCE, figures
-        assert grown <= GROWTH, grown
+        assert grown <= self.growth, grown
         wait_until(lambda: self.server.descriptors() <= self.descriptors,
                    what='the old descriptors')
         self.bystander.client.stop()
@@ -91,6 +93,13 @@ def end_of(web):
         return 'reset'
     finally:
         web.sock.close()
+
+
+def leave(peer):
+    """In order: for one who is only gone the server keeps ports, and what was not acknowledged."""
+    with contextlib.suppress(OSError):
+        peer.web.close()
+    peer.wait_gone()
 
 
 def flood(web, data, times):

@@ -47,9 +47,10 @@ def messages(protocol):
 
 
 def frames():
-    """The binary messages of v2 that are refused."""
+    """The binary messages of v2 that are refused, but those that are so for smaller frames."""
     vectors = json.loads((FOLDER / 'v2.json').read_text(encoding='utf-8'))
-    return list(dict.fromkeys(bytes.fromhex(case['hex']) for case in vectors['frames']['refused']))
+    return list(dict.fromkeys(bytes.fromhex(case['hex']) for case in vectors['frames']['refused']
+                              if 'max_frame' not in case))
 
 
 def numbers(low, high):
