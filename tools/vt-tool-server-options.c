@@ -58,6 +58,13 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Open clients' ports here (localhost)"), N_ ("ADDRESS") },
     { "allowed-ports", 0, 0, G_OPTION_ARG_STRING, &self->allowed_ports,
       N_ ("Ports that clients may open"), N_ ("RANGES") },
+    { "http-port", 0, 0, G_OPTION_ARG_STRING, &self->http_port,
+      N_ ("Take users by host name on this port"), N_ ("PORT") },
+    { "http-listen", 0, 0, G_OPTION_ARG_STRING, &self->http_listen, N_ ("… here (localhost)"),
+      N_ ("ADDRESS") },
+    { "http-url", 0, 0, G_OPTION_ARG_STRING, &self->http_url, N_ ("… found at this URL"), "URL" },
+    { "allowed-names", 0, 0, G_OPTION_ARG_STRING, &self->allowed_names,
+      N_ ("Host names that clients may have"), N_ ("NAMES") },
     { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
       N_ ("Ask silent clients for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
@@ -148,6 +155,27 @@ check_tls (VtToolServerOptions *self, GError **error)
   return FALSE;
 }
 
+static gboolean
+check_http (VtToolServerOptions *self, GError **error)
+{
+  const char *alone = self->http_listen != NULL     ? "--http-listen"
+                      : self->http_url != NULL      ? "--http-url"
+                      : self->allowed_names != NULL ? "--allowed-names"
+                                                    : NULL;
+
+  if (self->http_port == NULL && alone != NULL)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"), alone,
+                   "--http-port");
+      return FALSE;
+    }
+  if (!vt_tool_options_port ("--http-port", self->http_port, 0, &self->http_port_number, error))
+    return FALSE;
+  if (self->http_listen == NULL || strcmp (self->http_listen, "*") == 0)
+    return TRUE;
+  return check_address ("--http-listen", self->http_listen, error);
+}
+
 static void
 fill_defaults (VtToolServerOptions *self)
 {
@@ -186,7 +214,7 @@ check_options (VtToolServerOptions *self, GError **error)
       || !check_address ("--listen", self->listen, error)
       || (self->bind_address != NULL && strcmp (self->bind_address, "*") != 0
           && !check_address ("--bind-address", self->bind_address, error))
-      || !check_tls (self, error))
+      || !check_http (self, error) || !check_tls (self, error))
     return FALSE;
   for (size_t i = 0; self->allowed_origins != NULL && self->allowed_origins[i] != NULL; i++)
     {
@@ -219,6 +247,22 @@ set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--allowed-ports: %s",
                reason->message);
   return FALSE;
+}
+
+static gboolean
+set_names (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_auto(GStrv) names =
+      self->allowed_names != NULL ? g_strsplit (self->allowed_names, ",", -1) : NULL;
+  g_autoptr(GError) reason = NULL;
+
+  if (!vt_server_set_allowed_names (server, (const char *const *) names, &reason))
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--allowed-names: %s",
+                 reason->message);
+  else if (!vt_server_set_http_url (server, self->http_url, &reason))
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--http-url: %s",
+                 reason->message);
+  return reason == NULL;
 }
 
 static gboolean
@@ -345,9 +389,9 @@ vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
   g_autoptr(VtServer) server = vt_server_new ();
 
   if (!set_numbers (self, server, error) || !set_max_buffer (self, server, error)
-      || !set_allowed_ports (self, server, error) || !set_trusted_proxies (self, server, error)
-      || !set_certificate (self, server, error) || !set_client_authorities (self, server, error)
-      || !set_access (self, server, error))
+      || !set_allowed_ports (self, server, error) || !set_names (self, server, error)
+      || !set_trusted_proxies (self, server, error) || !set_certificate (self, server, error)
+      || !set_client_authorities (self, server, error) || !set_access (self, server, error))
     return NULL;
   vt_server_set_path (server, self->path);
   vt_server_set_allow_anonymous (server, self->no_auth);
@@ -366,6 +410,10 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->path);
   g_free (self->bind_address);
   g_free (self->allowed_ports);
+  g_free (self->http_listen);
+  g_free (self->http_port);
+  g_free (self->http_url);
+  g_free (self->allowed_names);
   g_strfreev (self->allowed_origins);
   g_free (self->access);
   g_free (self->client_ca);

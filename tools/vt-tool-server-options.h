@@ -15,6 +15,10 @@ typedef struct {
   char        *path;
   char        *bind_address;
   char        *allowed_ports;
+  char        *http_listen;
+  char        *http_port; /* NULL: users do not come by host name */
+  char        *http_url;
+  char        *allowed_names; /* with commas between */
   char       **allowed_origins; /* NULL-terminated */
   char        *access;
   char        *client_ca;
@@ -36,6 +40,7 @@ typedef struct {
   char        *max_reset_rate;
   gboolean     no_auth;
   guint16      port_number;
+  guint16      http_port_number;
   guint16      grace_seconds;
 } VtToolServerOptions;
 

@@ -37,6 +37,33 @@ tell_listening (Server *self, const VtToolServerOptions *options)
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
+/* Its address, with brackets if that is needed, and all that is known without a name. */
+static void
+tell_names (Server *self, const VtToolServerOptions *options)
+{
+  size_t n_ports = 0;
+  g_autofree guint16 *ports = vt_server_get_http_ports (self->server, &n_ports);
+  const char *address = options->http_listen != NULL ? options->http_listen : "localhost";
+  JsonBuilder *event;
+
+  if (n_ports == 0)
+    return;
+  g_message (_ ("Taking users by host name on port %u"), ports[0]);
+  event = vt_tool_event_begin ("listening-http");
+  vt_tool_event_add_text (event, "address", address);
+  vt_tool_event_add_number (event, "port", ports[0]);
+  vt_tool_event_add_text (event, "url", vt_server_get_http_url (self->server));
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+static gboolean
+listen_for_names (Server *self, const VtToolServerOptions *options, GError **error)
+{
+  return options->http_port == NULL
+         || vt_server_listen_http (self->server, options->http_listen, options->http_port_number,
+                                   error);
+}
+
 /* The library says what is wrong; what else would do is only known here. */
 static gboolean
 listen_somewhere (Server *self, const VtToolServerOptions *options, GError **error)
@@ -119,8 +146,11 @@ run_server (Server *self, const VtToolServerOptions *options)
   self->sessions = vt_tool_sessions_new (self->server, vt_tool_run_get_events (self->run));
   self->access = vt_tool_access_new (vt_server_get_access (self->server));
   self->tls = vt_tool_tls_new (self->server, options->tls_certificate, options->tls_key);
-  if (listen_somewhere (self, options, &error))
-    tell_listening (self, options);
+  if (listen_for_names (self, options, &error) && listen_somewhere (self, options, &error))
+    {
+      tell_names (self, options);
+      tell_listening (self, options);
+    }
   else
     vt_tool_run_fail (self->run, vt_tool_status_of (error), error);
   return vt_tool_run_main (self->run);

@@ -520,7 +520,11 @@ host_for_target (VtForward *forward, VtTarget *target)
 }
 
 VtRelay *
-vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *user_data)
+vt_relay_new_for_user (VtStream *stream,
+                       int fd,
+                       GByteArray *begun,
+                       VtRelayFunc finished,
+                       void *user_data)
 {
   VtRelay *self = relay_new (stream, finished, user_data);
   g_autoptr(GError) error = NULL;
@@ -528,6 +532,8 @@ vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *use
   self->local = vt_local_end_new_for_fd (fd, NULL, get_condition (self), local_cb, self, &error);
   if (self->local == NULL)
     fail_later (self, error);
+  else if (begun != NULL)
+    vt_local_end_unread (self->local, begun);
   return self;
 }
 

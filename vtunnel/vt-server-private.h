@@ -9,13 +9,15 @@
 #include "vt-clock-private.h"
 #include "vt-forwarded-private.h"
 #include "vt-front-private.h"
+#include "vt-host-front-private.h"
 #include "vt-list-private.h"
 #include "vt-penalties-private.h"
 #include "vt-port-ranges-private.h"
 #include "vt-server-session-private.h"
 
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
- * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-closing.c,
+ * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-names.c (users by host
+ * name), vt-server-closing.c,
  * vt-server-properties.c, vt-server-settings.c, vt-server-limits.c and vt-server-rates.c. */
 
 typedef enum {
@@ -31,6 +33,8 @@ struct _VtServer {
   char *bind_address; /* owned */
   VtPortRanges *allowed_ports;      /* owned */
   char **allowed_origins;           /* owned, nullable */
+  char **allowed_names;             /* owned, NULL: any */
+  char *http_url;                   /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
   GTlsDatabase *client_authorities; /* owned, nullable */
   gboolean allow_anonymous;
@@ -58,6 +62,8 @@ struct _VtServer {
 
   VtServerPhase phase;
   VtFront *front;       /* owned, NULL once disposed of */
+  VtHostFront *host_front; /* owned, NULL once disposed of */
+  VtHostTable *hosts;   /* owned, of VtServerListen */
   GHashTable *arrivals; /* owned, set of arrivals: clients that have not greeted */
   VtList *sessions;     /* owned, of VtSession */
   GHashTable *work;     /* owned, set of VtServerSession, the same */
@@ -72,6 +78,8 @@ typedef enum {
   VT_SERVER_PROP_PATH = 1,
   VT_SERVER_PROP_BIND_ADDRESS,
   VT_SERVER_PROP_ALLOWED_PORTS,
+  VT_SERVER_PROP_HTTP_URL,
+  VT_SERVER_PROP_ALLOWED_NAMES,
   VT_SERVER_PROP_ALLOWED_ORIGINS,
   VT_SERVER_PROP_ALLOW_ANONYMOUS,
   VT_SERVER_PROP_ALLOW_STREAMS,
@@ -185,6 +193,24 @@ gboolean vt_server_is_granted (VtServer *self, VtAccessGrant *grant);
 /* Whether its user has as many sessions as it may; those that wait for a client that is lost make
  * room, the oldest first. */
 gboolean vt_server_make_room (VtServer *self, VtAccessGrant *grant);
+
+/* vt-server-names.c. The parts of init and finalize. */
+void vt_server_init_names (VtServer *self);
+void vt_server_clear_names (VtServer *self);
+/* Whether a client may have the names of a forward. `entry` is nullable. */
+gboolean vt_server_check_names (VtServer      *self,
+                                VtAccessEntry *entry,
+                                VtForward     *forward,
+                                GError       **error);
+/* Those that keep its names for a client that has lost its connection; none if one has another
+ * owner. */
+GPtrArray *vt_server_list_name_holders (VtServer *self, VtForward *forward);
+/* As in VtServerSessionHandlers. */
+gboolean vt_server_has_names (VtServerSession *work, void *user_data);
+char    *vt_server_make_url (VtServerSession *work, VtForward *forward, void *user_data);
+void     vt_server_names_released (VtServerSession *work, VtForward *forward, void *user_data);
+void     vt_server_define_names (void);
+gboolean vt_server_get_names_property (VtServer *self, VtServerProperty property, GValue *value);
 
 VtTimer *vt_server_new_drain_timer (VtServer *self);
 /* Answers those who wait for the server to be closed, if it is. */

@@ -57,7 +57,8 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
   VtServer *self = VT_SERVER (object);
   unsigned int *number;
 
-  if (get_access (self, (VtServerProperty) property_id, value))
+  if (get_access (self, (VtServerProperty) property_id, value)
+      || vt_server_get_names_property (self, (VtServerProperty) property_id, value))
     return;
   switch ((VtServerProperty) property_id)
     {
@@ -563,6 +564,7 @@ vt_server_install_properties (GObjectClass *klass)
   klass->get_property = vt_server_get_property;
   klass->set_property = vt_server_set_property;
   define_places ();
+  vt_server_define_names ();
   define_streams ();
   define_access ();
   define_admission ();

@@ -5,7 +5,8 @@
 
 #include "vt-server-session-private.h"
 
-/* Shared by vt-server-session.c (its life and its users), vt-server-session-ports.c, and
+/* Shared by vt-server-session.c (its life and its users), vt-server-session-ports.c,
+ * vt-server-session-names.c (users by host name), and
  * vt-server-session-streams.c (those that the application opens). An
  * application can let go of its server in any handler, and with it of this session, while a
  * function here is still to return. So it is reference-counted, and without a trunk it is over. */
@@ -14,6 +15,7 @@ struct _VtServerSession {
   void *user_data;
   char *bind_address; /* owned */
   char **addresses;   /* owned, nullable */
+  VtHostTable *hosts; /* not owned */
   unsigned int max_forwards;
   VtControlLimits limits; /* of this side, which every welcome says */
   gint64 resume_timeout;  /* microseconds */
@@ -24,6 +26,7 @@ struct _VtServerSession {
   VtSession *session; /* owned */
   GHashTable *ports;  /* owned, of ports by id of the listen */
   GQueue users;       /* of users, by their own links */
+  GQueue visitors;    /* of those who came by a host name, by their own links */
   GQueue streams;     /* of the application's own, by their own links */
   unsigned int n_outgoing; /* of those, and of those that are closed and still on their way */
 };
@@ -39,13 +42,14 @@ void vt_server_session_unref (VtServerSession *self);
 /* NULL once it is closing. */
 VtMux *vt_server_session_get_mux (VtServerSession *self);
 
-/* Somebody connected to the port of a listen. Takes the descriptor. */
-void vt_server_session_add_user (VtServerSession *self,
-                                 guint32          id,
-                                 VtForward       *forward,
-                                 int              fd,
-                                 GSocketAddress  *remote,
-                                 GSocketAddress  *local);
+/* All names of the forward, or none: FALSE with VT_ERROR_ADDRESS_IN_USE. */
+gboolean vt_server_session_claim_names (VtServerSession *self,
+                                        VtServerListen  *listen,
+                                        unsigned int    *retry_after,
+                                        GError         **error);
+void     vt_server_session_release_names (VtServerSession *self, VtServerListen *listen);
+/* Those whose streams are over have only to write the rest, which needs no client. */
+void vt_server_session_leave_visitors (VtServerSession *self, gboolean tell);
 
 GHashTable *vt_server_session_new_ports (void);
 /* As in VtTrunkHandlers. */

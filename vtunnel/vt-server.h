@@ -25,6 +25,10 @@ gboolean vt_server_listen (VtServer *self, const char *address, guint16 port, GE
 VT_EXTERN
 guint16 *vt_server_get_ports (VtServer *self, size_t *n_ports);
 VT_EXTERN
+gboolean vt_server_listen_http (VtServer *self, const char *address, guint16 port, GError **error);
+VT_EXTERN
+guint16 *vt_server_get_http_ports (VtServer *self, size_t *n_ports);
+VT_EXTERN
 void vt_server_attach (VtServer *self, SoupServer *server, const char *path);
 VT_EXTERN
 void vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection);
@@ -41,6 +45,16 @@ VT_EXTERN
 const char *vt_server_get_allowed_ports (VtServer *self);
 VT_EXTERN
 gboolean vt_server_set_allowed_ports (VtServer *self, const char *ranges, GError **error);
+VT_EXTERN
+const char *vt_server_get_http_url (VtServer *self);
+VT_EXTERN
+gboolean vt_server_set_http_url (VtServer *self, const char *pattern, GError **error);
+VT_EXTERN
+const char *const *vt_server_get_allowed_names (VtServer *self);
+VT_EXTERN
+gboolean vt_server_set_allowed_names (VtServer          *self,
+                                      const char *const *patterns,
+                                      GError           **error);
 VT_EXTERN
 const char *const *vt_server_get_allowed_origins (VtServer *self);
 VT_EXTERN
