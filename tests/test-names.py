@@ -20,6 +20,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 import programs  # noqa: E402
 import websocket  # noqa: E402
+from fault import Fault  # noqa: E402
 from harness import (DEADLINE, TOOL, Target, Tool, free_port, in_thread, main,  # noqa: E402
                      pattern, receive_all, receive_exactly, test, user, wait_until)
 
@@ -532,6 +533,41 @@ def a_client_that_comes_back():
             raise AssertionError('somebody answered')
         except socket.timeout:
             pass
+
+
+@test
+def a_name_is_kept():
+    """Over a connection that is lost, and for the same user's next client."""
+    a = App('a')
+    server = Tool.server('--http-port', '0', '--access', str(access_for('carol', 'a.example')))
+    port = server.event('listening-http')['port']
+    words = {'environment': {'VTUNNEL_TOKEN': (folder / 'carol').read_text().strip()}}
+    with Fault(server.port) as between:
+        client = Tool.client(between.port, f'a.example={a.spec}', **words)
+        client.event('forward-opened')
+        with user(port) as sock:
+            sock.sendall(get('a.example'))
+            assert read_answer(sock)[0] == 200
+            between.do('cut')
+            server.event('session-suspended')
+            sock.sendall(get('a.example', path='/waited'))
+            server.event('session-resumed')
+            assert read_answer(sock) == (200, b'a /waited a.example')
+        assert a.connections == 1
+        client.process.kill()
+        server.wait_events('session-suspended', 2)
+    Tool.client(server.port, f'a.example={a.spec}', **words).event('forward-opened')
+    assert curl(port, 'http://a.example/again') == 'a /again a.example'
+
+
+def access_for(name, names):
+    """The path of an access file with one client, whose token is in the file of its name."""
+    done = subprocess.run([TOOL, 'token', name, '--token-file', folder / name], check=True,
+                          capture_output=True, text=True, timeout=DEADLINE)
+    path = folder / f'access-{name}'
+    path.touch(0o600)
+    path.write_text(f'{done.stdout}host-names={names}\n')
+    return path
 
 
 @test

@@ -94,7 +94,8 @@ vt_tool_event_add_forward (JsonBuilder *event, VtForward *forward, gboolean open
   if (vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP)
     {
       add_texts (event, "names", vt_forward_get_host_names (forward));
-      vt_tool_event_add_text (event, "url", vt_forward_get_url (forward));
+      if (opened)
+        vt_tool_event_add_text (event, "url", vt_forward_get_url (forward));
       return;
     }
   if (opened)

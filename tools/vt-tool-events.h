@@ -39,8 +39,8 @@ void          vt_tool_events_free (VtToolEvents *self);
 JsonBuilder *vt_tool_event_begin (const char *name);
 void         vt_tool_event_add_text (JsonBuilder *event, const char *name, const char *value);
 void         vt_tool_event_add_number (JsonBuilder *event, const char *name, guint64 value);
-/* Where its users come in: address and port, or names and URL. Of one that is closed no
- * address. */
+/* Where its users come in: address and port, or names and URL. Unless it is opened, no address and
+ * no URL. */
 void vt_tool_event_add_forward (JsonBuilder *event, VtForward *forward, gboolean opened);
 /* `address` and its port as members of these two names; nothing if it is no internet address. */
 void vt_tool_event_add_address (JsonBuilder    *event,

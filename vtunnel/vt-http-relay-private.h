@@ -35,7 +35,7 @@ void vt_http_relay_start (VtHttpRelay *self, gint64 deadline);
 /* Resets what is not over; `finished` does not come. May be called from within any handler. */
 void vt_http_relay_free (VtHttpRelay *self);
 
-/* The forward is gone: a stream of it that waits for a next request is let go of. */
+/* The forward is gone: a stream of it is let go of, once it waits for a next request. */
 void vt_http_relay_forget (VtHttpRelay *self, VtForward *forward);
 
 /* Of a head: microseconds, bytes. */

@@ -33,6 +33,7 @@ struct _VtHttpRelay {
   VtMuxStream *mux;               /* owned; NULL as `stream` is */
   unsigned int stream_over : 1;   /* it ended in order; the rest is to be read */
   unsigned int stream_reused : 1; /* it has had an exchange before this one */
+  unsigned int stream_last : 1;   /* its forward is gone: no exchange after this one */
 
   /* From the user. */
   VtHttpRequestState request_state;

@@ -50,6 +50,7 @@ give_up_stream (VtHttpRelay *self, VtStream **stream)
   *stream = g_steal_pointer (&self->stream);
   self->stream_over = FALSE;
   self->stream_shut = FALSE;
+  self->stream_last = FALSE;
   self->waiting = FALSE;
   self->n_passing = 0;
   return g_steal_pointer (&self->mux);
@@ -83,8 +84,10 @@ vt_http_relay_drop_stream (VtHttpRelay *self, const GError *error)
 void
 vt_http_relay_forget (VtHttpRelay *self, VtForward *forward)
 {
-  if (self->stream != NULL && vt_stream_get_forward (self->stream) == forward
-      && self->request_state == VT_HTTP_REQUEST_HEAD)
+  if (self->stream == NULL || vt_stream_get_forward (self->stream) != forward)
+    return;
+  self->stream_last = TRUE;
+  if (self->request_state == VT_HTTP_REQUEST_HEAD)
     vt_http_relay_drop_stream (self, NULL);
 }
 
@@ -316,7 +319,7 @@ begin_next (VtHttpRelay *self)
 {
   self->request_state = VT_HTTP_REQUEST_HEAD;
   vt_http_response_clear (&self->response);
-  if (self->stream_shut)
+  if (self->stream_shut || self->stream_last)
     vt_http_relay_drop_stream (self, NULL);
 }
 

@@ -50,7 +50,8 @@ REQUESTS = [
 RESPONSES = [
     b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\n',
     b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200\r\nConnection: keep-alive\r\n\r\nrest',
-    b'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5;a=b\r\nhello\r\n0\r\nA: b\r\n\r\n',
+    b'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5;a=b\r\nhello\r\n'
+    b'0\r\nA: b\r\n\r\n',
     b'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x82\x01a',
     b'HTTP/1.1 204 No Content\r\n\r\n', b'HTTP/1.1 304 \r\nContent-Length: 5\r\n\r\n',
 ]
