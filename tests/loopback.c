@@ -41,23 +41,40 @@ port_of (int fd)
 }
 
 static int
-bind_somewhere (void)
+bind_at (guint16 port)
 {
-  struct sockaddr_in address = { .sin_family = AF_INET };
+  struct sockaddr_in address = { .sin_family = AF_INET, .sin_port = htons (port) };
+  const int yes = 1;
   int fd = socket (AF_INET, FLAGS, 0);
 
+  if (port != 0)
+    g_assert_cmpint (setsockopt (fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes), ==, 0);
   address.sin_addr.s_addr = htonl (INADDR_LOOPBACK);
   g_assert_cmpint (fd, >=, 0);
   g_assert_cmpint (bind (fd, (struct sockaddr *) &address, sizeof address), ==, 0);
   return fd;
 }
 
+static int
+bind_somewhere (void)
+{
+  return bind_at (0);
+}
+
+int
+loopback_listen_at (guint16 port)
+{
+  int fd = bind_at (port);
+
+  g_assert_cmpint (listen (fd, 1024), ==, 0);
+  return fd;
+}
+
 int
 loopback_listen (guint16 *port)
 {
-  int fd = bind_somewhere ();
+  int fd = loopback_listen_at (0);
 
-  g_assert_cmpint (listen (fd, 1024), ==, 0);
   *port = port_of (fd);
   return fd;
 }

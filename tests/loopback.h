@@ -29,6 +29,8 @@ void loopback_iterate (void);
 
 void loopback_pair (int fds[2]);
 int  loopback_listen (guint16 *port);
+/* At a port that was this process's before. */
+int  loopback_listen_at (guint16 port);
 int  loopback_listen_unix (const char *path);
 /* -1 if nobody has connected yet. */
 int loopback_accept (int listener);

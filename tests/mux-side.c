@@ -152,6 +152,14 @@ unlisten_done_cb (guint32 id, void *user_data)
 }
 
 static void
+crowded_cb (gboolean crowded, void *user_data)
+{
+  Side *self = user_data;
+
+  g_string_append (self->heard, crowded ? "crowded\n" : "not crowded\n");
+}
+
+static void
 going_away_cb (const char *reason, unsigned int timeout, void *user_data)
 {
   Side *self = user_data;
@@ -204,6 +212,7 @@ static const VtMuxHandlers mux_handlers = {
   .failed = failed_cb,
   .silent = silent_cb,
   .rtt_measured = rtt_measured_cb,
+  .crowded = crowded_cb,
 };
 
 /* Only v2 tells all of this. */

@@ -39,9 +39,10 @@ stream_opened_cb (VtMuxStream *stream, void *user_data)
   RelayFixture *self = user_data;
   g_autoptr(GSocketAddress) user = vt_mux_stream_dup_user_address (stream);
   g_autoptr(VtStream) object = vt_stream_new (stream, self->forward, user);
+  VtRelay *relay = vt_relay_new_for_target (object, NULL, target_finished_cb, self);
 
-  g_ptr_array_add (self->target_relays,
-                   vt_relay_new_for_target (object, NULL, target_finished_cb, self));
+  g_ptr_array_add (self->target_relays, relay);
+  vt_relay_dial (relay, &self->quota);
 }
 
 static void
@@ -104,6 +105,7 @@ set_up (RelayFixture *self, const char *target, unsigned int protocol)
 
   self->n_descriptors = loopback_count_descriptors ();
   self->tunnel = tunnel_new (NULL, protocol);
+  self->quota.max = 8;
   self->tunnel->stream_opened = stream_opened_cb;
   self->tunnel->user_data = self;
   self->user_listener = loopback_listen (&self->user_port);

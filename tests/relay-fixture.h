@@ -12,6 +12,7 @@
 typedef struct {
   Tunnel    *tunnel;
   VtForward *forward;       /* owned, with its target */
+  VtDialQuota quota;
   int        user_listener; /* where users connect */
   guint16    user_port;
   int        target_listener; /* where the target listens; -1: it does not */

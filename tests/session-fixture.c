@@ -224,7 +224,7 @@ session_fixture_settings (const char *uri, const char *name, ...)
     {
       g_auto(GStrv) sides = g_strsplit (text, "=", 2);
 
-      g_ptr_array_add (forwards, vts_forward_new (sides[0], sides[1], NULL, 0, &error));
+      g_ptr_array_add (forwards, vts_forward_new (sides[0], sides[1], NULL, &error));
       g_assert_no_error (error);
     }
   va_end (texts);

@@ -91,6 +91,18 @@ test_certificate (void)
 }
 
 static void
+test_status (void)
+{
+  g_autoptr(VtAccessEntry) with = parse_one (CLIENT "status=true\n");
+  g_autoptr(VtAccessEntry) without = parse_one (CLIENT "status=false\n");
+  g_autoptr(VtAccessEntry) silent = parse_one (CLIENT);
+
+  g_assert_true (with->status);
+  g_assert_false (without->status);
+  g_assert_false (silent->status);
+}
+
+static void
 test_nobody (void)
 {
   static const char *const texts[] = { "", "\n", "# Nobody\n", "\n\n#\n", " " };
@@ -285,6 +297,7 @@ main (int argc, char **argv)
   g_test_add_func ("/access-file/all", test_all);
   g_test_add_func ("/access-file/several-tokens", test_several_tokens);
   g_test_add_func ("/access-file/certificate", test_certificate);
+  g_test_add_func ("/access-file/status", test_status);
   g_test_add_func ("/access-file/nobody", test_nobody);
   g_test_add_func ("/access-file/day", test_day);
   for (size_t i = 0; i < G_N_ELEMENTS (bad); i++)

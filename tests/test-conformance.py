@@ -16,42 +16,12 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 from attack import run_all  # noqa: E402
 from harness import (Sampler, Target, Tool, echo, main, receive_exactly, test,  # noqa: E402
                      user)
+from vectors import quoted, utf8_vectors  # noqa: E402
 from websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, Closed,  # noqa: E402
                        WebSocket)
 
 MIB = 1 << 20
 ASK, ANSWER = b'{"type":"ping"}', b'{"type":"pong"}'
-
-
-def utf8_vectors():
-    """(bytes, whether they are UTF-8): each border of RFC 3629, and what is cut."""
-    borders = (0x20, 0x7f, 0x80, 0x7ff, 0x800, 0xfff, 0x1000, 0xcfff, 0xd000, 0xd7ff, 0xe000,
-               0xfdd0, 0xfeff, 0xfffd, 0xfffe, 0xffff, 0x10000, 0x1ffff, 0x3ffff, 0x40000,
-               0xfffff, 0x100000, 0x10fffe, 0x10ffff)
-    for code in borders:
-        yield chr(code).encode(), True
-        if code >= 0x80:
-            whole = chr(code).encode()
-            yield from ((whole[:n], False) for n in range(1, len(whole)))
-            yield whole[1:], False
-    for surrogate in (0xd800, 0xdb7f, 0xdbff, 0xdc00, 0xdf80, 0xdfff):
-        yield chr(surrogate).encode('utf-8', 'surrogatepass'), False
-    yield chr(0xd800).encode('utf-8', 'surrogatepass') + b'\xed\xb0\x80', False
-    # Longer than it has to be, and beyond what there is.
-    for text in ('c080', 'c0af', 'c1bf', 'e08080', 'e080af', 'e09fbf', 'f0808080', 'f08080af',
-                 'f08fbfbf', 'f880808080', 'f888808080', 'fbbfbfbfbf', 'fc8080808080',
-                 'fdbfbfbfbfbf', 'f4908080', 'f5808080', 'f7bfbfbf', 'fe', 'ff',
-                 'fefe', 'fffe', 'feff'):
-        yield bytes.fromhex(text), False
-    # A byte that continues nothing, and a character that is broken off by the next.
-    for text in ('80', 'bf', '8080', '808080', 'c3c3', 'c320', 'e28220', 'e282e2', 'f09f9820',
-                 'f09f20', 'f020', 'cebae1bdb9cf83cebcceb5eda080656469746564', 'cebaff', 'c3a9a9'):
-        yield bytes.fromhex(text), False
-
-
-def quoted(data):
-    """A message that is dropped in silence if its text is UTF-8."""
-    return b'{"type":"x","error":"' + data + b'"}'
 
 
 def mask_bit(masked):

@@ -19,8 +19,17 @@ del sys.argv[1:]
 from harness import main, test  # noqa: E402
 
 CORE = '{http://www.gtk.org/introspection/core/1.0}'
+# A line that is a link to a file that the page shows.
+SHOWN = r'^\[[^]]*\]\((?:examples/.*|.*\.(?:conf|cfg|yml)|Caddyfile)\)$'
 output = tempfile.TemporaryDirectory(prefix='vtunnel-docs-')
 site = pathlib.Path(output.name)
+
+
+def written_pages():
+    """By the names that they have in the manual."""
+    docs = tests.parent / 'docs'
+    pages = {path.stem: path for path in docs.glob('*.md')}
+    return pages | {f'deploy-{path.stem}': path for path in (docs / 'deploy').glob('*.md')}
 
 
 @test
@@ -36,7 +45,7 @@ def it_is_made_without_a_warning():
 @test
 def its_links_lead_somewhere():
     """Within it; the pages that are written by hand also to the right place on a page."""
-    written = {path.stem for path in (tests.parent / 'docs').glob('*.md')}
+    written = set(written_pages())
     texts = {path.name: path.read_text(encoding='utf-8') for path in site.glob('*.html')}
     assert len(texts) > 100, len(texts)
     for name, text in texts.items():
@@ -53,14 +62,14 @@ def its_links_lead_somewhere():
 def it_has_all_the_pages():
     """Each page of docs/, in the list of the first page; each picture, each example it names."""
     first = (site / 'index.html').read_text(encoding='utf-8')
-    for path in (tests.parent / 'docs').glob('*.md'):
+    for name, path in written_pages().items():
         if path.name != 'style.md':
-            assert f'{path.stem}.html' in first, path.name
-            page = (site / f'{path.stem}.html').read_text(encoding='utf-8')
+            assert f'{name}.html' in first, path.name
+            page = (site / f'{name}.html').read_text(encoding='utf-8')
             text = path.read_text(encoding='utf-8')
             for picture in re.findall(r'!\[[^]]*\]\(([^)]*)\)', text):
                 assert f'src="{picture}"' in page, (path.name, picture)
-            shown = len(re.findall(r'^\[[^]]*\]\(examples/', text, re.M))
+            shown = len(re.findall(SHOWN, text, re.M))
             assert page.count('<div class="codehilite">') >= shown, path.name
 
 

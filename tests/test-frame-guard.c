@@ -100,6 +100,30 @@ test_byte_by_byte (void)
   g_assert_cmpuint (vt_frame_guard_get_n_pings (guard), ==, 2);
 }
 
+/* From a client, a close frame that is not masked is a proxy's; with a size of its own, or from a
+ * server, it is left to libsoup. */
+static void
+test_goodbye_of_a_proxy (void)
+{
+  for (unsigned int i = 0; i < 8; i++)
+    {
+      gboolean by_client = (i & 1) != 0;
+      gboolean masked = (i & 2) != 0;
+      guint64 size = (i & 4) != 0 ? 3 : 2;
+      VtFrameLimits limits = { .max_message = 1000, .max_control_rate = 10, .masked = by_client };
+      g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&limits);
+      g_autoptr(GByteArray) bytes = g_byte_array_new ();
+      gboolean found = by_client && !masked && size == 2;
+      unsigned int code = 0;
+
+      add_frame (bytes, FIN | TEXT, 0, by_client, 9);
+      size_t first = bytes->len;
+      add_frame (bytes, FIN | VT_FRAME_CLOSE, 0, masked, size);
+      g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, found ? first : bytes->len);
+      g_assert_cmpuint (code, ==, found ? 1001 : 0);
+    }
+}
+
 /* The limit holds for the whole of a message, whatever comes between its fragments. */
 static void
 test_total (void)
@@ -234,17 +258,51 @@ test_many_messages (void)
   g_assert_cmpuint (code, ==, 0);
 }
 
+/* After these frames, is the next one simply the next message? */
+static void
+test_intricate (void)
+{
+  static const struct {
+    uint8_t frames[5];
+    gboolean intricate;
+  } cases[] = {
+    { { FIN | BINARY, FIN | TEXT, FIN | VT_FRAME_PING }, FALSE },
+    { { BINARY }, TRUE },
+    { { BINARY, FIN | VT_FRAME_PING }, TRUE },
+    { { BINARY, FIN | BINARY }, TRUE },
+    { { TEXT, FIN }, FALSE },
+    { { TEXT, FIN | BINARY, FIN }, TRUE },
+    { { TEXT, FIN | BINARY, FIN, FIN | BINARY }, TRUE },
+    { { FIN | VT_FRAME_CLOSE }, TRUE },
+    { { FIN | VT_FRAME_CLOSE, FIN | BINARY }, TRUE },
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (cases); i++)
+    {
+      g_autoptr(VtFrameGuard) guard = vt_frame_guard_new (&wide);
+      g_autoptr(GByteArray) bytes = g_byte_array_new ();
+      unsigned int code = 0;
+
+      for (const uint8_t *first = cases[i].frames; *first != 0; first++)
+        add_frame (bytes, *first, 0, TRUE, 5);
+      g_assert_cmpuint (inspect (guard, bytes, 0, &code), ==, bytes->len);
+      g_assert_cmpint (vt_frame_guard_is_intricate (guard), ==, cases[i].intricate);
+    }
+}
+
 int
 main (int argc, char **argv)
 {
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/frame-guard/walk/forms", test_forms);
   g_test_add_func ("/frame-guard/walk/byte-by-byte", test_byte_by_byte);
+  g_test_add_func ("/frame-guard/control/goodbye-of-a-proxy", test_goodbye_of_a_proxy);
   g_test_add_func ("/frame-guard/message/total", test_total);
   g_test_add_func ("/frame-guard/message/huge", test_huge);
   g_test_add_func ("/frame-guard/message/fragments", test_fragments);
   g_test_add_func ("/frame-guard/message/go-fragments", test_go_fragments);
   g_test_add_func ("/frame-guard/message/many", test_many_messages);
+  g_test_add_func ("/frame-guard/intricate", test_intricate);
   g_test_add_func ("/frame-guard/control/rate", test_control_rate);
   g_test_add_func ("/frame-guard/control/size", test_control_size);
   return g_test_run ();

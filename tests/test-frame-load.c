@@ -66,6 +66,7 @@ test_forms (void)
     const char *header;
     size_t header_size;
   } forms[] = {
+    { 0, "\x82\x00", 2 },
     { 1, "\x82\x01", 2 },
     { 125, "\x82\x7d", 2 },
     { 126, "\x82\x7e\x00\x7e", 4 },

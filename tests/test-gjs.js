@@ -281,6 +281,28 @@ const tests = {
         echo.close();
     },
 
+    async 'the options of a forward'() {
+        const [server, client] = await pair();
+        server.set_proxy_protocol_ports('1-65535');
+        check(server.proxy_protocol_ports === '1-65535', 'ports');
+        const [forward] = Vt.Forward.parse('0=1,forwarded=x-forwarded,http,health=1');
+        check(forward.forwarded_headers === Vt.ForwardedHeaders.X_FORWARDED, 'headers');
+        check(forward.http && forward.health_interval === 1, 'options');
+        const down = new Promise(resolve => {
+            forward.connect('notify::state', () => {
+                if (forward.state === Vt.ForwardState.TARGET_DOWN)
+                    resolve(forward.error);
+            });
+        });
+        await client.listen_async(forward, null);
+        check((await down).matches(Vt.error_quark(), Vt.Error.TARGET_REFUSED), 'error');
+        const connection = await user(forward.bound_port);
+        await send(connection, 'PROXY UNKNOWN\r\nGET / HTTP/1.1\r\n\r\n');
+        check(await receive(connection, 24) === 'HTTP/1.1 502 Bad Gateway', 'page');
+        await connection.close_async(GLib.PRIORITY_DEFAULT, null);
+        await close(server, client);
+    },
+
     async 'a refused port'() {
         const taken = new Echo();
         const [server, client] = await pair();

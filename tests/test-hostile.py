@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: MIT
 """Peers that do what no honest one does, while an honest one's traffic goes on."""
 
+import contextlib
 import json
 import os
 import pathlib
@@ -18,6 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 from harness import (Target, Tool, echo, main, receive_exactly, test, user,  # noqa: E402
                      wait_until)
+from websocket import raw_frame as frame  # noqa: E402
 from websocket import BINARY, CLOSE, CONTINUATION, PING, TEXT, Closed, WebSocket  # noqa: E402
 
 MIB = 1 << 20
@@ -81,19 +83,6 @@ class HostileServer:
     def count(self, kind):
         with self.client.changed:
             return sum(e['event'] == kind for e in self.client.events)
-
-
-def frame(first, payload, masked, length=None):
-    """A frame as it should not be; the mask is of zeros."""
-    length = len(payload) if length is None else length
-    bit = 0x80 if masked else 0
-    if length < 126:
-        head = struct.pack('!BB', first, bit | length)
-    elif length < 65536:
-        head = struct.pack('!BBH', first, bit | 126, length)
-    else:
-        head = struct.pack('!BBQ', first, bit | 127, length)
-    return head + (bytes(4) if masked else b'') + payload
 
 
 def wrong_frames(masked):
@@ -316,10 +305,18 @@ def a_user_who_reads_nothing():
     world.finish()
 
 
+def accept_all(listener, taken):
+    """Quicker than a client can dial, of which not many may wait at a time."""
+    with contextlib.suppress(OSError):
+        while True:
+            taken.append(listener.accept()[0])
+
+
 @test
 def thousands_of_connects():
-    target = Target(echo)
-    server = HostileServer(f'9000={target.spec}')
+    target, taken = socket.create_server(('127.0.0.1', 0), backlog=4096), []
+    threading.Thread(target=accept_all, args=(target, taken), daemon=True).start()
+    server = HostileServer(f'9000=127.0.0.1:{target.getsockname()[1]}')
     web, client = server.web, server.client
     server.read_away()
     web.send_raw(server.message('listen_ok', port=9000))
@@ -343,6 +340,9 @@ def thousands_of_connects():
     web.sock.shutdown(socket.SHUT_RDWR)
     assert client.wait() == 1, client.errors
     assert server.count('stream-opened') == server.count('stream-closed') == 8193
+    target.shutdown(socket.SHUT_RDWR)
+    for sock in (target, *taken):
+        sock.close()
 
 
 @test

@@ -302,7 +302,7 @@ test_traces (void)
 
   vt_mux_config_init (&config, VT_MUX_SERVER);
   config.max_buffer = KIB * KIB;
-  config.max_streams = n;
+  config.max_streams = config.max_opening = n;
   pair_new_v2 (&client, &server, &config);
   for (unsigned int i = 0; i < n; i++)
     side_open (server, 1);

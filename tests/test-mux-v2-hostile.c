@@ -324,6 +324,65 @@ test_max_streams (void)
   side_free (client);
 }
 
+static void
+expect_no_room (Side *server)
+{
+  g_autoptr(GError) error = NULL;
+
+  g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, NULL, &error));
+  g_assert_error (error, VT_ERROR, VT_ERROR_LIMIT);
+}
+
+/* Of those that a client has not answered, whatever becomes of them. Others are not counted. */
+static void
+test_max_opening (void)
+{
+  VtMuxConfig config;
+  Side *server;
+
+  vt_mux_config_init (&config, VT_MUX_SERVER);
+  config.max_opening = 4;
+  server = side_new_v2 (VT_MUX_SERVER, &config);
+  for (unsigned int i = 0; i < 3; i++)
+    side_open (server, 1);
+  side_say_frames (server, "OPENED 1");
+  side_open (server, 1);
+  side_expect_heard (server, "");
+  side_open (server, 1);
+  side_expect_heard (server, "crowded");
+  expect_no_room (server);
+  side_say_frames (server, "RESET 2 failed; RESET 1 failed");
+  side_expect_heard (server, "");
+  vt_mux_stream_reset (side_get_user (server, 2)->stream, NULL);
+  side_expect_heard (server, "not crowded");
+  side_say_frames (server, "OPENED 4; OPENED 5; RESET 5 failed");
+  for (unsigned int i = 0; i < 4; i++)
+    side_open (server, 1);
+  side_expect_heard (server, "crowded");
+  expect_no_room (server);
+  /* It ends like this: nothing is told any more. */
+  side_free (server);
+}
+
+/* Whoever opens and resets streams faster than later dispatches come leaves none of them behind. */
+static void
+test_reset_at_once (void)
+{
+  Side *client = new_side (VT_MUX_CLIENT);
+  User *user = side_get_user (client, 0);
+
+  side_say_frames (client, "DATA 3 7; RESET 3 failed");
+  user_expect (user, "rC");
+  side_say_frames (client, "OPEN 7 on 1");
+  user = side_get_user (client, 3);
+  user_listen (user);
+  side_say_frames (client, "RESET 7 failed");
+  user_expect (user, "C");
+  vt_clock_advance (client->clock, 10);
+  user_expect (user, "");
+  side_free (client);
+}
+
 /* One that asks on and on and reads no answer. */
 static void
 test_unread_answers (void)
@@ -501,7 +560,9 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/hostile/rest-of-message", test_rest_of_message);
   g_test_add_func ("/mux-v2/hostile/unread-answers", test_unread_answers);
   g_test_add_func ("/mux-v2/hostile/no-acknowledgement", test_no_acknowledgement);
+  g_test_add_func ("/mux-v2/hostile/reset-at-once", test_reset_at_once);
   g_test_add_func ("/mux-v2/hostile/max-streams", test_max_streams);
+  g_test_add_func ("/mux-v2/hostile/max-opening", test_max_opening);
   g_test_add_func ("/mux-v2/hostile/rates", test_rates);
   g_test_add_func ("/mux-v2/hostile/reset-rate", test_reset_rate);
   g_test_add_func ("/mux-v2/hostile/memory", test_memory);

@@ -77,13 +77,13 @@ test_close_echo (void)
   user_expect (user, "r");
   side_say (client, "{\"type\":\"close\",\"stream_id\":5}");
   side_expect_sent (client, "{\"type\":\"close\",\"stream_id\":5}");
-  user_expect (user, "");
+  user_expect (user, "rc");
 
   /* It is gone: nothing is answered twice, and nothing more is sent. */
   side_say (client, "{\"type\":\"close\",\"stream_id\":5}");
   side_say_data (client, 5, 3);
   vt_clock_advance (clock, 1);
-  user_expect (user, "rc");
+  user_expect (user, "");
   vt_mux_stream_shutdown (user->stream);
   vt_mux_stream_reset (user->stream, NULL);
   side_expect_sent (client, "");

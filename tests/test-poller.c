@@ -390,6 +390,33 @@ test_nested_loop (void)
 }
 
 static void
+run_nested_within (Pair *self)
+{
+  if (self->n_calls > 1)
+    {
+      drain (self);
+      return;
+    }
+  turn ();
+  g_assert_cmpint (self->n_calls, ==, 2);
+}
+
+/* But for one that may be called within its function. */
+static void
+test_reentrant (void)
+{
+  Pair pair;
+
+  pair_init (&pair, G_IO_IN);
+  vt_watch_set_reentrant (pair.watch);
+  pair.react = run_nested_within;
+  poke (&pair);
+  turn ();
+  g_assert_cmpint (pair.n_calls, ==, 2);
+  pair_clear (&pair);
+}
+
+static void
 test_many (void)
 {
   g_autofree Pair *pairs = g_new0 (Pair, 1000);
@@ -553,6 +580,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/poller/within/descriptor-reuse", test_descriptor_reuse);
   g_test_add_func ("/poller/within/last-reference", test_last_reference_within);
   g_test_add_func ("/poller/within/nested-loop", test_nested_loop);
+  g_test_add_func ("/poller/within/reentrant", test_reentrant);
   g_test_add_func ("/poller/many", test_many);
   g_test_add_func ("/poller/many/paused", test_many_paused);
   g_test_add_func ("/poller/fairness", test_fairness);

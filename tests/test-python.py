@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+import urllib.request
 
 import gi
 
@@ -619,6 +620,61 @@ def a_soup_server_of_the_application():
     call(server, 'close')
 
 
+# An authentication of libsoup's, that the application's server has anyway.
+
+def basic(realm):
+    domain = Soup.AuthDomainBasic(realm=realm)
+    domain.set_auth_callback(lambda _, message, name, password:
+                             (name, password) == ('me', 'a secret'))
+    return domain
+
+
+def digest(realm):
+    domain = Soup.AuthDomainDigest(realm=realm)
+    known = Soup.AuthDomainDigest.encode_password('me', realm, 'a secret')
+    domain.set_auth_callback(lambda _, message, name: known if name == 'me' else None)
+    return domain
+
+
+def behind(domain):
+    soup = Soup.Server()
+    domain.add_path('/tunnel')
+    soup.add_auth_domain(domain)
+    soup.listen_local(0, Soup.ServerListenOptions.IPV4_ONLY)
+    place = f'127.0.0.1:{soup.get_uris()[0].get_port()}/tunnel'
+    server = Vt.Server.new()
+    server.attach(soup, '/tunnel')
+    target = Target(echo)
+
+    for wrong in '', 'me:another%20secret@', 'you:a%20secret@':
+        client = Vt.Client.new(f'ws://{wrong}{place}')
+        try:
+            call(client, 'open')
+            raise AssertionError('a stranger came in')
+        except GLib.Error as error:
+            assert error.matches(Vt.error_quark(), Vt.Error.NOT_AUTHORISED), error
+            assert 'secret' not in error.message, error
+    assert server.props.sessions.get_n_items() == 0
+
+    client = Vt.Client.new(f'ws://me:a%20secret@{place}')
+    call(client, 'open')
+    forward = Vt.Forward.new(0, Vt.Target.parse(target.spec))
+    call(client, 'listen', forward)
+    assert in_thread(echo_once, forward.props.bound_port)
+    call(client, 'close')
+    call(server, 'close')
+
+
+@test
+def a_server_with_basic_authentication():
+    behind(basic('the office'))
+
+
+@test
+def a_server_with_digest_authentication():
+    behind(digest('the office'))
+
+
 @test
 def a_websocket_of_the_application():
     """handle_connection (): a WebSocket that libsoup's own handler made."""
@@ -635,6 +691,67 @@ def a_websocket_of_the_application():
     assert in_thread(echo_once, forward.props.bound_port, b'x' * 100_000) == b'x' * 100_000
     call(client, 'close')
     call(server, 'close')
+
+
+@test
+def a_target_that_is_looked_after():
+    """The options of a forward as properties, and a target that goes, with what its users see."""
+    pair = Pair()
+    target = Target(echo)
+    forward, = Vt.Forward.parse(f'0={target.spec},forwarded=both,http,health=1')
+    both = Vt.ForwardedHeaders.X_FORWARDED | Vt.ForwardedHeaders.FORWARDED
+    assert forward.props.forwarded_headers == both, forward.props.forwarded_headers
+    assert forward.props.http and forward.props.health_interval == 1
+    assert forward.to_string() == f'0={target.spec},forwarded=both,http,health=1'
+    forward.props.forwarded_headers = Vt.ForwardedHeaders.NONE
+    assert forward.to_string() == f'0={target.spec},http,health=1'
+    states = []
+    forward.connect('notify::state', lambda f, _: states.append(f.props.state))
+    call(pair.client, 'open')
+    call(pair.client, 'listen', forward)
+    target.close()
+    wait_for(lambda: states[-1] == Vt.ForwardState.TARGET_DOWN, 'its end')
+    assert forward.props.error.matches(Vt.error_quark(), Vt.Error.TARGET_REFUSED)
+    assert forward.props.bound_port != 0
+
+    def ask():
+        with user(forward.props.bound_port) as sock:
+            sock.sendall(b'GET / HTTP/1.1\r\n\r\n')
+            return receive_all(sock)
+    assert in_thread(ask).startswith(b'HTTP/1.1 502 Bad Gateway\r\n')
+    again = Target(echo, port=target.port)
+    wait_for(lambda: states[-1] == Vt.ForwardState.LISTENING, 'its return')
+    assert forward.props.error is None
+    assert in_thread(echo_once, forward.props.bound_port) == b'hello'
+    again.close()
+    pair.close()
+    assert states[-1] == Vt.ForwardState.IDLE, states
+
+
+@test
+def users_behind_a_proxy():
+    """The server takes their addresses from the PROXY protocol, and hands them to the client."""
+    pair = Pair()
+    pair.server.set_proxy_protocol_ports('1-65535')
+    assert pair.server.props.proxy_protocol_ports == '1-65535'
+    target = Target(echo)
+    addresses = []
+    pair.client.connect('stream-opened',
+                        lambda c, s: addresses.append(s.props.user_address.to_string()))
+    forward = pair.open(target.spec)
+
+    def speak():
+        with user(forward.props.bound_port) as sock:
+            sock.sendall(b'PROXY TCP4 192.0.2.1 192.0.2.2 3 4\r\nhello')
+            return receive_exactly(sock, 5)
+    assert in_thread(speak) == b'hello'
+    assert addresses == ['192.0.2.1:3'], addresses
+    try:
+        pair.server.set_proxy_protocol_ports('0')
+        raise AssertionError('not refused')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), error
+    pair.close()
 
 
 def through_proxy(proxy, scheme='ws'):
@@ -800,6 +917,53 @@ def memory():
     """Resident, in bytes."""
     with open('/proc/self/statm', encoding='ascii') as statm:
         return int(statm.read().split()[1]) * os.sysconf('SC_PAGE_SIZE')
+
+
+@test
+def a_socket_that_somebody_else_has_opened():
+    server = Vt.Server()
+    address = Gio.InetSocketAddress.new_from_string('127.0.0.1', 0)
+    listener = Gio.Socket.new(Gio.SocketFamily.IPV4, Gio.SocketType.STREAM, Gio.SocketProtocol.TCP)
+    listener.bind(address, True)
+    try:
+        server.listen_socket(listener)
+        raise AssertionError('it does not listen')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), error
+    listener.listen()
+    assert server.listen_socket(listener)
+    port, = server.get_ports()
+    assert port == listener.get_local_address().get_port()
+    listener.close()
+    client = Vt.Client(uri=f'ws://localhost:{port}/')
+    call(client, 'open')
+    call(client, 'close')
+    call(server, 'close')
+
+
+@test
+def what_a_server_shows():
+    target = Target(echo)
+    pair = Pair()
+    forward = pair.open(target.spec)
+    with user(forward.props.bound_port) as sock:
+        sock.sendall(b'x' * 1000)
+        wait_for(lambda: '\nvtunnel_received_bytes_total 1000\n' in pair.server.dup_metrics(),
+                 'the bytes')
+        assert '\nvtunnel_streams 1\n' in pair.server.dup_metrics()
+    assert pair.server.get_status_ports() == []
+    assert pair.server.listen_status(None, 0)
+    port, = pair.server.get_status_ports()
+    assert port not in pair.server.get_ports()
+    page = in_thread(lambda: urllib.request.urlopen(f'http://localhost:{port}/status').read())
+    assert b'<h2>' in page, page
+    try:
+        pair.server.listen_status('*', 0)
+        raise AssertionError('it shows everybody')
+    except GLib.Error as error:
+        assert error.matches(Vt.error_quark(), Vt.Error.PERMISSION_DENIED), error
+    call(pair.server, 'close')
+    assert pair.server.get_status_ports() == []
 
 
 @test

@@ -449,7 +449,9 @@ test_rest_outlives_client (void)
   g_autofree char *opened = raw_peer_read_message (client);
 
   g_assert_nonnull (strstr (opened, "connect"));
+  /* Its turn comes only when the server has nothing to do: else it would read all at once. */
   user->piece = 2048;
+  g_source_set_priority (user->source, G_PRIORITY_LOW);
   for (int i = 0; i < N_CHUNKS; i++)
     raw_peer_send_message (client, message);
   raw_peer_send_message (client, "{\"type\":\"close\",\"stream_id\":1}");
@@ -530,6 +532,8 @@ test_properties (void)
   g_assert_cmpuint (vt_server_get_max_control_rate (server), ==, 1000);
   g_assert_cmpuint (vt_server_get_max_ping_rate (server), ==, 100);
   g_assert_cmpuint (vt_server_get_max_reset_rate (server), ==, 20000);
+  g_assert_cmpuint (vt_server_get_max_opening (server), ==, 1024);
+  g_assert_cmpuint (vt_server_get_max_accept_rate (server), ==, 20000);
   g_assert_cmpuint (vt_server_get_max_protocol (server), ==, VT_NEGOTIATION_DEFAULT_MAX);
   for (int i = 0; i < 2; i++)
     {
@@ -538,8 +542,9 @@ test_properties (void)
                     3, "max-forwards", 4, "max-streams", 5, "max-buffer",
                     G_GUINT64_CONSTANT (0x100000000), "max-protocol",
                     3 - VT_NEGOTIATION_DEFAULT_MAX, "max-sessions-per-address", 6,
-                    "max-control-rate", 7, "max-ping-rate", 8, "max-reset-rate", 9, NULL);
-      g_assert_cmpuint (n_notified, ==, 15);
+                    "max-control-rate", 7, "max-ping-rate", 8, "max-reset-rate", 9, "max-opening",
+                    10, "max-accept-rate", 11, NULL);
+      g_assert_cmpuint (n_notified, ==, 17);
     }
   vt_server_set_bind_address (server, NULL);
   g_object_get (server, "bind-address", &bind_address, NULL);
@@ -550,6 +555,8 @@ test_properties (void)
   g_assert_cmpuint (vt_server_get_max_control_rate (server), ==, 7);
   g_assert_cmpuint (vt_server_get_max_ping_rate (server), ==, 8);
   g_assert_cmpuint (vt_server_get_max_reset_rate (server), ==, 9);
+  g_assert_cmpuint (vt_server_get_max_opening (server), ==, 10);
+  g_assert_cmpuint (vt_server_get_max_accept_rate (server), ==, 11);
   g_assert_cmpuint (vt_server_get_max_buffer (server), ==, G_GUINT64_CONSTANT (0x100000000));
   g_assert_cmpuint (vt_server_get_max_protocol (server), ==, 3 - VT_NEGOTIATION_DEFAULT_MAX);
 }

@@ -249,14 +249,20 @@ is_let_in (guint16 port, const char *offer)
 }
 
 static void
-expect_full (guint16 port)
+expect_full_for (guint16 port, const char *lines)
 {
-  g_autoptr(V2Peer) fresh = v2_peer_arrive (port, "/");
+  g_autoptr(V2Peer) fresh = v2_peer_arrive_with (port, "/", lines);
 
   raw_peer_send_message (fresh->raw, "{\"type\":\"hello\",\"window\":16384,\"max_frame\":65536,"
                                      "\"max_message\":262144}");
   g_assert_cmpuint (v2_peer_wait_close (fresh), ==, 4002);
-  g_assert_false (is_let_in (port, ""));
+  g_assert_false (is_let_in (port, lines));
+}
+
+static void
+expect_full (guint16 port)
+{
+  expect_full_for (port, "");
 }
 
 /* The place of one that may come back is not given away, but it is let in to take it; also while
@@ -285,6 +291,39 @@ test_max_sessions (Held *self, const void *data)
   raw_peer_free (old);
   expect_full (port);
   g_assert_cmpuint (server_fixture_count_sessions (&self->fixture), ==, 1);
+}
+
+#define FROM(number) "X-Forwarded-For: 192.0.2." number "\r\n"
+
+/* The same of an address that is full: it keeps nobody away who is somewhere else, nor one that
+ * comes back to its place. */
+static void
+test_max_sessions_per_address (Held *self, const void *data)
+{
+  static const char *const proxies[] = { "127.0.0.1", NULL };
+  guint16 port = self->fixture.port;
+  g_autoptr(V2Peer) client = NULL;
+  g_autoptr(V2Peer) other = NULL;
+
+  vt_server_set_allow_anonymous (self->fixture.server, TRUE);
+  vt_server_set_trusted_proxies (self->fixture.server, proxies, NULL);
+  vt_server_set_max_sessions_per_address (self->fixture.server, 1);
+  client = v2_peer_arrive_with (port, "/", FROM ("1"));
+  v2_peer_greet (client);
+  server_fixture_expect (&self->fixture, "+session ");
+  expect_full_for (port, FROM ("1"));
+  other = v2_peer_arrive_with (port, "/", FROM ("2"));
+  v2_peer_greet (other);
+  server_fixture_expect (&self->fixture, "+session ");
+
+  v2_peer_listen (client, 1, 0);
+  lose (self, client);
+  expect_full_for (port, FROM ("1"));
+  v2_peer_return (client, port, 0);
+  g_assert_true (client->resumed);
+  expect_full_for (port, FROM ("1"));
+  expect_full_for (port, FROM ("2"));
+  g_assert_cmpuint (server_fixture_count_sessions (&self->fixture), ==, 2);
 }
 
 /* Nobody can come back: so nobody is let in to say that it does. */
@@ -367,6 +406,7 @@ main (int argc, char **argv)
   ADD ("/server/held/takeover/dispose-within", NULL, test_dispose_within);
   ADD ("/server/held/sessions", NULL, test_max_sessions);
   ADD ("/server/held/sessions/not-kept", NULL, test_max_sessions_not_kept);
+  ADD ("/server/held/sessions/per-address", NULL, test_max_sessions_per_address);
   ADD ("/server/held/arrivals", NULL, test_max_arrivals);
   return g_test_run ();
 }

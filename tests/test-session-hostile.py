@@ -40,7 +40,8 @@ def wrong_types_everywhere():
                        ('unknown', ''), ('', '')):
         for value in others(right):
             assert error_name(desktop.create, **{key: value}) == INVALID, (key, value)
-    for key, right in (('proxy-protocol', 'u'), ('host-header', 's'), ('unknown', '')):
+    for key, right in (('proxy-protocol', 'u'), ('host-header', 's'), ('forwarded', 's'),
+                       ('http', 'b'), ('health', 'u'), ('unknown', '')):
         for value in others(right):
             name = error_name(desktop.create, forwards=[('1', '1', {key: value})])
             assert name == INVALID, (key, value)

@@ -16,7 +16,7 @@ static VtsForward *
 new_forward (const char *listen, const char *target)
 {
   g_autoptr(GError) error = NULL;
-  VtsForward *forward = vts_forward_new (listen, target, NULL, 0, &error);
+  VtsForward *forward = vts_forward_new (listen, target, NULL, &error);
 
   g_assert_no_error (error);
   return forward;
@@ -54,9 +54,9 @@ test_forwards_are_normal (void)
 static void
 test_forwards_take_options (void)
 {
+  const VtsForwardOptions options = { "example.org", 2, "both", TRUE, 30 };
   g_autoptr(GError) error = NULL;
-  g_autoptr(VtsForward) forward =
-      vts_forward_new ("127.0.0.1:1", "localhost:2", "example.org", 2, &error);
+  g_autoptr(VtsForward) forward = vts_forward_new ("127.0.0.1:1", "localhost:2", &options, &error);
   g_autoptr(VtForward) made = NULL;
 
   g_assert_no_error (error);
@@ -65,6 +65,10 @@ test_forwards_take_options (void)
   g_assert_cmpuint (vt_forward_get_listen_port (made), ==, 1);
   g_assert_cmpstr (vt_forward_get_host_header (made), ==, "example.org");
   g_assert_cmpuint (vt_forward_get_proxy_protocol (made), ==, 2);
+  g_assert_cmpuint (vt_forward_get_forwarded_headers (made), ==,
+                    VT_FORWARDED_HEADERS_X_FORWARDED | VT_FORWARDED_HEADERS_FORWARDED);
+  g_assert_true (vt_forward_get_http (made));
+  g_assert_cmpuint (vt_forward_get_health_interval (made), ==, 30);
 }
 
 static void
@@ -90,20 +94,26 @@ test_nothing_is_smuggled (void)
   static const char *const targets[] = { "",       "localhost",  "localhost:1,proxy-protocol=2",
                                          ":1",     "1-2",        "localhost:1\nx",
                                          "\xff:1", "unix:run/x", "tls://a" };
+  static const VtsForwardOptions wrong[] = {
+    { .proxy_protocol = 3 },    { .forwarded = "" },       { .forwarded = "both,http" },
+    { .forwarded = "neither" }, { .forwarded = "both\n" }, { .health = 86401 },
+  };
   static const char *const hosts[] = { "", "a b", "a,proxy-protocol=2", "a\r\nX: y", "é", "a/b" };
 
   for (size_t i = 0; i < G_N_ELEMENTS (listens); i++)
-    g_assert_null (vts_forward_new (listens[i], "localhost:1", NULL, 0, NULL));
+    g_assert_null (vts_forward_new (listens[i], "localhost:1", NULL, NULL));
   for (size_t i = 0; i < G_N_ELEMENTS (targets); i++)
     {
       g_autoptr(GError) error = NULL;
 
-      g_assert_null (vts_forward_new ("1", targets[i], NULL, 0, &error));
+      g_assert_null (vts_forward_new ("1", targets[i], NULL, &error));
       g_assert_error (error, VTUNNEL_SESSION_ERROR, VTUNNEL_SESSION_ERROR_INVALID_ARGUMENT);
     }
   for (size_t i = 0; i < G_N_ELEMENTS (hosts); i++)
-    g_assert_null (vts_forward_new ("1", "localhost:1", hosts[i], 0, NULL));
-  g_assert_null (vts_forward_new ("1", "localhost:1", NULL, 3, NULL));
+    g_assert_null (vts_forward_new ("1", "localhost:1",
+                                    &(VtsForwardOptions){ .host_header = hosts[i] }, NULL));
+  for (size_t i = 0; i < G_N_ELEMENTS (wrong); i++)
+    g_assert_null (vts_forward_new ("1", "localhost:1", &wrong[i], NULL));
 }
 
 static void
@@ -111,9 +121,10 @@ test_forwards_are_bounded (void)
 {
   g_autofree char *text = g_strnfill (1024 * 1024, '1');
 
-  g_assert_null (vts_forward_new (text, "localhost:1", NULL, 0, NULL));
-  g_assert_null (vts_forward_new ("1", text, NULL, 0, NULL));
-  g_assert_null (vts_forward_new ("1", "localhost:1", text, 0, NULL));
+  g_assert_null (vts_forward_new (text, "localhost:1", NULL, NULL));
+  g_assert_null (vts_forward_new ("1", text, NULL, NULL));
+  g_assert_null (
+      vts_forward_new ("1", "localhost:1", &(VtsForwardOptions){ .host_header = text }, NULL));
 }
 
 static void

@@ -60,8 +60,9 @@ new_settings (const char *name)
 {
   VtsSettings *settings = vts_settings_new ("wss://example.org/", NULL);
   g_autoptr(GPtrArray) forwards = g_ptr_array_new ();
-  g_autoptr(VtsForward) one = vts_forward_new ("9000", "localhost:3000", "example.org", 2, NULL);
-  g_autoptr(VtsForward) two = vts_forward_new ("[::1]:9001", "unix:/run/a;b=c", NULL, 0, NULL);
+  const VtsForwardOptions options = { "example.org", 2, "x-forwarded", TRUE, 86400 };
+  g_autoptr(VtsForward) one = vts_forward_new ("9000", "localhost:3000", &options, NULL);
+  g_autoptr(VtsForward) two = vts_forward_new ("[::1]:9001", "unix:/run/a;b=c", NULL, NULL);
 
   g_ptr_array_add (forwards, one);
   g_ptr_array_add (forwards, two);
@@ -194,6 +195,10 @@ test_damaged (Fixture *self, const void *data)
     "[Tunnel]\nUri=wss://x/\nName=\xff\n",
     "[Tunnel]\nUri=wss://x/\n[Forward 1]\nListen=1\n",
     "[Tunnel]\nUri=wss://x/\n[Forward 1]\nListen=1\nTarget=localhost:1\nProxyProtocol=-1\n",
+    "[Tunnel]\nUri=wss://x/\n[Forward 1]\nListen=1\nTarget=localhost:1\nForwarded=x\n",
+    "[Tunnel]\nUri=wss://x/\n[Forward 1]\nListen=1\nTarget=localhost:1\nHttp=perhaps\n",
+    "[Tunnel]\nUri=wss://x/\n[Forward 1]\nListen=1\nTarget=localhost:1\nHealth=-1\n",
+    "[Tunnel]\nUri=wss://x/\n[Forward 1]\nListen=1\nTarget=localhost:1\nHealth=soon\n",
     "[Tunnel]\nUri=wss://x/\n[Forward 1]\nListen=1=2,proxy-protocol=1\nTarget=localhost:1\n",
     "[Tunnel]\nUri=wss://x/\n[Forward 1]\nListen=1\nTarget=localhost:1\nHostHeader=a b\n",
   };

@@ -15,7 +15,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 from desktop import Desktop  # noqa: E402
 from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port, in_thread,  # noqa: E402
-                     main, receive_exactly, test, user)
+                     main, receive_exactly, test, user, wait_until)
 from screen import Screen  # noqa: E402
 
 
@@ -84,12 +84,14 @@ def options_of_a_forward():
     with world() as here:
         port = free_port()
         here.add('web', forward=f'127.0.0.1:{port}=tls://example.org:443,host-header=keep,'
-                                'proxy-protocol=2')
+                                'proxy-protocol=2,forwarded=both,http,health=30')
         forward, = here.show('web')['forwards']
         assert {name: forward[name] for name in ('listen', 'target', 'host_header',
-                                                 'proxy_protocol')} == {
+                                                 'proxy_protocol', 'forwarded', 'http',
+                                                 'health')} == {
             'listen': f'127.0.0.1:{port}', 'target': 'tls://example.org:443',
-            'host_header': 'keep', 'proxy_protocol': 2}, forward
+            'host_header': 'keep', 'proxy_protocol': 2, 'forwarded': 'both', 'http': True,
+            'health': 30}, forward
 
 
 @test
@@ -191,6 +193,27 @@ def the_monitor_at_80x24():
 @test
 def the_monitor_at_200x50():
     the_monitor_at(200, 50)
+
+
+@test
+def a_target_that_is_down():
+    """The tunnel is open all the same, and whoever asks is told; so is the monitor."""
+    with world() as here:
+        down = free_port()
+        _, errors = here.add('web', '--open', forward=f'0={down},health=1')
+        assert 'Forwarding ' in errors, errors
+
+        def state(word):
+            forward, = here.show('web')['forwards']
+            return forward['state'] == word and forward
+        forward = wait_until(lambda: state('target-down'), what='the state')
+        assert forward['error'] and forward['port'] > 0 and forward['health'] == 1, forward
+        assert here.show('web')['state'] == 'connected'
+        assert 'target down' in here.run(0, 'show', 'web')[0]
+        target = Target(echo, port=down)
+        forward = wait_until(lambda: state('listening'), what='the target')
+        assert 'error' not in forward, forward
+        target.close()
 
 
 @test

@@ -66,7 +66,7 @@ static const BadTarget bad_targets[] = {
   { "::1:80", "in brackets" },
   { "a:b:80", "in brackets" },
   { "[]:80", "neither a name nor an address" },
-  { "[::1:80", "neither a name nor an address" },
+  { "[::1:80", "is not closed" },
   { "[192.0.2.1]:80", "neither a name nor an address" },
   { "[fe80::1%]:80", "neither a name nor an address" },
   { "[fe80::1%a/b]:80", "neither a name nor an address" },

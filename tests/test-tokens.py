@@ -16,7 +16,6 @@ import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
-import programs  # noqa: E402
 import websocket  # noqa: E402
 from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port, in_thread, main,  # noqa: E402
                      receive_all, receive_exactly, test, user, wait_until)
@@ -330,42 +329,6 @@ def behind_a_proxy():
         head = ask(server.port, f'Authorization: Bearer {WRONG}', 'X-Forwarded-For: 192.0.2.7')
     assert ' 429 ' in head and 'Retry-After: ' in head, head
     assert ' 101 ' in ask(server.port, bearer, 'X-Forwarded-For: 192.0.2.8')
-    server.stop()
-
-
-def nginx(port, target_port):
-    """With what docs/examples/nginx.conf has."""
-    example = pathlib.Path(__file__).parent.parent / 'docs' / 'examples' / 'nginx.conf'
-    text = example.read_text()
-    page = (example.parent.parent / 'security.md').read_text()
-    assert text[text.index('location'):] in page, 'nginx.conf differs from docs/security.md'
-    location = text.replace(':3001', f':{target_port}')
-    return programs.nginx(folder, port, location)
-
-
-@test
-def behind_nginx():
-    target = Target(echo)
-    access = Access(alice='')
-    server = access.server('--trusted-proxy', '127.0.0.1', '--path', '/tunnel')
-    port = free_port()
-    nginx(port, server.port)
-    client = Tool('client', '--json', '--server', f'ws://127.0.0.1:{port}/tunnel', '--forward',
-                  f'0=127.0.0.1:{target.port}',
-                  environment={'VTUNNEL_TOKEN': access.tokens['alice']})
-    assert works(client.forward_port())
-    bearer = f'Authorization: Bearer {access.tokens["alice"]}'
-    # What the client says of itself is not believed.
-    head = ask(port, bearer, 'X-Forwarded-For: 192.0.2.1', 'Forwarded: for=192.0.2.1',
-               address='127.0.0.9', path='/tunnel')
-    assert ' 101 ' in head, head
-    server.event('session-opened', address='127.0.0.9')
-    for _ in range(6):
-        head = ask(port, f'Authorization: Bearer {WRONG}', address='127.0.0.8',
-                   path='/tunnel')
-    assert ' 429 ' in head and 'Retry-After: ' in head, head
-    assert ' 101 ' in ask(port, bearer, path='/tunnel')
-    client.stop()
     server.stop()
 
 

@@ -61,7 +61,9 @@ def add_makes_a_persistent_tunnel():
             service, 'add', 'web', '--server', SERVER,
             '--forward', '127.0.0.1:9000=localhost:3000,proxy-protocol=2',
             '--forward', '8000-8001=tls://example.com:443,host-header=keep',
-            '--forward', '[::1]:0=unix:/run/a\\,b=c,host-header=Example.com', '--autoconnect')
+            '--forward', '[::1]:0=unix:/run/a\\,b=c,host-header=Example.com', '--autoconnect',
+            '--forward', '1=2,forwarded=both,http,health=30',
+            '--forward', '2=2,forwarded=forwarded')
         assert 'Added “web”' in errors
         (uri, forwards, options), = service.called('CreateTunnel')
         assert uri == SERVER
@@ -69,7 +71,9 @@ def add_makes_a_persistent_tunnel():
             ('127.0.0.1:9000', 'localhost:3000', {'proxy-protocol': 2}),
             ('8000', 'tls://example.com:443', {'host-header': 'keep'}),
             ('8001', 'tls://example.com:443', {'host-header': 'keep'}),
-            ('[::1]:0', 'unix:/run/a,b=c', {'host-header': 'Example.com'})], forwards
+            ('[::1]:0', 'unix:/run/a,b=c', {'host-header': 'Example.com'}),
+            ('1', 'localhost:2', {'forwarded': 'both', 'http': True, 'health': 30}),
+            ('2', 'localhost:2', {'forwarded': 'forwarded'})], forwards
         assert options == {'name': 'web', 'open': False, 'autoconnect': True,
                            'lifetime': 'persistent'}, options
 

@@ -144,6 +144,7 @@ def wrong_options_of_the_server():
             ('example', ['--listen', 'an example']),
             ('nowhere', ['--bind-address', 'nowhere']),
             ('9000-8000', ['--allowed-ports', '9000-8000']),
+            ('--proxy-protocol-ports', ['--proxy-protocol-ports', '0']),
             ('example.com/x', ['--allowed-origin', 'https://example.com/x']),
             ('--tls-key', ['--tls-certificate', 'x.pem']),
             ('--tls-certificate', ['--tls-key', 'x.pem']),

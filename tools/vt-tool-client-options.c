@@ -38,6 +38,10 @@ static const VtToolHelp help = {
           "systemd's credential vtunnel-token. Whoever may list this machine's processes can\n"
           "read a --header: do not put a token there.\n"
           "Ctrl+C ends the client in order; a second Ctrl+C ends it at once."),
+  .more = N_ ("What else may stand behind the target, in any order:\n"
+              "  ,forwarded=both  tells an HTTP target of the user: X-Forwarded-For, Forwarded\n"
+              "  ,http            gives users of HTTP a page while the target is not there\n"
+              "  ,health=SECONDS  looks whether the target is there, and says so"),
 };
 
 static gboolean
@@ -79,7 +83,7 @@ read_options (VtToolClientOptions *self, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
 
-  return vt_tool_options_parse (&help, entries, TRUE, argv, &self->common, error);
+  return vt_tool_options_parse_configured (&help, entries, "client", argv, &self->common, error);
 }
 
 /* RFC 9110: a name is a token; a value holds no control character. */
@@ -186,7 +190,7 @@ set_certificate (VtToolClientOptions *self, VtClient *client, GError **error)
 {
   g_autoptr(GTlsCertificate) certificate = NULL;
 
-  if (self->tls_certificate == NULL)
+  if (self->tls_certificate == NULL || self->tls_key == NULL)
     return TRUE;
   certificate = vt_tool_tls_load (self->tls_certificate, self->tls_key, error);
   if (certificate == NULL)
@@ -242,14 +246,59 @@ set_authorities (VtToolClientOptions *self, VtClient *client, GError **error)
   return TRUE;
 }
 
+static gboolean
+check_server (VtToolClientOptions *self, GError **error)
+{
+  self->has_server = vt_tool_options_check_server (self->server, error);
+  return self->has_server;
+}
+
+static gboolean
+check_forwards (VtToolClientOptions *self, GError **error)
+{
+  return vt_tool_options_parse_forwards (self->forwards, &self->parsed, error);
+}
+
+static gboolean
+check_options (VtToolClientOptions *self, GError **error)
+{
+  gboolean (*const checks[]) (VtToolClientOptions *, GError **) = {
+    check_server,
+    check_forwards,
+    check_headers,
+    check_certificate,
+  };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (checks); i++)
+    {
+      GError *reason = NULL;
+
+      if (!checks[i](self, &reason) && !vt_tool_options_note_fault (&self->common, reason, error))
+        return FALSE;
+    }
+  return TRUE;
+}
+
 gboolean
 vt_tool_client_options_parse (VtToolClientOptions *self, char **argv, GError **error)
 {
-  return read_options (self, argv, error)
-         && (self->common.help
-             || (vt_tool_options_check_server (self->server, error)
-                 && vt_tool_options_parse_forwards (self->forwards, &self->parsed, error)
-                 && check_headers (self, error) && check_certificate (self, error)));
+  return read_options (self, argv, error) && (self->common.help || check_options (self, error));
+}
+
+static gboolean
+set_pings (VtToolClientOptions *self, VtClient *client, GError **error)
+{
+  return vt_tool_options_set_number ("--ping-interval", self->ping_interval, G_OBJECT (client),
+                                     "ping-interval", error)
+         && vt_tool_options_set_number ("--ping-timeout", self->ping_timeout, G_OBJECT (client),
+                                        "ping-timeout", error);
+}
+
+static gboolean
+set_max_protocol (VtToolClientOptions *self, VtClient *client, GError **error)
+{
+  return vt_tool_options_set_number ("--max-protocol", self->max_protocol, G_OBJECT (client),
+                                     "max-protocol", error);
 }
 
 static gboolean
@@ -266,25 +315,53 @@ set_reconnection (VtToolClientOptions *self, VtClient *client, GError **error)
 VtClient *
 vt_tool_client_options_make_client (VtToolClientOptions *self, GError **error)
 {
-  g_autoptr(VtClient) client = vt_client_new (self->server);
+  gboolean (*const setters[]) (VtToolClientOptions *, VtClient *, GError **) = {
+    set_pings,       set_max_protocol, set_reconnection, set_pins,
+    set_certificate, set_token,        set_authorities,
+  };
+  /* Without a server, --check-config looks at the rest all the same. */
+  g_autoptr(VtClient) client = vt_client_new (self->has_server ? self->server : "ws://localhost/");
 
-  if (!vt_tool_options_set_number ("--ping-interval", self->ping_interval, G_OBJECT (client),
-                                   "ping-interval", error)
-      || !vt_tool_options_set_number ("--ping-timeout", self->ping_timeout, G_OBJECT (client),
-                                      "ping-timeout", error)
-      || !vt_tool_options_set_number ("--max-protocol", self->max_protocol, G_OBJECT (client),
-                                      "max-protocol", error)
-      || !set_reconnection (self, client, error) || !set_pins (self, client, error)
-      || !set_certificate (self, client, error) || !set_token (self, client, error)
-      || !set_authorities (self, client, error))
-    return NULL;
+  for (size_t i = 0; i < G_N_ELEMENTS (setters); i++)
+    {
+      GError *reason = NULL;
+
+      if (!setters[i](self, client, &reason)
+          && !vt_tool_options_note_fault (&self->common, reason, error))
+        return NULL;
+    }
   set_headers (self, client);
   return g_steal_pointer (&client);
+}
+
+gboolean
+vt_tool_client_options_renew_secrets (VtToolClientOptions *self,
+                                      const VtToolClientOptions *former,
+                                      VtClient *client,
+                                      GError **error)
+{
+  char *token = NULL;
+
+  if (!vt_tool_client_token_read (self->token_file, &token, error))
+    return FALSE;
+  vt_client_set_token (client, token);
+  vt_tool_client_token_wipe (token);
+  for (size_t i = 0; former->headers != NULL && former->headers[i] != NULL; i++)
+    {
+      g_autofree char *name = NULL;
+      g_autofree char *value = NULL;
+
+      if (split_header (former->headers[i], &name, &value))
+        vt_client_set_header (client, name, NULL);
+    }
+  set_headers (self, client);
+  return TRUE;
 }
 
 void
 vt_tool_client_options_clear (VtToolClientOptions *self)
 {
+  vt_tool_options_clear_common (&self->common);
   g_free (self->server);
   g_strfreev (self->forwards);
   g_strfreev (self->headers);

@@ -129,16 +129,21 @@ take_file (const char *path, char **token, GError **error)
   return done;
 }
 
+/* NULL where there is none, or one that holds at most a line's end: what a unit sets for those that
+ * have no token. */
 static char *
 find_credential (void)
 {
   const char *folder = g_getenv ("CREDENTIALS_DIRECTORY");
   g_autofree char *path = NULL;
+  struct stat status;
 
   if (folder == NULL || folder[0] == '\0')
     return NULL;
   path = g_build_filename (folder, CREDENTIAL, NULL);
-  return g_file_test (path, G_FILE_TEST_EXISTS) ? g_steal_pointer (&path) : NULL;
+  if (stat (path, &status) != 0 || (S_ISREG (status.st_mode) && status.st_size <= 1))
+    return NULL;
+  return g_steal_pointer (&path);
 }
 
 gboolean

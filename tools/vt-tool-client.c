@@ -9,24 +9,35 @@
 #include "vt-tool-client-options.h"
 #include "vt-tool-connection.h"
 #include "vt-tool-log.h"
+#include "vt-tool-reload.h"
 #include "vt-tool-run.h"
 #include "vt-tool-stream.h"
 
 typedef struct {
+  char **argv;                  /* not owned: what is read again begins with it */
+  VtToolClientOptions options;  /* owned */
+  GHashTable *begun_with;       /* owned: the values of the options at the start */
   VtClient *client;             /* owned */
   VtToolRun *run;               /* owned */
   VtToolConnection *connection; /* owned */
-  GPtrArray *forwards;          /* not owned, of VtForward */
+  VtToolReload *reload;         /* owned, nullable: without it SIGHUP is as ever */
+  GPtrArray *forwards;          /* owned, of VtForward */
+  GHashTable *opened;           /* owned, set of VtForward: that they are open was told */
+  GHashTable *down;             /* owned, set of VtForward: … that their targets are down */
   char *url;                    /* owned; the server's, without what may be a secret */
   char *host;                   /* owned; of the server */
-  gboolean keep_going;
+  unsigned int n_unanswered;    /* of those that were asked for at the start */
   gboolean is_open;
 } Client;
+
+/* What the client has been built upon. */
+static const char *const fixed_options[] = { "json", "server", NULL };
 
 /* Asking for one of the forwards. */
 typedef struct {
   Client *client;     /* not owned */
   VtForward *forward; /* owned */
+  gboolean is_added;  /* to a client that runs already */
 } Request;
 
 static void
@@ -76,6 +87,24 @@ tell_forward (Client *self, VtForward *forward)
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
+/* Only where the forward asks for its target to be looked after. */
+static void
+tell_target (Client *self, VtForward *forward, const GError *error)
+{
+  JsonBuilder *event = vt_tool_event_begin (error != NULL ? "target-down" : "target-up");
+  g_autofree char *source = describe_source (self, forward);
+  g_autofree char *target = describe_target (forward);
+
+  if (error != NULL)
+    g_message (_ ("Target of %s down: %s"), source, error->message);
+  else
+    g_message (_ ("Target of %s answers again: %s"), source, target);
+  vt_tool_event_add_number (event, "port", vt_forward_get_bound_port (forward));
+  vt_tool_event_add_text (event, "target", target);
+  vt_tool_event_add_error (event, error);
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
 /* A port that the server refused and that the user can do without. */
 static void
 tell_refused (Client *self, VtForward *forward, const GError *error)
@@ -104,8 +133,9 @@ describe_wish (VtForward *forward)
   return g_strjoinv (", ", (char **) names);
 }
 
+/* `can_go_on`: whether the client can do without it anyway. */
 static void
-refused (Client *self, VtForward *forward, const GError *reason)
+refused (Client *self, VtForward *forward, const GError *reason, gboolean can_go_on)
 {
   g_autofree char *wish = describe_wish (forward);
   g_autoptr(GError) error = NULL;
@@ -117,7 +147,7 @@ refused (Client *self, VtForward *forward, const GError *reason)
 
   error = g_error_copy (reason);
   g_prefix_error (&error, _ ("The server refused %s: "), wish);
-  if (self->keep_going)
+  if (self->options.keep_going || can_go_on)
     tell_refused (self, forward, error);
   else
     vt_tool_run_fail (self->run, VT_TOOL_REFUSED, error);
@@ -126,6 +156,13 @@ refused (Client *self, VtForward *forward, const GError *reason)
 /* In a new session the server is asked again. It can take its time; and a server that was silent at
  * first can still say no, when the port counts as open already. */
 static void
+forget_told (Client *self, VtForward *forward)
+{
+  g_hash_table_remove (self->opened, forward);
+  g_hash_table_remove (self->down, forward);
+}
+
+static void
 forward_changed_cb (VtForward *forward, GParamSpec *pspec, Client *self)
 {
   VtForwardState state = vt_forward_get_state (forward);
@@ -133,10 +170,19 @@ forward_changed_cb (VtForward *forward, GParamSpec *pspec, Client *self)
 
   if (vt_tool_run_is_ending (self->run))
     return;
-  if (state == VT_FORWARD_STATE_LISTENING)
+  if (state == VT_FORWARD_STATE_FAILED)
+    refused (self, forward, error, FALSE);
+  if (state != VT_FORWARD_STATE_LISTENING && state != VT_FORWARD_STATE_TARGET_DOWN)
+    {
+      forget_told (self, forward);
+      return;
+    }
+  if (g_hash_table_add (self->opened, forward))
     tell_forward (self, forward);
-  else if (state == VT_FORWARD_STATE_FAILED)
-    refused (self, forward, error);
+  if (state == VT_FORWARD_STATE_TARGET_DOWN && g_hash_table_add (self->down, forward))
+    tell_target (self, forward, error);
+  else if (state == VT_FORWARD_STATE_LISTENING && g_hash_table_remove (self->down, forward))
+    tell_target (self, forward, NULL);
 }
 
 static void
@@ -151,6 +197,14 @@ forward_error_cb (VtForward *forward, GParamSpec *pspec, Client *self)
   g_message (_ ("The server does not open %s yet: %s"), wish, error->message);
 }
 
+/* The tunnel stands, and of each forward it is known what became of it. */
+static void
+note_answered (Client *self)
+{
+  if (--self->n_unanswered == 0 && !vt_tool_run_is_ending (self->run))
+    vt_tool_service_note_ready (vt_tool_run_get_service (self->run));
+}
+
 static void
 listened_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
@@ -160,25 +214,37 @@ listened_cb (GObject *source, GAsyncResult *result, void *user_data)
 
   if (!vt_client_listen_finish (self->client, result, &error))
     {
-      refused (self, request->forward, error);
-      return;
+      /* One that was taken back before the server has answered, is not to be talked of. */
+      if (g_ptr_array_find (self->forwards, request->forward, NULL))
+        refused (self, request->forward, error, request->is_added);
     }
-  forward_changed_cb (request->forward, NULL, self);
-  g_signal_connect (request->forward, "notify::state", G_CALLBACK (forward_changed_cb), self);
-  g_signal_connect (request->forward, "notify::error", G_CALLBACK (forward_error_cb), self);
+  else
+    {
+      forward_changed_cb (request->forward, NULL, self);
+      g_signal_connect (request->forward, "notify::state", G_CALLBACK (forward_changed_cb), self);
+      g_signal_connect (request->forward, "notify::error", G_CALLBACK (forward_error_cb), self);
+    }
+  if (!request->is_added)
+    note_answered (self);
+}
+
+static void
+ask_for (Client *self, VtForward *forward, gboolean is_added)
+{
+  Request *request = g_new0 (Request, 1);
+
+  request->client = self;
+  request->forward = g_object_ref (forward);
+  request->is_added = is_added;
+  vt_client_listen_async (self->client, forward, NULL, listened_cb, request);
 }
 
 static void
 listen_all (Client *self)
 {
+  self->n_unanswered = self->forwards->len;
   for (unsigned int i = 0; i < self->forwards->len; i++)
-    {
-      Request *request = g_new0 (Request, 1);
-
-      request->client = self;
-      request->forward = g_object_ref (self->forwards->pdata[i]);
-      vt_client_listen_async (self->client, request->forward, NULL, listened_cb, request);
-    }
+    ask_for (self, self->forwards->pdata[i], FALSE);
 }
 
 /* What else can be done about it, where there is something. */
@@ -293,54 +359,165 @@ stream_closed_cb (VtClient *client, VtStream *stream, const GError *error, Clien
 }
 
 static void
-client_init (Client *self, const VtToolClientOptions *options)
+unlistened_cb (GObject *source, GAsyncResult *result, void *user_data)
 {
+  g_autoptr(GError) error = NULL;
+
+  if (!vt_client_unlisten_finish (VT_CLIENT (source), result, &error))
+    g_debug ("Taking a forward back: %s", error->message);
+}
+
+static void
+give_up (Client *self, VtForward *forward)
+{
+  g_autofree char *text = vt_forward_to_string (forward);
+
+  g_signal_handlers_disconnect_by_data (forward, self);
+  forget_told (self, forward);
+  /* One that was refused is not the client's any more. */
+  if (vt_forward_get_state (forward) == VT_FORWARD_STATE_FAILED)
+    return;
+  g_message (_ ("No longer forwarding %s"), text);
+  vt_client_unlisten_async (self->client, forward, NULL, unlistened_cb, NULL);
+}
+
+/* Takes one that is written like this one out of the list; NULL if there is none. */
+static VtForward *
+take_equal (GPtrArray *forwards, VtForward *forward)
+{
+  g_autofree char *text = vt_forward_to_string (forward);
+
+  for (unsigned int i = 0; i < forwards->len; i++)
+    {
+      g_autofree char *other = vt_forward_to_string (forwards->pdata[i]);
+
+      if (g_str_equal (text, other)
+          && vt_forward_get_state (forwards->pdata[i]) != VT_FORWARD_STATE_FAILED)
+        return g_ptr_array_steal_index (forwards, i);
+    }
+  return NULL;
+}
+
+/* Those that are in both stay as they are, with all that goes through them. A port that changes
+ * hands is free before it is asked for again: the server does the one after the other. */
+static void
+change_forwards (Client *self, GPtrArray *wanted)
+{
+  g_autoptr(GPtrArray) former = g_steal_pointer (&self->forwards);
+  g_autoptr(GPtrArray) added = g_ptr_array_new ();
+
+  self->forwards = g_ptr_array_new_with_free_func (g_object_unref);
+  for (unsigned int i = 0; i < wanted->len; i++)
+    {
+      VtForward *kept = take_equal (former, wanted->pdata[i]);
+
+      if (kept == NULL)
+        {
+          kept = g_object_ref (wanted->pdata[i]);
+          g_ptr_array_add (added, kept);
+        }
+      g_ptr_array_add (self->forwards, kept);
+    }
+  /* Before it was open for the first time, nothing has been asked for. */
+  for (unsigned int i = 0; self->is_open && i < former->len; i++)
+    give_up (self, former->pdata[i]);
+  for (unsigned int i = 0; self->is_open && i < added->len; i++)
+    ask_for (self, added->pdata[i], TRUE);
+}
+
+static gboolean
+reload_cb (void *user_data, GError **error)
+{
+  Client *self = user_data;
+  VtToolClientOptions options = { 0 };
+  g_autoptr(VtClient) draft = NULL;
+
+  if (vt_tool_client_options_parse (&options, self->argv, error))
+    draft = vt_tool_client_options_make_client (&options, error);
+  if (draft == NULL
+      || !vt_tool_client_options_renew_secrets (&options, &self->options, self->client, error))
+    {
+      vt_tool_client_options_clear (&options);
+      return FALSE;
+    }
+  vt_client_set_pins (self->client, vt_client_get_pins (draft), NULL);
+  vt_tool_reload_copy_properties (G_OBJECT (draft), G_OBJECT (self->client));
+  vt_tool_client_options_clear (&self->options);
+  self->options = options;
+  vt_tool_options_apply_log (&self->options.common);
+  g_message (_ ("The configuration was read again"));
+  vt_tool_reload_tell_fixed (&self->options.common, self->begun_with, fixed_options);
+  change_forwards (self, self->options.parsed);
+  return TRUE;
+}
+
+static void
+client_init (Client *self)
+{
+  static const VtToolReloadHandlers handlers = { .read = reload_cb };
+  const VtToolClientOptions *options = &self->options;
   g_autoptr(GUri) uri = g_uri_parse (options->server, SOUP_HTTP_URI_FLAGS, NULL);
 
-  self->forwards = options->parsed;
-  self->keep_going = options->keep_going;
+  self->forwards = g_ptr_array_ref (options->parsed);
+  self->opened = g_hash_table_new (NULL, NULL);
+  self->down = g_hash_table_new (NULL, NULL);
   self->host = g_strdup (g_uri_get_host (uri));
   self->url =
       g_uri_to_string_partial (uri, G_URI_HIDE_USERINFO | G_URI_HIDE_QUERY | G_URI_HIDE_FRAGMENT);
   self->run = vt_tool_run_new (options->common.json, end_cb, self);
   self->connection = vt_tool_connection_new (self->client, self->run, self->url);
+  if (options->common.config != NULL)
+    self->reload = vt_tool_reload_new (self->run, &handlers, self);
   g_signal_connect (self->client, "notify::state", G_CALLBACK (state_changed_cb), self);
   g_signal_connect (self->client, "stream-opened", G_CALLBACK (stream_opened_cb), self);
   g_signal_connect (self->client, "stream-closed", G_CALLBACK (stream_closed_cb), self);
 }
 
+static VtToolStatus
+run_client (Client *self)
+{
+  client_init (self);
+  vt_client_open_async (self->client, NULL, opened_cb, self);
+  return vt_tool_run_main (self->run);
+}
+
 static void
 client_clear (Client *self)
 {
-  g_signal_handlers_disconnect_by_data (self->client, self);
-  for (unsigned int i = 0; i < self->forwards->len; i++)
+  if (self->client != NULL)
+    g_signal_handlers_disconnect_by_data (self->client, self);
+  for (unsigned int i = 0; self->forwards != NULL && i < self->forwards->len; i++)
     g_signal_handlers_disconnect_by_data (self->forwards->pdata[i], self);
-  vt_tool_connection_free (self->connection);
-  g_object_unref (self->client);
-  vt_tool_run_free (self->run);
+  g_clear_pointer (&self->connection, vt_tool_connection_free);
+  vt_tool_reload_free (self->reload);
+  g_clear_object (&self->client);
+  g_clear_pointer (&self->run, vt_tool_run_free);
+  g_clear_pointer (&self->forwards, g_ptr_array_unref);
+  g_clear_pointer (&self->opened, g_hash_table_unref);
+  g_clear_pointer (&self->down, g_hash_table_unref);
+  g_clear_pointer (&self->begun_with, g_hash_table_unref);
   g_free (self->host);
   g_free (self->url);
+  vt_tool_client_options_clear (&self->options);
 }
+
+G_DEFINE_AUTO_CLEANUP_CLEAR_FUNC (Client, client_clear)
 
 VtToolStatus
 vt_tool_client (char **argv)
 {
-  g_auto(VtToolClientOptions) options = { 0 };
+  g_auto(Client) self = { .argv = argv };
+  VtToolCommon *common = &self.options.common;
   g_autoptr(GError) error = NULL;
-  Client self = { 0 };
-  VtToolStatus status = VT_TOOL_DONE;
 
-  if (!vt_tool_client_options_parse (&options, argv, &error))
-    return vt_tool_fail (options.common.json, error);
-  if (options.common.help)
+  if (!vt_tool_client_options_parse (&self.options, argv, &error))
+    return vt_tool_fail (common->json, error);
+  if (common->help)
     return VT_TOOL_DONE;
-  self.client = vt_tool_client_options_make_client (&options, &error);
+  vt_tool_options_apply_log (common);
+  self.begun_with = g_hash_table_ref (common->values);
+  self.client = vt_tool_client_options_make_client (&self.options, &error);
   if (self.client == NULL)
-    return vt_tool_fail (options.common.json, error);
-
-  client_init (&self, &options);
-  vt_client_open_async (self.client, NULL, opened_cb, &self);
-  status = vt_tool_run_main (self.run);
-  client_clear (&self);
-  return status;
+    return vt_tool_fail (common->json, error);
+  return common->check_config ? vt_tool_reload_tell_check (common) : run_client (&self);
 }

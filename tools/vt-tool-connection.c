@@ -40,11 +40,20 @@ tell_resumed (VtToolConnection *self)
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
+/* Takes the text. */
+static void
+set_status (VtToolConnection *self, char *status)
+{
+  vt_tool_service_set_status (vt_tool_run_get_service (self->run), status);
+  g_free (status);
+}
+
 static void
 tell_lost (VtToolConnection *self)
 {
   JsonBuilder *event = vt_tool_event_begin ("session-suspended");
 
+  set_status (self, g_strdup_printf (_ ("Lost the connection to %s, trying again"), self->url));
   vt_tool_event_add_error (event, vt_client_get_error (self->client));
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
@@ -62,6 +71,7 @@ state_changed (VtToolConnection *self, VtClientState state)
   if (state != VT_CLIENT_STATE_OPEN)
     return;
   g_clear_pointer (&self->told, g_free);
+  set_status (self, g_strdup_printf (_ ("Connected to %s"), self->url));
   if (resumed)
     tell_resumed (self);
   else

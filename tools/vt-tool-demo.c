@@ -52,7 +52,7 @@ parse_options (Options *self, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
 
-  return vt_tool_options_parse (&help, entries, FALSE, argv, &self->common, error);
+  return vt_tool_options_parse (&help, entries, argv, &self->common, error);
 }
 
 static void

@@ -16,9 +16,11 @@
  *                      protocol
  *   session-suspended  server: session; client: error
  *   session-resumed    server: session, address, port; client: url
- *   listening-http     address, port, url (where known)
+ *   listening-http     server: address, port, url (where known)
  *   forward-opened     session (server only), address (where known), port, target (client only);
  *                      of host names: names, url
+ *   target-down        client: port, target, error
+ *   target-up          client: port, target
  *   stream-opened      session (server only), stream, port, user_address, user_port (where known)
  *   stream-closed      as stream-opened, and bytes_sent, bytes_received, error (if it failed)
  *   forward-closed     session, port (server only)

@@ -88,7 +88,7 @@ vt_tool_format_state (const char *state)
     { "connected", N_ ("connected") }, { "waiting", N_ ("waiting") },
     { "failed", N_ ("failed") },       { "needs-secrets", N_ ("needs a token") },
     { "idle", N_ ("not requested") },  { "pending", N_ ("requested") },
-    { "listening", N_ ("listening") },
+    { "listening", N_ ("listening") }, { "target-down", N_ ("target down") },
   };
 
   for (size_t i = 0; i < G_N_ELEMENTS (words); i++)

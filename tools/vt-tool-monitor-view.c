@@ -64,7 +64,7 @@ get_style (const char *state)
 {
   if (strcmp (state, "connected") == 0)
     return VT_TOOL_STYLE_GOOD;
-  if (strcmp (state, "failed") == 0)
+  if (strcmp (state, "failed") == 0 || strcmp (state, "target-down") == 0)
     return VT_TOOL_STYLE_BAD;
   if (strcmp (state, "inactive") == 0)
     return VT_TOOL_STYLE_DIM;

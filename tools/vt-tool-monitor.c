@@ -361,7 +361,7 @@ vt_tool_monitor (char **argv)
   VtToolStatus status = VT_TOOL_DONE;
   const GOptionEntry entries[] = { G_OPTION_ENTRY_NULL };
 
-  if (!vt_tool_options_parse (&help, entries, FALSE, argv, &options.common, &error))
+  if (!vt_tool_options_parse (&help, entries, argv, &options.common, &error))
     return vt_tool_fail (FALSE, error);
   if (options.common.help)
     return VT_TOOL_DONE;

@@ -12,13 +12,22 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "vt-tool-config.h"
 #include "vt-tool-log.h"
 
+#define N_COMMON_ENTRIES 7
+/* The first ones are of those commands alone that can be configured by a file. */
+#define N_CONFIGURED_ENTRIES 3
+
 static void
-add_common_entries (GOptionContext *context, VtToolCommon *common, gboolean has_json)
+fill_common_entries (GOptionEntry *entries, VtToolCommon *common)
 {
-  const GOptionEntry entries[] = {
-    { "json", 'j', has_json ? 0 : G_OPTION_FLAG_HIDDEN, G_OPTION_ARG_NONE, &common->json,
+  const GOptionEntry filled[N_COMMON_ENTRIES] = {
+    { "config", 'c', 0, G_OPTION_ARG_FILENAME, &common->config,
+      N_ ("Take options from this file, too"), N_ ("FILE") },
+    { "check-config", 0, 0, G_OPTION_ARG_NONE, &common->check_config,
+      N_ ("Say what is wrong with them, and end"), NULL },
+    { "json", 'j', 0, G_OPTION_ARG_NONE, &common->json,
       N_ ("Print events for scripts, one JSON object a line"), NULL },
     { "quiet", 'q', 0, G_OPTION_ARG_NONE, &common->quiet, N_ ("Say nothing but errors"), NULL },
     { "verbose", 'v', 0, G_OPTION_ARG_NONE, &common->verbose, N_ ("Say more, with times"), NULL },
@@ -26,7 +35,7 @@ add_common_entries (GOptionContext *context, VtToolCommon *common, gboolean has_
     G_OPTION_ENTRY_NULL,
   };
 
-  g_option_context_add_main_entries (context, has_json ? entries : entries + 1, GETTEXT_PACKAGE);
+  memcpy (entries, filled, sizeof filled);
 }
 
 /* GLib says what was wrong; this adds where to read what would be right. */
@@ -75,10 +84,8 @@ take_name (const VtToolHelp *help, VtToolCommon *common, char **argv, GError **e
 }
 
 static gboolean
-check_common (const VtToolHelp *help, VtToolCommon *common, char **argv, GError **error)
+check_common (VtToolCommon *common, GError **error)
 {
-  if (!take_name (help, common, argv, error))
-    return FALSE;
   if (common->quiet && common->verbose)
     {
       g_set_error_literal (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED,
@@ -96,13 +103,24 @@ print_help (GOptionContext *context)
   vt_tool_print (stdout, text);
 }
 
-gboolean
-vt_tool_options_parse (const VtToolHelp *help,
-                       const GOptionEntry *entries,
-                       gboolean has_json,
-                       char **argv,
-                       VtToolCommon *common,
-                       GError **error)
+/* One paragraph is translated when it is shown; of two, each is a text of its own. */
+static void
+set_description (GOptionContext *context, const VtToolHelp *help)
+{
+  g_autofree char *both = NULL;
+
+  if (help->more != NULL)
+    both = g_strconcat (_ (help->description), "\n\n", _ (help->more), NULL);
+  g_option_context_set_description (context, both != NULL ? both : help->description);
+}
+
+static gboolean
+parse_line (const VtToolHelp *help,
+            const GOptionEntry *entries,
+            const GOptionEntry *common_entries,
+            char **argv,
+            VtToolCommon *common,
+            GError **error)
 {
   g_autoptr(GOptionContext) context = g_option_context_new (help->arguments);
   g_auto(GStrv) rest = g_strdupv (argv);
@@ -111,9 +129,9 @@ vt_tool_options_parse (const VtToolHelp *help,
   g_option_context_set_translation_domain (context, GETTEXT_PACKAGE);
   g_option_context_set_help_enabled (context, FALSE);
   g_option_context_set_summary (context, help->summary);
-  g_option_context_set_description (context, help->description);
+  set_description (context, help);
   g_option_context_add_main_entries (context, entries, GETTEXT_PACKAGE);
-  add_common_entries (context, common, has_json);
+  g_option_context_add_main_entries (context, common_entries, GETTEXT_PACKAGE);
 
   if (!g_option_context_parse_strv (context, &rest, error))
     {
@@ -125,13 +143,137 @@ vt_tool_options_parse (const VtToolHelp *help,
       print_help (context);
       return TRUE;
     }
-  if (!check_common (help, common, rest, error))
-    return FALSE;
+  return take_name (help, common, rest, error) && check_common (common, error);
+}
+
+void
+vt_tool_options_apply_log (const VtToolCommon *common)
+{
   if (common->quiet)
     vt_tool_log_set_level (VT_TOOL_LOG_QUIET);
-  if (common->verbose)
+  else if (common->verbose)
     vt_tool_log_set_level (VT_TOOL_LOG_VERBOSE);
+  else
+    vt_tool_log_set_level (VT_TOOL_LOG_NORMAL);
+}
+
+gboolean
+vt_tool_options_parse (const VtToolHelp *help,
+                       const GOptionEntry *entries,
+                       char **argv,
+                       VtToolCommon *common,
+                       GError **error)
+{
+  GOptionEntry all[N_COMMON_ENTRIES];
+
+  fill_common_entries (all, common);
+  if (!parse_line (help, entries, all + N_CONFIGURED_ENTRIES, argv, common, error))
+    return FALSE;
+  if (!common->help)
+    vt_tool_options_apply_log (common);
   return TRUE;
+}
+
+/* The file's say on how much is said is one: the command line's, if it has any, is all there is. */
+static gboolean
+read_config (VtToolConfig *config, VtToolCommon *common, GError **error)
+{
+  gboolean quiet = common->quiet;
+  gboolean verbose = common->verbose;
+  g_autoptr(GPtrArray) faults = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+
+  vt_tool_config_read (config, common->taken, faults);
+  if (quiet || verbose)
+    {
+      common->quiet = quiet;
+      common->verbose = verbose;
+    }
+  for (unsigned int i = 0; i < faults->len; i++)
+    if (!vt_tool_options_note_fault (common, g_error_copy (faults->pdata[i]), error))
+      return FALSE;
+  return check_common (common, error);
+}
+
+static void
+keep_values (const VtToolConfig *config, GHashTable *values)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (config->tables); i++)
+    for (const GOptionEntry *entry = config->tables[i]; entry->long_name != NULL; entry++)
+      {
+        char *value = vt_tool_config_dup_value (entry);
+
+        if (value != NULL)
+          g_hash_table_insert (values, g_strdup (entry->long_name), value);
+      }
+}
+
+gboolean
+vt_tool_options_parse_configured (const VtToolHelp *help,
+                                  const GOptionEntry *entries,
+                                  const char *group,
+                                  char **argv,
+                                  VtToolCommon *common,
+                                  GError **error)
+{
+  GOptionEntry all[N_COMMON_ENTRIES];
+  VtToolConfig config = { NULL, group, { entries, all } };
+
+  fill_common_entries (all, common);
+  if (!parse_line (help, entries, all, argv, common, error))
+    return FALSE;
+  if (common->help)
+    return TRUE;
+  common->group = group;
+  common->taken = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, NULL);
+  common->values = g_hash_table_new_full (g_str_hash, g_str_equal, g_free, g_free);
+  common->faults = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  config.path = common->config;
+  if (config.path != NULL && !read_config (&config, common, error))
+    return FALSE;
+  keep_values (&config, common->values);
+  return TRUE;
+}
+
+void
+vt_tool_options_clear_common (VtToolCommon *common)
+{
+  g_free (common->config);
+  g_clear_pointer (&common->taken, g_hash_table_unref);
+  g_clear_pointer (&common->values, g_hash_table_unref);
+  g_clear_pointer (&common->faults, g_ptr_array_unref);
+}
+
+/* "--port “x”: …" is "FILE: [server] port “x”: …" where the option was not on the command line. */
+static void
+place_fault (const VtToolCommon *common, GError *fault)
+{
+  g_autofree char *message = NULL;
+  g_autofree char *key = NULL;
+  g_autofree char *name = NULL;
+  size_t length;
+
+  if (common->config == NULL || !g_str_has_prefix (fault->message, "--"))
+    return;
+  length = strspn (fault->message + 2, G_CSET_a_2_z G_CSET_DIGITS "-");
+  key = g_strndup (fault->message + 2, length);
+  if (!g_hash_table_contains (common->taken, key))
+    return;
+  message = g_steal_pointer (&fault->message);
+  name = g_filename_display_name (common->config);
+  fault->message = g_strdup_printf ("%s: [%s] %s", name, common->group, message + 2);
+}
+
+gboolean
+vt_tool_options_note_fault (VtToolCommon *common, GError *reason, GError **error)
+{
+  place_fault (common, reason);
+  if (common->check_config)
+    {
+      g_ptr_array_add (common->faults, reason);
+      return TRUE;
+    }
+  g_propagate_error (error, reason);
+  return FALSE;
 }
 
 static gboolean

@@ -20,6 +20,7 @@ typedef struct {
   const char *arguments;   /* NULL, or what stands after the options */
   const char *summary;
   const char *description; /* examples and what else there is to know */
+  const char *more;        /* nullable: a paragraph behind that */
   VtToolOperand operand;
 } VtToolHelp;
 
@@ -30,18 +31,41 @@ typedef struct {
   gboolean quiet;
   gboolean verbose;
   char *name; /* owned, of a tunnel; NULL if there is none */
+
+  /* Of those that can be configured by a file (vt_tool_options_parse_configured ()). */
+  char *config; /* owned, nullable */
+  gboolean check_config;
+  const char *group;   /* static: of the file's options */
+  GHashTable *taken;   /* owned, nullable: names of the options whose value is the file's */
+  GHashTable *values;  /* owned, nullable: what each option has, by its name */
+  GPtrArray *faults;   /* owned, nullable, of GError */
 } VtToolCommon;
 
 /* What fails here is a G_OPTION_ERROR, that is wrong usage, but for files. */
 
 /* Parses, sets the level of the log, and prints the page of help if that was asked for (then
- * `common->help` is TRUE and there is nothing more to do). `has_json`: whether there is --json. */
+ * `common->help` is TRUE and there is nothing more to do). */
 gboolean vt_tool_options_parse (const VtToolHelp   *help,
                                 const GOptionEntry *entries,
-                                gboolean            has_json,
                                 char              **argv,
                                 VtToolCommon       *common,
                                 GError            **error);
+
+/* The same with --json, --config and --check-config: what the command line does not say is taken
+ * from the group of this name in the file. It leaves the level of the log to
+ * vt_tool_options_apply_log (). */
+gboolean vt_tool_options_parse_configured (const VtToolHelp   *help,
+                                           const GOptionEntry *entries,
+                                           const char         *group,
+                                           char              **argv,
+                                           VtToolCommon       *common,
+                                           GError            **error);
+void     vt_tool_options_apply_log (const VtToolCommon *common);
+void     vt_tool_options_clear_common (VtToolCommon *common);
+
+/* Takes what is wrong with an option, and says where in the file it stands. With --check-config it
+ * is kept, and TRUE says to go on and look for more; else it is the error. */
+gboolean vt_tool_options_note_fault (VtToolCommon *common, GError *reason, GError **error);
 
 /* A number from 0 to 65535, such as a port; NULL gives `fallback`. */
 gboolean vt_tool_options_port (const char *option,

@@ -19,6 +19,7 @@ struct _VtToolRun {
   VtToolEndFunc end;
   void *user_data;                              /* not owned, for end */
   VtToolEvents *events;                         /* owned */
+  VtToolService *service;                       /* owned */
   GSource *signals[G_N_ELEMENTS (end_signals)]; /* owned */
   VtToolStatus status;
   gboolean asked; /* by a signal */
@@ -84,6 +85,7 @@ vt_tool_run_new (gboolean json, VtToolEndFunc end, void *user_data)
   self->end = end;
   self->user_data = user_data;
   self->events = vt_tool_events_new (json, broken_cb, self);
+  self->service = vt_tool_service_new ();
   watch_signals (self);
   return self;
 }
@@ -97,6 +99,7 @@ vt_tool_run_free (VtToolRun *self)
       g_source_unref (self->signals[i]);
     }
   vt_tool_events_free (self->events);
+  vt_tool_service_free (self->service);
   g_free (self);
 }
 
@@ -104,6 +107,12 @@ VtToolEvents *
 vt_tool_run_get_events (VtToolRun *self)
 {
   return self->events;
+}
+
+VtToolService *
+vt_tool_run_get_service (VtToolRun *self)
+{
+  return self->service;
 }
 
 gboolean
@@ -136,6 +145,7 @@ begin_end (VtToolRun *self, VtToolStatus status)
     return FALSE;
   self->ending = TRUE;
   self->status = status;
+  vt_tool_service_note_stopping (self->service);
   return TRUE;
 }
 

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vt-tool-events.h"
+#include "vt-tool-service.h"
 #include "vt-tool.h"
 
 /* The life of a sub-command: its main loop, its signals, its events, and its exit status. It ends
@@ -18,6 +19,8 @@ typedef void (*VtToolEndFunc) (void *user_data);
 VtToolRun    *vt_tool_run_new (gboolean json, VtToolEndFunc end, void *user_data);
 void          vt_tool_run_free (VtToolRun *self);
 VtToolEvents *vt_tool_run_get_events (VtToolRun *self);
+/* It is told by itself that the run is ending. */
+VtToolService *vt_tool_run_get_service (VtToolRun *self);
 gboolean      vt_tool_run_is_ending (VtToolRun *self);
 /* Whether a signal has asked for the end, which may take its time then. */
 gboolean vt_tool_run_was_asked (VtToolRun *self);

@@ -5,13 +5,10 @@
 
 #include "vt-tool-server-access.h"
 
-#include <glib-unix.h>
 #include <glib/gi18n.h>
-#include <signal.h>
 
 struct _VtToolAccess {
   VtAccess *access; /* owned */
-  GSource *hangup;  /* owned */
 };
 
 static void
@@ -28,15 +25,13 @@ reload_failed_cb (VtAccess *access, const GError *error, void *user_data)
   g_message (_ ("%s. What was read before stays in force"), error->message);
 }
 
-static gboolean
-hangup_cb (void *user_data)
+void
+vt_tool_access_reload (VtToolAccess *self)
 {
-  VtToolAccess *self = user_data;
   g_autoptr(GError) error = NULL;
 
-  if (!vt_access_reload (self->access, &error))
+  if (self != NULL && !vt_access_reload (self->access, &error))
     reload_failed_cb (self->access, error, self);
-  return G_SOURCE_CONTINUE;
 }
 
 VtToolAccess *
@@ -50,10 +45,6 @@ vt_tool_access_new (VtAccess *access)
   self->access = g_object_ref (access);
   g_signal_connect (access, "changed", G_CALLBACK (changed_cb), self);
   g_signal_connect (access, "reload-failed", G_CALLBACK (reload_failed_cb), self);
-  self->hangup = g_unix_signal_source_new (SIGHUP);
-  g_source_set_static_name (self->hangup, "vtunnel-tool: reload");
-  g_source_set_callback (self->hangup, hangup_cb, self, NULL);
-  g_source_attach (self->hangup, g_main_context_get_thread_default ());
   return self;
 }
 
@@ -63,8 +54,6 @@ vt_tool_access_free (VtToolAccess *self)
   if (self == NULL)
     return;
   g_signal_handlers_disconnect_by_data (self->access, self);
-  g_source_destroy (self->hangup);
-  g_source_unref (self->hangup);
   g_object_unref (self->access);
   g_free (self);
 }

@@ -5,9 +5,11 @@
 
 #include <vtunnel/vtunnel.h>
 
-/* Says when the access file has changed, and reads it again at SIGHUP. */
+/* Says when the access file has changed. */
 typedef struct _VtToolAccess VtToolAccess;
 
-/* NULL for a server without an access file, for which SIGHUP is as ever. */
+/* NULL for a server without an access file; so below. */
 VtToolAccess *vt_tool_access_new (VtAccess *access);
+/* Reads it again, and says what came of it. */
+void          vt_tool_access_reload (VtToolAccess *self);
 void          vt_tool_access_free (VtToolAccess *self);

@@ -65,6 +65,8 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
     { "http-url", 0, 0, G_OPTION_ARG_STRING, &self->http_url, N_ ("… found at this URL"), "URL" },
     { "allowed-names", 0, 0, G_OPTION_ARG_STRING, &self->allowed_names,
       N_ ("Host names that clients may have"), N_ ("NAMES") },
+    { "proxy-protocol-ports", 0, 0, G_OPTION_ARG_STRING, &self->proxy_protocol_ports,
+      N_ ("Ports whose users come with a PROXY header"), N_ ("RANGES") },
     { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
       N_ ("Ask silent clients for life, 0: never (30)"), N_ ("SECONDS") },
     { "ping-timeout", 0, 0, G_OPTION_ARG_STRING, &self->ping_timeout,
@@ -83,6 +85,10 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("COUNT") },
     { "max-streams", 0, 0, G_OPTION_ARG_STRING, &self->max_streams,
       N_ ("Open connections a client"), N_ ("COUNT") },
+    { "max-opening", 0, 0, G_OPTION_ARG_STRING, &self->max_opening,
+      N_ ("… that wait for its answer (1024)"), N_ ("COUNT") },
+    { "max-accept-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_accept_rate,
+      N_ ("… that a port takes a second, 0: any"), N_ ("COUNT") },
     { "max-buffer", 0, 0, G_OPTION_ARG_STRING, &self->max_buffer,
       N_ ("Memory for a client's connections (128)"), N_ ("MIB") },
     { "max-control-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_control_rate,
@@ -91,10 +97,12 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Pings a second of a client, 0: any"), N_ ("COUNT") },
     { "max-reset-rate", 0, 0, G_OPTION_ARG_STRING, &self->max_reset_rate,
       N_ ("Resets a second of a client, 0: any"), N_ ("COUNT") },
+    { "status-listen", 0, 0, G_OPTION_ARG_STRING, &self->status_listen,
+      N_ ("Show /status and /metrics here, too"), N_ ("ADDRESS:PORT") },
     G_OPTION_ENTRY_NULL,
   };
 
-  return vt_tool_options_parse (&help, entries, TRUE, argv, &self->common, error);
+  return vt_tool_options_parse_configured (&help, entries, "server", argv, &self->common, error);
 }
 
 /* Whether only this machine reaches it. A name that is not an address is the library's to judge. */
@@ -141,12 +149,6 @@ check_origin (const char *text, GError **error)
 static gboolean
 check_tls (VtToolServerOptions *self, GError **error)
 {
-  if (self->client_ca != NULL && (self->access == NULL || self->tls_certificate == NULL))
-    {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
-                   "--client-ca", self->access == NULL ? "--access" : "--tls-certificate");
-      return FALSE;
-    }
   if ((self->tls_certificate == NULL) == (self->tls_key == NULL))
     return TRUE;
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
@@ -176,6 +178,16 @@ check_http (VtToolServerOptions *self, GError **error)
   return check_address ("--http-listen", self->http_listen, error);
 }
 
+static gboolean
+check_client_ca (VtToolServerOptions *self, GError **error)
+{
+  if (self->client_ca == NULL || (self->access != NULL && self->tls_certificate != NULL))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"),
+               "--client-ca", self->access == NULL ? "--access" : "--tls-certificate");
+  return FALSE;
+}
+
 static void
 fill_defaults (VtToolServerOptions *self)
 {
@@ -185,8 +197,8 @@ fill_defaults (VtToolServerOptions *self)
     self->path = g_strdup ("/");
 }
 
-static gboolean
-check_openness (VtToolServerOptions *self, GError **error)
+gboolean
+vt_tool_server_options_check_openness (VtToolServerOptions *self, GError **error)
 {
   if (self->access != NULL && self->no_auth)
     {
@@ -206,28 +218,103 @@ check_openness (VtToolServerOptions *self, GError **error)
 }
 
 static gboolean
+check_port (VtToolServerOptions *self, GError **error)
+{
+  return vt_tool_options_port ("--port", self->port, 3001, &self->port_number, error);
+}
+
+static gboolean
+check_grace (VtToolServerOptions *self, GError **error)
+{
+  return vt_tool_options_port ("--grace", self->grace, 10, &self->grace_seconds, error);
+}
+
+static gboolean
+check_listen (VtToolServerOptions *self, GError **error)
+{
+  return check_address ("--listen", self->listen, error);
+}
+
+static gboolean
+check_bind_address (VtToolServerOptions *self, GError **error)
+{
+  return self->bind_address == NULL || strcmp (self->bind_address, "*") == 0
+         || check_address ("--bind-address", self->bind_address, error);
+}
+
+static gboolean
+check_origins (VtToolServerOptions *self, GError **error)
+{
+  for (size_t i = 0; self->allowed_origins != NULL && self->allowed_origins[i] != NULL; i++)
+    if (!check_origin (self->allowed_origins[i], error))
+      return FALSE;
+  return TRUE;
+}
+
+static gboolean
+check_path (VtToolServerOptions *self, GError **error)
+{
+  if (self->path[0] == '/')
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("--path “%s”: a path begins with “/”"), self->path);
+  return FALSE;
+}
+
+/* "9091", "localhost:9091" or "[::1]:9091". */
+static gboolean
+check_status_listen (VtToolServerOptions *self, GError **error)
+{
+  const char *text = self->status_listen;
+  const char *colon = text != NULL ? strrchr (text, ':') : NULL;
+  guint64 port = 0;
+  size_t length = colon != NULL ? (size_t) (colon - text) : 0;
+
+  if (text == NULL)
+    return TRUE;
+  if (length > 2 && text[0] == '[' && text[length - 1] == ']')
+    self->status_address = g_strndup (text + 1, length - 2);
+  else
+    self->status_address = colon != NULL ? g_strndup (text, length) : g_strdup ("localhost");
+  if (g_ascii_string_to_unsigned (colon != NULL ? colon + 1 : text, 10, 0, G_MAXUINT16, &port, NULL)
+      && is_address (self->status_address))
+    {
+      self->status_port = port;
+      return TRUE;
+    }
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+               _ ("--status-listen “%s”: an address and a port are needed, such as "
+                  "localhost:9091"),
+               text);
+  return FALSE;
+}
+
+static gboolean
 check_options (VtToolServerOptions *self, GError **error)
 {
+  gboolean (*const checks[]) (VtToolServerOptions *, GError **) = {
+    check_port,
+    check_grace,
+    check_listen,
+    check_bind_address,
+    check_tls,
+    check_origins,
+    check_client_ca,
+    check_path,
+    check_status_listen,
+    check_http,
+    vt_tool_server_options_check_openness,
+  };
+
   fill_defaults (self);
-  if (!vt_tool_options_port ("--port", self->port, 3001, &self->port_number, error)
-      || !vt_tool_options_port ("--grace", self->grace, 10, &self->grace_seconds, error)
-      || !check_address ("--listen", self->listen, error)
-      || (self->bind_address != NULL && strcmp (self->bind_address, "*") != 0
-          && !check_address ("--bind-address", self->bind_address, error))
-      || !check_http (self, error) || !check_tls (self, error))
-    return FALSE;
-  for (size_t i = 0; self->allowed_origins != NULL && self->allowed_origins[i] != NULL; i++)
+  for (size_t i = 0; i < G_N_ELEMENTS (checks); i++)
     {
-      if (!check_origin (self->allowed_origins[i], error))
+      GError *reason = NULL;
+
+      if (!checks[i](self, &reason) && !vt_tool_options_note_fault (&self->common, reason, error))
         return FALSE;
     }
-  if (self->path[0] != '/')
-    {
-      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
-                   _ ("--path “%s”: a path begins with “/”"), self->path);
-      return FALSE;
-    }
-  return check_openness (self, error);
+  return TRUE;
 }
 
 gboolean
@@ -263,6 +350,18 @@ set_names (VtToolServerOptions *self, VtServer *server, GError **error)
     g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--http-url: %s",
                  reason->message);
   return reason == NULL;
+}
+
+static gboolean
+set_proxy_protocol_ports (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_autoptr(GError) reason = NULL;
+
+  if (vt_server_set_proxy_protocol_ports (server, self->proxy_protocol_ports, &reason))
+    return TRUE;
+  g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--proxy-protocol-ports: %s",
+               reason->message);
+  return FALSE;
 }
 
 static gboolean
@@ -333,6 +432,8 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
     { "--max-sessions", self->max_sessions, "max-sessions" },
     { "--max-forwards", self->max_forwards, "max-forwards" },
     { "--max-streams", self->max_streams, "max-streams" },
+    { "--max-opening", self->max_opening, "max-opening" },
+    { "--max-accept-rate", self->max_accept_rate, "max-accept-rate" },
     { "--max-sessions-per-address", self->max_sessions_per_address, "max-sessions-per-address" },
     { "--max-control-rate", self->max_control_rate, "max-control-rate" },
     { "--max-ping-rate", self->max_ping_rate, "max-ping-rate" },
@@ -341,8 +442,11 @@ set_numbers (VtToolServerOptions *self, VtServer *server, GError **error)
 
   for (size_t i = 0; i < G_N_ELEMENTS (numbers); i++)
     {
+      GError *reason = NULL;
+
       if (!vt_tool_options_set_number (numbers[i].option, numbers[i].text, G_OBJECT (server),
-                                       numbers[i].property, error))
+                                       numbers[i].property, &reason)
+          && !vt_tool_options_note_fault (&self->common, reason, error))
         return FALSE;
     }
   return TRUE;
@@ -374,7 +478,7 @@ set_certificate (VtToolServerOptions *self, VtServer *server, GError **error)
 {
   g_autoptr(GTlsCertificate) certificate = NULL;
 
-  if (self->tls_certificate == NULL)
+  if (self->tls_certificate == NULL || self->tls_key == NULL)
     return TRUE;
   certificate = vt_tool_tls_load (self->tls_certificate, self->tls_key, error);
   if (certificate == NULL)
@@ -383,28 +487,47 @@ set_certificate (VtToolServerOptions *self, VtServer *server, GError **error)
   return TRUE;
 }
 
-VtServer *
-vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
+static gboolean
+set_rest (VtToolServerOptions *self, VtServer *server, GError **error)
 {
-  g_autoptr(VtServer) server = vt_server_new ();
-
-  if (!set_numbers (self, server, error) || !set_max_buffer (self, server, error)
-      || !set_allowed_ports (self, server, error) || !set_names (self, server, error)
-      || !set_trusted_proxies (self, server, error) || !set_certificate (self, server, error)
-      || !set_client_authorities (self, server, error) || !set_access (self, server, error))
-    return NULL;
-  vt_server_set_path (server, self->path);
+  /* What --check-config goes on with may be wrong. */
+  if (self->path[0] == '/')
+    vt_server_set_path (server, self->path);
   vt_server_set_allow_anonymous (server, self->no_auth);
   if (self->bind_address != NULL)
     vt_server_set_bind_address (server, self->bind_address);
   if (self->allowed_origins != NULL)
     vt_server_set_allowed_origins (server, (const char *const *) self->allowed_origins);
+  return TRUE;
+}
+
+VtServer *
+vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
+{
+  gboolean (*const setters[]) (VtToolServerOptions *, VtServer *, GError **) = {
+    set_numbers,       set_max_buffer,
+    set_allowed_ports, set_proxy_protocol_ports,
+    set_names,         set_trusted_proxies,
+    set_certificate,   set_client_authorities,
+    set_access,        set_rest,
+  };
+  g_autoptr(VtServer) server = vt_server_new ();
+
+  for (size_t i = 0; i < G_N_ELEMENTS (setters); i++)
+    {
+      GError *reason = NULL;
+
+      if (!setters[i](self, server, &reason)
+          && !vt_tool_options_note_fault (&self->common, reason, error))
+        return NULL;
+    }
   return g_steal_pointer (&server);
 }
 
 void
 vt_tool_server_options_clear (VtToolServerOptions *self)
 {
+  vt_tool_options_clear_common (&self->common);
   g_free (self->listen);
   g_free (self->port);
   g_free (self->path);
@@ -414,6 +537,7 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->http_port);
   g_free (self->http_url);
   g_free (self->allowed_names);
+  g_free (self->proxy_protocol_ports);
   g_strfreev (self->allowed_origins);
   g_free (self->access);
   g_free (self->client_ca);
@@ -428,9 +552,13 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->max_sessions);
   g_free (self->max_forwards);
   g_free (self->max_streams);
+  g_free (self->max_opening);
+  g_free (self->max_accept_rate);
   g_free (self->max_buffer);
   g_free (self->max_sessions_per_address);
   g_free (self->max_control_rate);
   g_free (self->max_ping_rate);
   g_free (self->max_reset_rate);
+  g_free (self->status_listen);
+  g_free (self->status_address);
 }

@@ -19,6 +19,7 @@ typedef struct {
   char        *http_port; /* NULL: users do not come by host name */
   char        *http_url;
   char        *allowed_names; /* with commas between */
+  char        *proxy_protocol_ports;
   char       **allowed_origins; /* NULL-terminated */
   char        *access;
   char        *client_ca;
@@ -33,18 +34,26 @@ typedef struct {
   char        *max_sessions;
   char        *max_forwards;
   char        *max_streams;
+  char        *max_opening;
+  char        *max_accept_rate;
   char        *max_buffer; /* MiB */
   char        *max_sessions_per_address;
   char        *max_control_rate;
   char        *max_ping_rate;
   char        *max_reset_rate;
+  char        *status_listen;
+  char        *status_address; /* of it, NULL without it */
   gboolean     no_auth;
   guint16      port_number;
   guint16      http_port_number;
+  guint16      status_port;
   guint16      grace_seconds;
 } VtToolServerOptions;
 
 gboolean vt_tool_server_options_parse (VtToolServerOptions *self, char **argv, GError **error);
+/* FALSE if others than this machine would reach the server at `listen`, and nothing says who may
+ * come. */
+gboolean vt_tool_server_options_check_openness (VtToolServerOptions *self, GError **error);
 /* A server that does as was asked, and does not listen yet; NULL if that cannot be. */
 VtServer *vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error);
 void      vt_tool_server_options_clear (VtToolServerOptions *self);

@@ -5,9 +5,7 @@
 
 #include "vt-tool-server-tls.h"
 
-#include <glib-unix.h>
 #include <glib/gi18n.h>
-#include <signal.h>
 
 #include "vt-tool-options.h"
 
@@ -18,7 +16,6 @@ struct _VtToolTls {
   VtServer *server;          /* owned */
   char *files[2];            /* owned: the certificate, and its key */
   GFileMonitor *monitors[2]; /* owned, nullable */
-  GSource *hangup;           /* owned */
   GSource *settled;          /* owned; NULL while nothing has changed */
 };
 
@@ -45,14 +42,16 @@ forget_settled (VtToolTls *self)
   g_clear_pointer (&self->settled, g_source_unref);
 }
 
-static void
-reload (VtToolTls *self)
+void
+vt_tool_tls_reload (VtToolTls *self)
 {
   g_autoptr(GError) error = NULL;
-  g_autoptr(GTlsCertificate) certificate =
-      vt_tool_tls_load (self->files[0], self->files[1], &error);
+  g_autoptr(GTlsCertificate) certificate = NULL;
 
+  if (self == NULL)
+    return;
   forget_settled (self);
+  certificate = vt_tool_tls_load (self->files[0], self->files[1], &error);
   if (certificate == NULL)
     {
       g_message (_ ("%s. What was read before stays in force"), error->message);
@@ -65,7 +64,7 @@ reload (VtToolTls *self)
 static gboolean
 settled_cb (void *user_data)
 {
-  reload (user_data);
+  vt_tool_tls_reload (user_data);
   return G_SOURCE_REMOVE;
 }
 
@@ -81,13 +80,6 @@ file_changed_cb (GFileMonitor *monitor,
   g_source_set_static_name (self->settled, "vtunnel-tool: certificate");
   g_source_set_callback (self->settled, settled_cb, self, NULL);
   g_source_attach (self->settled, g_main_context_get_thread_default ());
-}
-
-static gboolean
-hangup_cb (void *user_data)
-{
-  reload (user_data);
-  return G_SOURCE_CONTINUE;
 }
 
 static GFileMonitor *
@@ -119,10 +111,6 @@ vt_tool_tls_new (VtServer *server, const char *certificate, const char *key)
   self->files[1] = g_strdup (key);
   for (size_t i = 0; i < G_N_ELEMENTS (self->files); i++)
     self->monitors[i] = watch (self, self->files[i]);
-  self->hangup = g_unix_signal_source_new (SIGHUP);
-  g_source_set_static_name (self->hangup, "vtunnel-tool: certificate again");
-  g_source_set_callback (self->hangup, hangup_cb, self, NULL);
-  g_source_attach (self->hangup, g_main_context_get_thread_default ());
   return self;
 }
 
@@ -132,8 +120,6 @@ vt_tool_tls_free (VtToolTls *self)
   if (self == NULL)
     return;
   forget_settled (self);
-  g_source_destroy (self->hangup);
-  g_source_unref (self->hangup);
   for (size_t i = 0; i < G_N_ELEMENTS (self->files); i++)
     {
       if (self->monitors[i] != NULL)

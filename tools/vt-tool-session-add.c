@@ -71,7 +71,7 @@ read_options (Options *self, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!vt_tool_options_parse (&help, entries, FALSE, argv, &self->session.common, error))
+  if (!vt_tool_options_parse (&help, entries, argv, &self->session.common, error))
     return FALSE;
   if (self->session.common.help)
     return TRUE;
@@ -114,6 +114,22 @@ get_host_header (VtForward *forward)
     }
 }
 
+static const char *
+get_forwarded (VtForward *forward)
+{
+  switch (vt_forward_get_forwarded_headers (forward))
+    {
+    case VT_FORWARDED_HEADERS_NONE:
+      return NULL;
+    case VT_FORWARDED_HEADERS_X_FORWARDED:
+      return "x-forwarded";
+    case VT_FORWARDED_HEADERS_FORWARDED:
+      return "forwarded";
+    default:
+      return "both";
+    }
+}
+
 static GVariant *
 pack_forward (VtForward *forward)
 {
@@ -128,6 +144,12 @@ pack_forward (VtForward *forward)
   if (vt_forward_get_proxy_protocol (forward) != 0)
     g_variant_dict_insert (&options, "proxy-protocol", "u",
                            vt_forward_get_proxy_protocol (forward));
+  if (get_forwarded (forward) != NULL)
+    g_variant_dict_insert (&options, "forwarded", "s", get_forwarded (forward));
+  if (vt_forward_get_http (forward))
+    g_variant_dict_insert (&options, "http", "b", TRUE);
+  if (vt_forward_get_health_interval (forward) != 0)
+    g_variant_dict_insert (&options, "health", "u", vt_forward_get_health_interval (forward));
   return g_variant_new ("(ss@a{sv})", left, target, g_variant_dict_end (&options));
 }
 

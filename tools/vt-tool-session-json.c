@@ -40,6 +40,14 @@ add_forward (JsonBuilder *json, const VtToolForward *forward, gboolean has_stati
   add_text (json, "host_header", forward->host_header);
   if (forward->proxy_protocol != 0)
     vt_tool_event_add_number (json, "proxy_protocol", forward->proxy_protocol);
+  add_text (json, "forwarded", forward->forwarded);
+  if (forward->http)
+    {
+      json_builder_set_member_name (json, "http");
+      json_builder_add_boolean_value (json, TRUE);
+    }
+  if (forward->health != 0)
+    vt_tool_event_add_number (json, "health", forward->health);
   if (has_statistics)
     {
       if (forward->bound_port != 0)

@@ -104,7 +104,7 @@ vt_tool_list (char **argv)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!vt_tool_options_parse (&help, entries, FALSE, argv, &options.common, &error))
+  if (!vt_tool_options_parse (&help, entries, argv, &options.common, &error))
     return vt_tool_fail (FALSE, error);
   if (options.common.help)
     return VT_TOOL_DONE;

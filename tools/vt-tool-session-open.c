@@ -78,7 +78,7 @@ vt_tool_open (char **argv)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!vt_tool_options_parse (&open_help, entries, FALSE, argv, &options.common, &error))
+  if (!vt_tool_options_parse (&open_help, entries, argv, &options.common, &error))
     return vt_tool_fail (FALSE, error);
   if (options.common.help)
     return VT_TOOL_DONE;
@@ -102,7 +102,7 @@ run_simple (const VtToolHelp *help, char **argv, Call method, char **name)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!vt_tool_options_parse (help, entries, FALSE, argv, &options.common, &error))
+  if (!vt_tool_options_parse (help, entries, argv, &options.common, &error))
     return vt_tool_fail (FALSE, error);
   if (options.common.help)
     return VT_TOOL_DONE;

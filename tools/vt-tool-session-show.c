@@ -104,6 +104,12 @@ describe_options (const VtToolForward *forward)
     g_string_append_printf (text, ",host-header=%s", forward->host_header);
   if (forward->proxy_protocol != 0)
     g_string_append_printf (text, ",proxy-protocol=%u", forward->proxy_protocol);
+  if (forward->forwarded != NULL)
+    g_string_append_printf (text, ",forwarded=%s", forward->forwarded);
+  if (forward->http)
+    g_string_append (text, ",http");
+  if (forward->health != 0)
+    g_string_append_printf (text, ",health=%u", forward->health);
   return g_string_free (text, FALSE);
 }
 
@@ -200,7 +206,7 @@ vt_tool_show (char **argv)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!vt_tool_options_parse (&help, entries, FALSE, argv, &options.common, &error))
+  if (!vt_tool_options_parse (&help, entries, argv, &options.common, &error))
     return vt_tool_fail (FALSE, error);
   if (options.common.help)
     return VT_TOOL_DONE;

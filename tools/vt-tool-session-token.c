@@ -59,7 +59,7 @@ read_options (Options *self, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
 
-  if (!vt_tool_options_parse (&help, entries, FALSE, argv, &self->session.common, error))
+  if (!vt_tool_options_parse (&help, entries, argv, &self->session.common, error))
     return FALSE;
   if (self->storage == NULL)
     self->storage = g_strdup ("keyring");

@@ -15,6 +15,7 @@ forward_free (void *data)
   g_free (self->listen);
   g_free (self->target);
   g_free (self->host_header);
+  g_free (self->forwarded);
   g_free (self->state);
   g_free (self->error);
   g_free (self);
@@ -106,6 +107,21 @@ take_or_make_forward (GPtrArray *forwards, const char *listen, const char *targe
 }
 
 static void
+read_options (VtToolForward *self, GVariant *options)
+{
+  g_clear_pointer (&self->host_header, g_free);
+  g_clear_pointer (&self->forwarded, g_free);
+  self->proxy_protocol = 0;
+  self->http = FALSE;
+  self->health = 0;
+  g_variant_lookup (options, "host-header", "s", &self->host_header);
+  g_variant_lookup (options, "proxy-protocol", "u", &self->proxy_protocol);
+  g_variant_lookup (options, "forwarded", "s", &self->forwarded);
+  g_variant_lookup (options, "http", "b", &self->http);
+  g_variant_lookup (options, "health", "u", &self->health);
+}
+
+static void
 read_forwards (VtToolTunnel *self, GVariant *from)
 {
   g_autoptr(GPtrArray) before = g_steal_pointer (&self->forwards);
@@ -120,10 +136,7 @@ read_forwards (VtToolTunnel *self, GVariant *from)
     {
       VtToolForward *forward = take_or_make_forward (before, listen, target);
 
-      g_clear_pointer (&forward->host_header, g_free);
-      forward->proxy_protocol = 0;
-      g_variant_lookup (options, "host-header", "s", &forward->host_header);
-      g_variant_lookup (options, "proxy-protocol", "u", &forward->proxy_protocol);
+      read_options (forward, options);
       g_ptr_array_add (self->forwards, forward);
     }
 }

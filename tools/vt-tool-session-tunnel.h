@@ -17,6 +17,9 @@ typedef struct {
   char        *target;         /* owned */
   char        *host_header;    /* owned, NULL if there is none */
   unsigned int proxy_protocol; /* 0 if there is none */
+  char        *forwarded;      /* owned, NULL if there is none */
+  gboolean     http;
+  unsigned int health; /* seconds, 0 if there is none */
 
   /* From statistics. */
   guint16      bound_port; /* 0 while it is not known */

@@ -67,7 +67,8 @@ is_undecided (const VtToolTunnel *tunnel)
     {
       const VtToolForward *forward = tunnel->forwards->pdata[i];
 
-      if (strcmp (forward->state, "listening") != 0 && strcmp (forward->state, "failed") != 0)
+      if (strcmp (forward->state, "listening") != 0 && strcmp (forward->state, "failed") != 0
+          && strcmp (forward->state, "target-down") != 0)
         return TRUE;
     }
   return FALSE;

@@ -53,7 +53,7 @@ read_options (Options *self, char **argv, GError **error)
     G_OPTION_ENTRY_NULL,
   };
 
-  return vt_tool_options_parse (&help, entries, FALSE, argv, &self->common, error);
+  return vt_tool_options_parse (&help, entries, argv, &self->common, error);
 }
 
 /* Only what tells clients apart. */

@@ -15,6 +15,7 @@
 #include <unistd.h>
 #include <vtunnel/vtunnel.h>
 
+#include "vt-tool-guess.h"
 #include "vt-tool-log.h"
 #include "vt-tool-run.h"
 
@@ -50,53 +51,15 @@ find_command (const char *name)
   return NULL;
 }
 
-/* How many letters stand between two words (Levenshtein), byte by byte: the names are ASCII. */
-static size_t
-measure_distance (const char *one, const char *other)
-{
-  size_t length = strlen (other);
-  g_autofree size_t *row = g_new (size_t, length + 1);
-
-  for (size_t j = 0; j <= length; j++)
-    row[j] = j;
-  for (size_t i = 1; i <= strlen (one); i++)
-    {
-      size_t diagonal = row[0];
-
-      row[0] = i;
-      for (size_t j = 1; j <= length; j++)
-        {
-          size_t replaced = diagonal + (one[i - 1] != other[j - 1]);
-
-          diagonal = row[j];
-          row[j] = MIN (replaced, MIN (row[j], row[j - 1]) + 1);
-        }
-    }
-  return row[length];
-}
-
-/* The command that was probably meant: begun and not finished, or at most two letters off. */
+/* The command that was probably meant. */
 static const char *
 guess_command (const char *name)
 {
-  const char *best = NULL;
-  size_t least = 3;
+  VtToolGuess guess = VT_TOOL_GUESS_NONE;
 
-  /* Nobody mistypes a word of more than 20 letters into one of nine at most. */
-  if (name[0] == '\0' || strlen (name) > 20)
-    return NULL;
   for (size_t i = 0; i < G_N_ELEMENTS (commands); i++)
-    {
-      size_t distance =
-          g_str_has_prefix (commands[i].name, name) ? 0 : measure_distance (name, commands[i].name);
-
-      if (distance < least)
-        {
-          least = distance;
-          best = commands[i].name;
-        }
-    }
-  return best;
+    vt_tool_guess_look (&guess, name, commands[i].name);
+  return guess.best;
 }
 
 static void

@@ -12,6 +12,7 @@ typedef struct {
   char         *name;       /* owned */
   GArray       *hashes;     /* owned, of VtAccessHash, at most VT_ACCESS_MAX_TOKENS */
   gboolean      certificate; /* TRUE: a certificate of this name is as good as a token */
+  gboolean      status;     /* TRUE: it may see the server's status and metrics */
   char        **addresses;  /* owned; NULL: loopback */
   VtPortRanges *ports;      /* owned; NULL: those that the server allows, from 1024 on */
   char        **host_names; /* owned, nullable: patterns */

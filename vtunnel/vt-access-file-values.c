@@ -59,13 +59,25 @@ read_token (VtAccessEntry *entry, const char *text, char **problem)
 }
 
 static gboolean
-read_certificate (VtAccessEntry *entry, const char *text, char **problem)
+read_switch (const char *text, gboolean *value, char **problem)
 {
-  entry->certificate = g_str_equal (text, "true");
-  if (entry->certificate || g_str_equal (text, "false"))
+  *value = g_str_equal (text, "true");
+  if (*value || g_str_equal (text, "false"))
     return TRUE;
   *problem = g_strdup (_ ("“true” or “false” is needed"));
   return FALSE;
+}
+
+static gboolean
+read_certificate (VtAccessEntry *entry, const char *text, char **problem)
+{
+  return read_switch (text, &entry->certificate, problem);
+}
+
+static gboolean
+read_status (VtAccessEntry *entry, const char *text, char **problem)
+{
+  return read_switch (text, &entry->status, problem);
 }
 
 static gboolean
@@ -193,6 +205,7 @@ static const struct {
   { "max-forwards", read_max_forwards },
   { "max-streams", read_max_streams },
   { "expires", read_expires },
+  { "status", read_status },
 };
 
 gboolean

@@ -10,6 +10,7 @@
 #include "vt-clock-private.h"
 #include "vt-error.h"
 #include "vt-forward-private.h"
+#include "vt-health-private.h"
 #include "vt-source-private.h"
 
 /* One forward, from vt_client_listen_async () until it is set free. The call is answered by a GTask
@@ -23,6 +24,7 @@ typedef struct {
   GSource *watch;            /* owned, NULL once answered */
   GAsyncReadyCallback callback;
   gpointer user_data;
+  VtHealth *health;    /* owned, NULL unless the server listens and the target is to be looked at */
   VtTimer *retry;      /* owned, NULL before the first wait: asks again after a refusal */
   VtBackoff backoff;   /* of that; its bounds are set before each use */
   guint16 asked_port;  /* what the server was asked for last */
@@ -36,6 +38,7 @@ static void
 listen_free (Listen *self)
 {
   g_clear_pointer (&self->watch, vt_source_destroy);
+  g_clear_pointer (&self->health, vt_health_free);
   g_clear_pointer (&self->retry, vt_timer_free);
   g_clear_object (&self->cancellable);
   g_clear_object (&self->forward);
@@ -171,6 +174,7 @@ vt_client_recall_listens (VtClient *self)
       listen = g_hash_table_lookup (self->listens, forwards->pdata[i]);
       listen->asked = FALSE;
       listen->once_bound = listen->answered;
+      g_clear_pointer (&listen->health, vt_health_free);
       g_clear_pointer (&listen->retry, vt_timer_free);
       vt_backoff_reset (&listen->backoff);
     }
@@ -237,6 +241,15 @@ bear_refusal (Listen *self, const GError *error, unsigned int retry_after)
 }
 
 static void
+look_after_target (Listen *self)
+{
+  if (vt_forward_get_target (self->forward) != NULL
+      && vt_forward_get_health_interval (self->forward) != 0)
+    self->health =
+        vt_health_new (self->forward, vt_client_tunnel_get_trust (self->client->tunnel), NULL);
+}
+
+static void
 accept_port (Listen *self, guint16 port, const char *url)
 {
   self->bound_port = port != 0 ? port : self->asked_port;
@@ -244,6 +257,7 @@ accept_port (Listen *self, guint16 port, const char *url)
     self->bound_port = 0;
   g_clear_pointer (&self->retry, vt_timer_free);
   vt_backoff_reset (&self->backoff);
+  look_after_target (self);
   answer (self, NULL);
   set_forward (self->forward, self->bound_port, url, VT_FORWARD_STATE_LISTENING, NULL);
 }
@@ -260,6 +274,7 @@ vt_client_listened (VtClient *self,
 
   if (listen == NULL)
     return;
+  g_clear_pointer (&listen->health, vt_health_free);
   if (error == NULL)
     accept_port (listen, port, url);
   else if (bear_refusal (listen, error, retry_after))

@@ -66,6 +66,8 @@ void vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward, guint16 
  * for: it does not listen, or the server does not answer. */
 guint32 vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward);
 
-unsigned int vt_client_tunnel_get_protocol (VtClientTunnel *self);
+/* What TLS targets are verified with, NULL: what the system trusts. */
+GTlsDatabase *vt_client_tunnel_get_trust (VtClientTunnel *self);
+unsigned int  vt_client_tunnel_get_protocol (VtClientTunnel *self);
 /* Microseconds, monotonic; 0 once it is closing. */
 gint64 vt_client_tunnel_get_last_seen (VtClientTunnel *self);

@@ -13,15 +13,20 @@
 #include "vt-relay-private.h"
 #include "vt-text-private.h"
 
+/* What may wait for its target at a time: enough for as many users as a server of ours lets wait
+ * for their answer, and no more descriptors than that for targets that are silent. */
+#define MAX_DIALS 1024
+
 /* Reference-counted, because an application may let go of its client in any handler. */
 struct _VtClientTunnel {
   VtClientTunnelHandlers handlers;
   void *user_data;
-  VtTrunk *trunk;            /* owned, NULL once it is closed */
-  GTlsDatabase *trust;       /* owned, nullable */
-  GHashTable *forwards;      /* owned, from listen id to owned VtForward */
-  GHashTable *ids;           /* owned, from VtForward (not owned) to its listen id */
-  GHashTable *relays;        /* owned, from owned VtRelay to its owned VtStream */
+  VtTrunk *trunk;       /* owned, NULL once it is closed */
+  GTlsDatabase *trust;  /* owned, nullable */
+  GHashTable *forwards; /* owned, from listen id to owned VtForward */
+  GHashTable *ids;      /* owned, from VtForward (not owned) to its listen id */
+  GHashTable *relays;   /* owned, from owned VtRelay to its owned VtStream */
+  VtDialQuota quota;
   GHashTable *streams;       /* owned, set of VtStream, each of which unsets itself */
   VtTimer *later;            /* owned: ends it in a dispatch of its own */
   GError *later_error;       /* owned, what it ends with */
@@ -108,7 +113,7 @@ serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
   g_autoptr(GSocketAddress) user = vt_mux_stream_dup_user_address (mux_stream);
   g_autoptr(VtStream) stream = vt_stream_new (mux_stream, forward, user);
   gboolean has_target = vt_forward_get_target (forward) != NULL;
-  VtRelay *relay;
+  VtRelay *relay = NULL;
 
   vt_stream_set_finished_func (stream, stream_finished_cb, self);
   g_hash_table_add (self->streams, stream);
@@ -123,7 +128,12 @@ serve_stream (VtClientTunnel *self, VtForward *forward, VtMuxStream *mux_stream)
       g_hash_table_insert (self->relays, relay, g_object_ref (stream));
     }
   self->handlers.stream_opened (stream, self->user_data);
-  if (!has_target && !self->freed)
+  if (self->freed)
+    return;
+  /* Only now: it may have an end at once, and somebody has to have heard of its beginning. */
+  if (g_hash_table_contains (self->relays, relay))
+    vt_relay_dial (relay, &self->quota);
+  else if (!has_target)
     offer_stream (forward, stream, mux_stream);
 }
 
@@ -279,6 +289,7 @@ vt_client_tunnel_new (VtLink *link,
   self->forwards = g_hash_table_new_full (NULL, NULL, NULL, g_object_unref);
   self->ids = g_hash_table_new (NULL, NULL);
   self->relays = g_hash_table_new (NULL, NULL);
+  self->quota.max = MAX_DIALS;
   self->streams = g_hash_table_new (NULL, NULL);
   self->later = vt_timer_new (clock, "client tunnel end", later_cb, self);
   self->protocol = welcome != NULL ? 2 : 1;
@@ -435,6 +446,12 @@ vt_client_tunnel_unlisten (VtClientTunnel *self, VtForward *forward)
     return 0;
   taken = take_listen (self, id);
   return mux != NULL && vt_mux_unlisten (mux, id) ? id : 0;
+}
+
+GTlsDatabase *
+vt_client_tunnel_get_trust (VtClientTunnel *self)
+{
+  return self->trust;
 }
 
 unsigned int

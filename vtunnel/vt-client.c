@@ -64,6 +64,10 @@
  *
  * ## Security
  *
+ * A name and a password in the address (`wss://me:secret@example.org/`) are for a server or a proxy
+ * that asks for HTTP's Basic or Digest authentication; a [property@Vt.Client:token] is for a
+ * [class@Vt.Server] that has an [property@Vt.Server:access].
+ *
  * A token, a password in the address and an `Authorization` header are sent over `wss://`, and over
  * `ws://` only to this machine itself. Redirects are not followed. Certificates are verified by the
  * [property@Vt.Client:soup-session].

@@ -35,5 +35,18 @@ void vt_forward_remove_stream (VtForward *self, VtStream *stream);
 /* Whether a text can stand in a Host header: vt_forward_set_host_header () says which can. */
 gboolean vt_forward_is_host (const char *text);
 
+/* In seconds. */
+#define VT_FORWARD_MAX_HEALTH_INTERVAL 86400
+
+/* Whether the settings say so, each by itself. */
+gboolean vt_forward_speaks_http (VtForward *self);
+
+/* What a user's connection to the target has come to, for whoever looks after it; `error` is NULL
+ * if it stands. A NULL function ends it. */
+typedef void (*VtForwardDialFunc) (const GError *error, void *user_data);
+
+void vt_forward_set_dial_func (VtForward *self, VtForwardDialFunc func, void *user_data);
+void vt_forward_note_dial (VtForward *self, const GError *error);
+
 /* Emits `incoming`: TRUE if somebody took the stream. */
 gboolean vt_forward_offer (VtForward *self, VtStream *stream);

@@ -5,6 +5,8 @@
 
 #include "vt-forward-private.h"
 
+#include <string.h>
+
 #include <glib/gi18n-lib.h>
 
 #include "vt-error.h"
@@ -17,6 +19,15 @@
 
 #define WORD_AUTO "auto"
 #define WORD_KEEP "keep"
+
+static const struct {
+  const char *word;
+  VtForwardedHeaders headers;
+} forwarded_words[] = {
+  { "x-forwarded", VT_FORWARDED_HEADERS_X_FORWARDED },
+  { "forwarded", VT_FORWARDED_HEADERS_FORWARDED },
+  { "both", VT_FORWARDED_HEADERS_X_FORWARDED | VT_FORWARDED_HEADERS_FORWARDED },
+};
 
 /* What a spec says, for each of the forwards that it stands for. */
 typedef struct {
@@ -33,8 +44,10 @@ typedef struct {
   VtHostHeaderMode host_header_mode;
   char *host_header; /* owned, NULL unless the mode is REPLACE */
   unsigned int proxy_protocol;
-  gboolean has_host_header;
-  gboolean has_proxy_protocol;
+  VtForwardedHeaders forwarded_headers;
+  gboolean http;
+  unsigned int health_interval;
+  unsigned int options_seen; /* bits, by their places in `options` */
 } Spec;
 
 static void
@@ -135,18 +148,23 @@ parse_host_names (Spec *spec, const char *text, GError **error)
 static gboolean
 parse_listen (Spec *spec, const char *text, GError **error)
 {
-  const char *colon = strrchr (text, ':');
   gboolean bracketed = text[0] == '[';
+  const char *closing = bracketed ? strchr (text, ']') : NULL;
+  const char *colon = bracketed ? NULL : strrchr (text, ':');
   size_t length;
 
   if (looks_like_names (text))
     return parse_host_names (spec, text, error);
+  if (bracketed && closing == NULL)
+    return refuse (spec, _ ("the bracket before the address to listen at is not closed"), error);
+  if (bracketed && closing[1] != ':')
+    return refuse (spec, _ ("after the address to listen at, the port is missing"), error);
+  if (bracketed)
+    colon = closing + 1;
   if (colon == NULL)
     return parse_ports (spec, text, &spec->first_port, &spec->n_ports, error);
 
   length = colon - text;
-  if (bracketed && (length < 2 || text[length - 1] != ']'))
-    return refuse (spec, _ ("after the address to listen at, the port is missing"), error);
   spec->address = bracketed ? g_strndup (text + 1, length - 2) : g_strndup (text, length);
   if (!is_listen_address (spec->address, bracketed))
     return refuse (spec,
@@ -201,18 +219,14 @@ parse_target (Spec *spec, const char *text, GError **error)
 static gboolean
 parse_host_header (Spec *spec, const char *value, GError **error)
 {
-  if (spec->has_host_header)
-    return refuse (spec, _ ("the option host-header is there twice"), error);
-  spec->has_host_header = TRUE;
-
-  if (g_str_equal (value, WORD_AUTO))
+  if (g_strcmp0 (value, WORD_AUTO) == 0)
     return TRUE;
-  if (g_str_equal (value, WORD_KEEP))
+  if (g_strcmp0 (value, WORD_KEEP) == 0)
     {
       spec->host_header_mode = VT_HOST_HEADER_KEEP;
       return TRUE;
     }
-  if (!vt_forward_is_host (value))
+  if (value == NULL || !vt_forward_is_host (value))
     return refuse (spec, _ ("the option host-header must be a host name, keep or auto"), error);
   spec->host_header_mode = VT_HOST_HEADER_REPLACE;
   spec->host_header = g_strdup (value);
@@ -222,31 +236,79 @@ parse_host_header (Spec *spec, const char *value, GError **error)
 static gboolean
 parse_proxy_protocol (Spec *spec, const char *value, GError **error)
 {
-  if (spec->has_proxy_protocol)
-    return refuse (spec, _ ("the option proxy-protocol is there twice"), error);
-  spec->has_proxy_protocol = TRUE;
-
-  if (!g_str_equal (value, "1") && !g_str_equal (value, "2"))
+  if (g_strcmp0 (value, "1") != 0 && g_strcmp0 (value, "2") != 0)
     return refuse (spec, _ ("the option proxy-protocol must be 1 or 2"), error);
   spec->proxy_protocol = (unsigned int) (value[0] - '0');
   return TRUE;
 }
 
 static gboolean
+parse_forwarded (Spec *spec, const char *value, GError **error)
+{
+  for (size_t i = 0; i < G_N_ELEMENTS (forwarded_words); i++)
+    if (g_strcmp0 (value, forwarded_words[i].word) == 0)
+      {
+        spec->forwarded_headers = forwarded_words[i].headers;
+        return TRUE;
+      }
+  return refuse (spec, _ ("the option forwarded must be x-forwarded, forwarded or both"), error);
+}
+
+static gboolean
+parse_http (Spec *spec, const char *value, GError **error)
+{
+  if (value != NULL)
+    return refuse (spec, _ ("the option http takes no value"), error);
+  spec->http = TRUE;
+  return TRUE;
+}
+
+static gboolean
+parse_health (Spec *spec, const char *value, GError **error)
+{
+  guint64 seconds;
+
+  if (value == NULL
+      || !g_ascii_string_to_unsigned (value, 10, 1, VT_FORWARD_MAX_HEALTH_INTERVAL, &seconds, NULL))
+    return refuse (spec, _ ("the option health must be a number of seconds from 1 to 86400"),
+                   error);
+  spec->health_interval = (unsigned int) seconds;
+  return TRUE;
+}
+
+/* `value` is NULL where there is no sign of equality. */
+static const struct {
+  const char *name;
+  gboolean (*parse) (Spec *spec, const char *value, GError **error);
+} options[] = {
+  { "host-header", parse_host_header }, { "proxy-protocol", parse_proxy_protocol },
+  { "forwarded", parse_forwarded },     { "http", parse_http },
+  { "health", parse_health },
+};
+
+static gboolean
 parse_option (Spec *spec, const char *option, GError **error)
 {
+  const char *equals = strchr (option, '=');
+  size_t length = equals != NULL ? (size_t) (equals - option) : strlen (option);
   g_autofree char *escaped = NULL;
   g_autofree char *what = NULL;
 
-  if (g_str_has_prefix (option, "host-header="))
-    return parse_host_header (spec, strchr (option, '=') + 1, error);
-  if (g_str_has_prefix (option, "proxy-protocol="))
-    return parse_proxy_protocol (spec, strchr (option, '=') + 1, error);
-
+  for (unsigned int i = 0; i < G_N_ELEMENTS (options); i++)
+    {
+      if (strlen (options[i].name) != length || strncmp (options[i].name, option, length) != 0)
+        continue;
+      if (spec->options_seen & 1u << i)
+        {
+          what = g_strdup_printf (_ ("the option %s is there twice"), options[i].name);
+          return refuse (spec, what, error);
+        }
+      spec->options_seen |= 1u << i;
+      return options[i].parse (spec, equals != NULL ? equals + 1 : NULL, error);
+    }
   escaped = vt_text_escape (option, -1);
   what = g_strdup_printf (_ ("“%s” is no option; the options are host-header=NAME, "
-                             "host-header=keep, host-header=auto, proxy-protocol=1 and "
-                             "proxy-protocol=2"),
+                             "proxy-protocol=VERSION, forwarded=HEADERS, http and health=SECONDS"),
                           escaped);
   return refuse (spec, what, error);
 }
@@ -312,6 +374,9 @@ make_forward (const Spec *spec, unsigned int index, GError **error)
   if (spec->host_header != NULL)
     vt_forward_set_host_header (forward, spec->host_header);
   vt_forward_set_proxy_protocol (forward, spec->proxy_protocol);
+  vt_forward_set_forwarded_headers (forward, spec->forwarded_headers);
+  vt_forward_set_http (forward, spec->http);
+  vt_forward_set_health_interval (forward, spec->health_interval);
   if (spec->host_names != NULL
       && !vt_forward_set_host_names (forward, (const char *const *) spec->host_names, error))
     return NULL;
@@ -324,7 +389,8 @@ make_forward (const Spec *spec, unsigned int index, GError **error)
  * @error: return location for an error
  *
  * Reads forwards from text, as they stand on a command line or in a settings file:
- * `[ADDRESS:]PORT[-PORT]=TARGET[,OPTION=VALUE…]`, or `NAME[,NAME…]=TARGET[,OPTION=VALUE…]`.
+ * `[ADDRESS:]PORT[-PORT]=TARGET[,OPTION[=VALUE]…]`, or
+ * `NAME[,NAME…]=TARGET[,OPTION[=VALUE]…]`.
  *
  * - `9000=localhost:3000`: the server's port 9000 goes to port 3000 here;
  * - `0=3000`: the server chooses the port;
@@ -337,11 +403,19 @@ make_forward (const Spec *spec, unsigned int index, GError **error)
  *   %VT_LISTEN_KIND_HTTP;
  * - `*.dev.example.com,dev.example.com=3000`: for all names below one, and for that itself.
  *
- * The target is one that [func@Vt.Target.parse] reads. The options are `host-header=NAME`,
- * `host-header=keep`, `host-header=auto` (the default), and `proxy-protocol=1` or
- * `proxy-protocol=2`. They begin at the first comma after the target: a comma inside the path of a
- * Unix socket is written `\,`, and a backslash before a comma or a backslash `\\`. A spec stands
- * for at most 1024 forwards.
+ * The target is one that [func@Vt.Target.parse] reads. The options, in any order and each once, are
+ *
+ * - `host-header=NAME`, `host-header=keep` or `host-header=auto` (the default): see
+ *   [property@Vt.Forward:host-header-mode];
+ * - `proxy-protocol=1` or `proxy-protocol=2`: see [property@Vt.Forward:proxy-protocol];
+ * - `forwarded=x-forwarded`, `forwarded=forwarded` or `forwarded=both`: see
+ *   [property@Vt.Forward:forwarded-headers];
+ * - `http`: see [property@Vt.Forward:http];
+ * - `health=SECONDS`: see [property@Vt.Forward:health-interval].
+ *
+ * They begin at the first comma after the target: a comma inside the path of a Unix socket is
+ * written `\,`, and a backslash before a comma or a backslash `\\`. A spec stands for at most 1024
+ * forwards.
  *
  * Returns: (transfer container) (element-type VtForward): the forwards in the order of their ports,
  *   or the one for its names, at least one, each of which the array holds a reference to; or
@@ -417,6 +491,26 @@ append_host_header (GString *spec, const char *host)
   g_string_append_printf (spec, ",host-header=%s", host);
 }
 
+static void
+append_options (GString *spec, VtForward *self)
+{
+  VtHostHeaderMode mode = vt_forward_get_host_header_mode (self);
+
+  if (mode == VT_HOST_HEADER_KEEP)
+    g_string_append (spec, ",host-header=" WORD_KEEP);
+  else if (mode == VT_HOST_HEADER_REPLACE)
+    append_host_header (spec, vt_forward_get_host_header (self));
+  if (vt_forward_get_proxy_protocol (self) != 0)
+    g_string_append_printf (spec, ",proxy-protocol=%u", vt_forward_get_proxy_protocol (self));
+  for (size_t i = 0; i < G_N_ELEMENTS (forwarded_words); i++)
+    if (vt_forward_get_forwarded_headers (self) == forwarded_words[i].headers)
+      g_string_append_printf (spec, ",forwarded=%s", forwarded_words[i].word);
+  if (vt_forward_get_http (self))
+    g_string_append (spec, ",http");
+  if (vt_forward_get_health_interval (self) != 0)
+    g_string_append_printf (spec, ",health=%u", vt_forward_get_health_interval (self));
+}
+
 /**
  * vt_forward_to_string:
  * @self: a forward
@@ -435,7 +529,6 @@ vt_forward_to_string (VtForward *self)
 {
   g_autoptr(GString) spec = NULL;
   VtTarget *target;
-  VtHostHeaderMode mode;
 
   g_return_val_if_fail (VT_IS_FORWARD (self), NULL);
 
@@ -449,12 +542,6 @@ vt_forward_to_string (VtForward *self)
   if (target != NULL)
     append_target (spec, target);
 
-  mode = vt_forward_get_host_header_mode (self);
-  if (mode == VT_HOST_HEADER_KEEP)
-    g_string_append (spec, ",host-header=" WORD_KEEP);
-  else if (mode == VT_HOST_HEADER_REPLACE)
-    append_host_header (spec, vt_forward_get_host_header (self));
-  if (vt_forward_get_proxy_protocol (self) != 0)
-    g_string_append_printf (spec, ",proxy-protocol=%u", vt_forward_get_proxy_protocol (self));
+  append_options (spec, self);
   return g_string_free (g_steal_pointer (&spec), FALSE);
 }

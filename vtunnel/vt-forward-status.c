@@ -14,6 +14,8 @@
  *   if it has refused, and is asked again after a while, [property@Vt.Forward:error] says why
  * @VT_FORWARD_STATE_LISTENING: the server has its port open
  * @VT_FORWARD_STATE_FAILED: the server has refused; [property@Vt.Forward:error] says why
+ * @VT_FORWARD_STATE_TARGET_DOWN: the server has its port open, but the target does not answer, as
+ *   [property@Vt.Forward:health-interval] asks to be told; [property@Vt.Forward:error] says why
  *
  * The states of a [class@Vt.Forward].
  *
@@ -154,6 +156,8 @@ vt_forward_get_state (VtForward *self)
  * Why the server does not listen; %NULL unless something went wrong. It is one of
  * [error@Vt.Error].
  *
+ * It is also why the target does not answer, in the state %VT_FORWARD_STATE_TARGET_DOWN.
+ *
  * It is also set while the forward is pending because the server, which had granted it in an
  * earlier session, has refused it, and is asked again after a while.
  *
@@ -197,6 +201,20 @@ vt_forward_set_state (VtForward *self, VtForwardState state, const GError *error
       g_object_notify_by_pspec (object, vt_forward_props[VT_FORWARD_PROP_ERROR]);
     }
   g_object_thaw_notify (object);
+}
+
+void
+vt_forward_set_dial_func (VtForward *self, VtForwardDialFunc func, void *user_data)
+{
+  self->dialled = func;
+  self->dialled_data = user_data;
+}
+
+void
+vt_forward_note_dial (VtForward *self, const GError *error)
+{
+  if (self->dialled != NULL)
+    self->dialled (error, self->dialled_data);
 }
 
 gboolean

@@ -7,7 +7,7 @@
 #include "vt-list-private.h"
 
 /* For the files of VtForward only: the class (vt-forward.c), what is asked for
- * (vt-forward-settings.c), and what came of it (vt-forward-status.c). */
+ * (vt-forward-settings.c, vt-forward-options.c), and what came of it (vt-forward-status.c). */
 struct _VtForward {
   GObject parent_instance;
 
@@ -21,6 +21,9 @@ struct _VtForward {
   VtHostHeaderMode host_header_mode;
   char *host_header; /* owned, set exactly if the mode is REPLACE */
   unsigned int proxy_protocol;
+  VtForwardedHeaders forwarded_headers;
+  gboolean http;
+  unsigned int health_interval; /* seconds */
 
   /* What came of it. */
   VtForwardState state;
@@ -28,6 +31,8 @@ struct _VtForward {
   guint16 bound_port;
   char *url;      /* owned, nullable */
   gpointer owner; /* never followed */
+  VtForwardDialFunc dialled; /* nullable */
+  void *dialled_data;        /* the caller's */
 
   VtList *streams; /* owned, of VtStream, the open ones */
   /* Of the streams that are over. */
@@ -45,6 +50,9 @@ typedef enum {
   VT_FORWARD_PROP_HOST_HEADER_MODE,
   VT_FORWARD_PROP_HOST_HEADER,
   VT_FORWARD_PROP_PROXY_PROTOCOL,
+  VT_FORWARD_PROP_FORWARDED_HEADERS,
+  VT_FORWARD_PROP_HTTP,
+  VT_FORWARD_PROP_HEALTH_INTERVAL,
   VT_FORWARD_PROP_STATE,
   VT_FORWARD_PROP_ERROR,
   VT_FORWARD_PROP_BOUND_PORT,

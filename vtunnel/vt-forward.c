@@ -60,6 +60,36 @@ streams_changed_cb (GListModel *model,
   g_object_thaw_notify (object);
 }
 
+/* What came of it. */
+static gboolean
+get_status (VtForward *self, VtForwardProp property, GValue *value)
+{
+  switch (property)
+    {
+    case VT_FORWARD_PROP_STATE:
+      g_value_set_enum (value, self->state);
+      break;
+    case VT_FORWARD_PROP_ERROR:
+      g_value_set_boxed (value, self->error);
+      break;
+    case VT_FORWARD_PROP_BOUND_PORT:
+      g_value_set_uint (value, self->bound_port);
+      break;
+    case VT_FORWARD_PROP_N_STREAMS:
+      g_value_set_uint (value, vt_forward_get_n_streams (self));
+      break;
+    case VT_FORWARD_PROP_BYTES_SENT:
+      g_value_set_uint64 (value, vt_forward_get_bytes_sent (self));
+      break;
+    case VT_FORWARD_PROP_BYTES_RECEIVED:
+      g_value_set_uint64 (value, vt_forward_get_bytes_received (self));
+      break;
+    default:
+      return FALSE;
+    }
+  return TRUE;
+}
+
 static void
 vt_forward_get_property (GObject *object,
                          unsigned int property_id,
@@ -97,29 +127,18 @@ vt_forward_get_property (GObject *object,
     case VT_FORWARD_PROP_PROXY_PROTOCOL:
       g_value_set_uint (value, self->proxy_protocol);
       break;
-    case VT_FORWARD_PROP_STATE:
-      g_value_set_enum (value, self->state);
+    case VT_FORWARD_PROP_FORWARDED_HEADERS:
+      g_value_set_flags (value, self->forwarded_headers);
       break;
-    case VT_FORWARD_PROP_ERROR:
-      g_value_set_boxed (value, self->error);
+    case VT_FORWARD_PROP_HTTP:
+      g_value_set_boolean (value, self->http);
       break;
-    case VT_FORWARD_PROP_BOUND_PORT:
-      g_value_set_uint (value, self->bound_port);
-      break;
-    case VT_FORWARD_PROP_URL:
-      g_value_set_string (value, self->url);
-      break;
-    case VT_FORWARD_PROP_N_STREAMS:
-      g_value_set_uint (value, vt_forward_get_n_streams (self));
-      break;
-    case VT_FORWARD_PROP_BYTES_SENT:
-      g_value_set_uint64 (value, vt_forward_get_bytes_sent (self));
-      break;
-    case VT_FORWARD_PROP_BYTES_RECEIVED:
-      g_value_set_uint64 (value, vt_forward_get_bytes_received (self));
+    case VT_FORWARD_PROP_HEALTH_INTERVAL:
+      g_value_set_uint (value, self->health_interval);
       break;
     default:
-      G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
+      if (!get_status (self, (VtForwardProp) property_id, value))
+        G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
 }
 
@@ -156,6 +175,15 @@ vt_forward_set_property (GObject *object,
       break;
     case VT_FORWARD_PROP_PROXY_PROTOCOL:
       vt_forward_set_proxy_protocol (self, g_value_get_uint (value));
+      break;
+    case VT_FORWARD_PROP_FORWARDED_HEADERS:
+      vt_forward_set_forwarded_headers (self, g_value_get_flags (value));
+      break;
+    case VT_FORWARD_PROP_HTTP:
+      vt_forward_set_http (self, g_value_get_boolean (value));
+      break;
+    case VT_FORWARD_PROP_HEALTH_INTERVAL:
+      vt_forward_set_health_interval (self, g_value_get_uint (value));
       break;
     default:
       G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
@@ -219,6 +247,13 @@ create_settings (void)
   vt_forward_props[VT_FORWARD_PROP_HOST_HEADER] =
       g_param_spec_string ("host-header", NULL, NULL, NULL, writable);
   vt_forward_props[VT_FORWARD_PROP_PROXY_PROTOCOL] = spec_uint ("proxy-protocol", 2, writable);
+  vt_forward_props[VT_FORWARD_PROP_FORWARDED_HEADERS] =
+      g_param_spec_flags ("forwarded-headers", NULL, NULL, VT_TYPE_FORWARDED_HEADERS,
+                          VT_FORWARDED_HEADERS_NONE, writable);
+  vt_forward_props[VT_FORWARD_PROP_HTTP] =
+      g_param_spec_boolean ("http", NULL, NULL, FALSE, writable);
+  vt_forward_props[VT_FORWARD_PROP_HEALTH_INTERVAL] =
+      spec_uint ("health-interval", VT_FORWARD_MAX_HEALTH_INTERVAL, writable);
 }
 
 /* What came of it. */

@@ -17,6 +17,7 @@ typedef enum {
   VT_FORWARD_STATE_PENDING,
   VT_FORWARD_STATE_LISTENING,
   VT_FORWARD_STATE_FAILED,
+  VT_FORWARD_STATE_TARGET_DOWN,
 } VtForwardState;
 
 typedef enum {
@@ -30,6 +31,12 @@ typedef enum {
   VT_HOST_HEADER_KEEP,
   VT_HOST_HEADER_REPLACE,
 } VtHostHeaderMode;
+
+typedef enum {
+  VT_FORWARDED_HEADERS_NONE = 0,
+  VT_FORWARDED_HEADERS_X_FORWARDED = 1 << 0,
+  VT_FORWARDED_HEADERS_FORWARDED = 1 << 1,
+} VtForwardedHeaders;
 
 #define VT_TYPE_FORWARD (vt_forward_get_type ())
 VT_EXTERN
@@ -76,6 +83,18 @@ VT_EXTERN
 unsigned int vt_forward_get_proxy_protocol (VtForward *self);
 VT_EXTERN
 void vt_forward_set_proxy_protocol (VtForward *self, unsigned int version);
+VT_EXTERN
+VtForwardedHeaders vt_forward_get_forwarded_headers (VtForward *self);
+VT_EXTERN
+void vt_forward_set_forwarded_headers (VtForward *self, VtForwardedHeaders headers);
+VT_EXTERN
+gboolean vt_forward_get_http (VtForward *self);
+VT_EXTERN
+void vt_forward_set_http (VtForward *self, gboolean http);
+VT_EXTERN
+unsigned int vt_forward_get_health_interval (VtForward *self);
+VT_EXTERN
+void vt_forward_set_health_interval (VtForward *self, unsigned int interval);
 VT_EXTERN
 VtForwardState vt_forward_get_state (VtForward *self);
 VT_EXTERN

@@ -27,6 +27,18 @@ size_t vt_frame_feed_take (VtFrameFeed    *self,
                            uint8_t       **begin,
                            VtFrameVerdict *verdict);
 
+/* A message came in fragments of which some are missing, or there was a goodbye: what comes next
+ * is not simply the next message. */
+gboolean vt_frame_feed_is_intricate (VtFrameFeed *self);
+
+/* If what was given out goes on with a whole binary message in one frame, how long that is, and
+ * the message as libsoup would tell of it: a new reference. 0 if libsoup has to see what stands
+ * there. */
+size_t vt_frame_feed_next_message (VtFrameFeed   *self,
+                                   const uint8_t *data,
+                                   size_t         length,
+                                   GBytes       **message);
+
 /* Where the rest of a payload goes that is under way, to be read there without a detour; NULL if
  * none is. What was read there has to be told, and vt_frame_feed_take () to follow, if only with
  * no bytes. */

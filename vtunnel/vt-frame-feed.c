@@ -131,6 +131,40 @@ vt_frame_feed_take (VtFrameFeed *self,
     }
 }
 
+gboolean
+vt_frame_feed_is_intricate (VtFrameFeed *self)
+{
+  return vt_frame_guard_is_intricate (self->guard);
+}
+
+static GBytes *
+new_message (VtFrameFeed *self, const uint8_t *payload, size_t length)
+{
+  uint8_t *unmasked = NULL;
+
+  if (!self->masked || length == 0)
+    return g_bytes_new (payload, length);
+  unmasked = g_malloc (length);
+  vt_frame_mask (unmasked, payload, length, payload - VT_FRAME_MASK_SIZE, 0);
+  return g_bytes_new_take (unmasked, length);
+}
+
+size_t
+vt_frame_feed_next_message (VtFrameFeed *self, const uint8_t *data, size_t length, GBytes **message)
+{
+  VtFrameWalk walk = { 0 };
+  gboolean began = FALSE;
+  size_t header = 0;
+
+  if (length > 0)
+    header = vt_frame_walk_step (&walk, data, length, &began);
+  if (!began || !vt_frame_walk_is_whole_message (&walk, self->masked)
+      || walk.left > length - header)
+    return 0;
+  *message = new_message (self, data + header, walk.left);
+  return header + walk.left;
+}
+
 GBytes *
 vt_frame_feed_take_payload (VtFrameFeed *self, guint64 number)
 {

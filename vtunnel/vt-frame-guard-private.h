@@ -24,8 +24,8 @@ typedef struct {
 
 /* What follows the bytes that may be handed on. */
 typedef struct {
-  /* The frame breaks a limit: 1002, 1008 or 1009, and why (static). Nothing after it may be handed
-   * on. */
+  /* The frame breaks a limit: 1002, 1008 or 1009, and why (static); or it is the end of what the
+   * frames come through, but not the peer's word: 1001. Nothing after it may be handed on. */
   unsigned int close_code;
   const char  *reason;
   /* Its payload can go past libsoup: bytes of its header, and of its payload. Otherwise 0. */
@@ -51,6 +51,10 @@ size_t vt_frame_guard_inspect (VtFrameGuard   *self,
                                VtFrameVerdict *verdict);
 /* So many bytes of the payload came. */
 void vt_frame_guard_skip (VtFrameGuard *self, size_t length);
+
+/* A message came in fragments of which some are missing, or there was a goodbye: what comes next is
+ * not simply the next message. */
+gboolean vt_frame_guard_is_intricate (VtFrameGuard *self);
 
 /* How many data messages have begun. */
 guint64 vt_frame_guard_get_n_messages (VtFrameGuard *self);

@@ -21,6 +21,12 @@ struct _VtFrameGuard {
   /* Of the message that is under way. */
   guint64 message_size;
   guint64 n_fragments;
+  /* It has not ended. */
+  gboolean fragmented;
+
+  /* A message began within another; the peer said goodbye. */
+  gboolean broken;
+  gboolean goodbye;
 
   guint64 n_messages;
   guint64 n_pings;
@@ -60,17 +66,36 @@ refuse (VtFrameGuard *self, unsigned int close_code, const char *reason)
   self->reason = reason;
 }
 
+/* Caddy before 2.6.3, when it reloads, writes a close frame into each of its connections as a
+ * server does, to both sides, and hangs up. To a server that is a frame which is not masked, of
+ * exactly this size: a proxy's goodbye, not the client's, who knows nothing of it. */
+static gboolean
+is_goodbye_of_a_proxy (VtFrameGuard *self)
+{
+  const uint8_t *header = self->walk.header;
+
+  return self->limits.masked && header[0] == (VT_FRAME_FIN | VT_FRAME_CLOSE)
+         && header[1] == sizeof (uint16_t);
+}
+
 static void
 judge_control (VtFrameGuard *self, gint64 now)
 {
   unsigned int rate = self->limits.max_control_rate;
 
+  if (is_goodbye_of_a_proxy (self))
+    {
+      refuse (self, 1001, "closed by a proxy");
+      return;
+    }
   /* libsoup waits for the rest of a pong of any length. */
   if (self->walk.left > CONTROL_MAX)
     {
       refuse (self, 1002, "control frame too long");
       return;
     }
+  if (vt_frame_walk_get_opcode (&self->walk) == VT_FRAME_CLOSE)
+    self->goodbye = TRUE;
   if (vt_frame_walk_get_opcode (&self->walk) == VT_FRAME_PING)
     self->n_pings++;
   if (rate == 0 || now - self->control_times[self->next_control] < G_TIME_SPAN_SECOND)
@@ -85,12 +110,16 @@ judge_control (VtFrameGuard *self, gint64 now)
 static void
 judge_data (VtFrameGuard *self)
 {
+  gboolean last = (self->walk.header[0] & VT_FRAME_FIN) != 0;
+
   if (vt_frame_walk_get_opcode (&self->walk) != VT_FRAME_CONTINUATION)
     {
       self->message_size = 0;
       self->n_fragments = 0;
       self->n_messages++;
+      self->broken = self->broken || self->fragmented;
     }
+  self->fragmented = !last;
 
   /* What the header announces counts, so that nothing of a frame too large is ever kept. */
   if (self->walk.left > self->limits.max_message - self->message_size)
@@ -108,13 +137,8 @@ judge_data (VtFrameGuard *self)
 static gboolean
 can_be_carried (VtFrameGuard *self)
 {
-  const uint8_t *header = self->walk.header;
-  unsigned int form = header[1] & 0x7f;
-  guint64 least = form == 127 ? G_MAXUINT16 + 1 : form == 126 ? 126 : 0;
-
-  return self->limits.carry_from > 0 && header[0] == (VT_FRAME_FIN | VT_FRAME_BINARY)
-         && vt_frame_walk_is_masked (header) == self->limits.masked
-         && self->walk.left >= MAX (self->limits.carry_from, least);
+  return self->limits.carry_from > 0 && self->walk.left >= self->limits.carry_from
+         && vt_frame_walk_is_whole_message (&self->walk, self->limits.masked);
 }
 
 static void
@@ -171,6 +195,12 @@ vt_frame_guard_skip (VtFrameGuard *self, size_t length)
   g_assert (length <= self->walk.left);
 
   self->walk.left -= length;
+}
+
+gboolean
+vt_frame_guard_is_intricate (VtFrameGuard *self)
+{
+  return self->fragmented || self->broken || self->goodbye;
 }
 
 guint64

@@ -32,7 +32,7 @@ mask_payload (VtFrameLoad *self, GBytes *payload)
   const uint8_t *data = g_bytes_get_data (payload, &length);
   uint8_t *masked = g_malloc (length);
 
-  vt_random_fill (mask, VT_FRAME_MASK_SIZE);
+  vt_random_draw (mask, VT_FRAME_MASK_SIZE);
   self->header[1] |= VT_FRAME_MASKED;
   self->header_size += VT_FRAME_MASK_SIZE;
   vt_frame_mask (masked, data, length, mask, 0);
@@ -81,7 +81,8 @@ vt_frame_load_get_vectors (const VtFrameLoad *self, GOutputVector *vectors)
   if (of_header < self->header_size)
     vectors[n_vectors++] =
         (GOutputVector){ self->header + of_header, self->header_size - of_header };
-  vectors[n_vectors++] = (GOutputVector){ data + of_payload, length - of_payload };
+  if (of_payload < length)
+    vectors[n_vectors++] = (GOutputVector){ data + of_payload, length - of_payload };
   return n_vectors;
 }
 

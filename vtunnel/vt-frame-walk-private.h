@@ -29,6 +29,10 @@ gboolean vt_frame_walk_is_between (const VtFrameWalk *self);
 /* Of the current frame; known from its first byte on. */
 unsigned int vt_frame_walk_get_opcode (const VtFrameWalk *self);
 
+/* Of one that has just begun: a binary message of one frame, in the form that RFC 6455 wants it
+ * in, and masked or not. */
+gboolean vt_frame_walk_is_whole_message (const VtFrameWalk *self, gboolean masked);
+
 /* Of a frame whose first two bytes are there. */
 gboolean vt_frame_walk_is_masked (const uint8_t *header);
 

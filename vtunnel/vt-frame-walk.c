@@ -74,6 +74,16 @@ vt_frame_walk_is_masked (const uint8_t *header)
   return (header[1] & VT_FRAME_MASKED) != 0;
 }
 
+gboolean
+vt_frame_walk_is_whole_message (const VtFrameWalk *self, gboolean masked)
+{
+  unsigned int form = self->header[1] & 0x7f;
+  guint64 least = form == 127 ? G_MAXUINT16 + 1 : form == 126 ? 126 : 0;
+
+  return self->header[0] == (VT_FRAME_FIN | VT_FRAME_BINARY)
+         && vt_frame_walk_is_masked (self->header) == masked && self->left >= least;
+}
+
 unsigned int
 vt_frame_walk_get_opcode (const VtFrameWalk *self)
 {

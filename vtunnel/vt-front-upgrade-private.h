@@ -17,6 +17,14 @@ VtUpgradeVerdict vt_upgrade_check_own (SoupServerMessage *message, const VtFront
 VtUpgradeVerdict vt_upgrade_check_attached (SoupServerMessage   *message,
                                             const VtFrontPolicy *policy);
 
+/* That it is a GET or HEAD, and written in one way: then SOUP_STATUS_OK, without a text. */
+VtUpgradeVerdict vt_upgrade_check_simple (SoupServerMessage *message);
+/* For a page. `is_local`: only who is on this machine may see it. SOUP_STATUS_OK: it may be shown,
+ * as far as the head tells. */
+VtUpgradeVerdict vt_upgrade_check_page (SoupServerMessage *message, gboolean is_local);
+/* For what is no page where there are only pages: /health, or that there is nothing. */
+VtUpgradeVerdict vt_upgrade_check_rest (SoupServerMessage *message);
+
 /* TRUE if a WebSocket is asked for, rightly or not. */
 gboolean vt_upgrade_is_requested (SoupServerMessage *message);
 /* TRUE if a proxy says that it has forwarded the request. */

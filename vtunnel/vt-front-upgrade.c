@@ -74,12 +74,18 @@ check_health (SoupServerMessage *message, const VtFrontPolicy *policy)
 }
 
 static VtUpgradeVerdict
+check_other_health (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  if (strcmp (g_uri_get_path (soup_server_message_get_uri (message)), "/health") != 0)
+    return PASSED;
+  return VERDICT (SOUP_STATUS_METHOD_NOT_ALLOWED, "/health takes GET and HEAD only.\n");
+}
+
+static VtUpgradeVerdict
 check_path (SoupServerMessage *message, const VtFrontPolicy *policy)
 {
   const char *path = g_uri_get_path (soup_server_message_get_uri (message));
 
-  if (strcmp (path, "/health") == 0)
-    return VERDICT (SOUP_STATUS_METHOD_NOT_ALLOWED, "/health takes GET and HEAD only.\n");
   if (strcmp (policy->path, "/") == 0 || strcmp (policy->path, path) == 0)
     return PASSED;
   return VERDICT (SOUP_STATUS_NOT_FOUND, "There is nothing here.\n");
@@ -146,21 +152,27 @@ is_proxy_header (const char *name)
          || g_ascii_strncasecmp (name, "CF-", strlen ("CF-")) == 0;
 }
 
-/* A listener on loopback says little about who is there: behind a proxy everybody comes from
- * 127.0.0.1, and a name that a web page's owner points at 127.0.0.1 leads a browser here. */
-static VtUpgradeVerdict
-check_local (SoupServerMessage *message, const VtFrontPolicy *policy)
+static gboolean
+is_addressed_to_loopback (SoupServerMessage *message)
 {
   SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
   const char *host = soup_message_headers_get_one (headers, "Host");
   const char *target = g_uri_get_host (soup_server_message_get_uri (message));
   g_autofree char *bracketed = NULL;
 
-  if (policy->allow_anonymous || policy->asks_who)
-    return PASSED;
   /* A request line can name a host of its own, which counts more than the header. */
   bracketed = strchr (target, ':') != NULL ? g_strdup_printf ("[%s]", target) : g_strdup (target);
-  if (host == NULL || !vt_loopback_is_host (host) || !vt_loopback_is_host (bracketed))
+  return host != NULL && vt_loopback_is_host (host) && vt_loopback_is_host (bracketed);
+}
+
+/* A listener on loopback says little about who is there: behind a proxy everybody comes from
+ * 127.0.0.1, and a name that a web page's owner points at 127.0.0.1 leads a browser here. */
+static VtUpgradeVerdict
+check_local (SoupServerMessage *message, const VtFrontPolicy *policy)
+{
+  if (policy->allow_anonymous || policy->asks_who)
+    return PASSED;
+  if (!is_addressed_to_loopback (message))
     return FORBIDDEN ("This server takes only clients that address it as localhost. To let"
                       " everybody in, set its allow-anonymous property.\n");
   if (vt_upgrade_is_forwarded (message))
@@ -189,8 +201,10 @@ run_checks (const Check *checks,
 VtUpgradeVerdict
 vt_upgrade_check_own (SoupServerMessage *message, const VtFrontPolicy *policy)
 {
-  static const Check checks[] = { check_framing,   check_health, check_path, check_is_upgrade,
-                                  check_handshake, check_origin, check_local };
+  static const Check checks[] = {
+    check_framing,    check_health,    check_other_health, check_path,
+    check_is_upgrade, check_handshake, check_origin,       check_local
+  };
 
   return run_checks (checks, G_N_ELEMENTS (checks), message, policy);
 }
@@ -202,6 +216,76 @@ vt_upgrade_check_attached (SoupServerMessage *message, const VtFrontPolicy *poli
                                   check_local };
 
   return run_checks (checks, G_N_ELEMENTS (checks), message, policy);
+}
+
+/* A browser must neither read a page for another one nor show it within another one. What somebody
+ * has clicked on is fine: nobody but them sees what comes. */
+static VtUpgradeVerdict
+check_same_site (SoupServerMessage *message)
+{
+  SoupMessageHeaders *headers = soup_server_message_get_request_headers (message);
+  const char *site = soup_message_headers_get_one (headers, "Sec-Fetch-Site");
+  const char *mode = soup_message_headers_get_one (headers, "Sec-Fetch-Mode");
+
+  if (count_header (headers, "Origin") > 0)
+    return FORBIDDEN ("Web pages may not read this.\n");
+  if (site != NULL && strcmp (site, "none") != 0 && strcmp (site, "same-origin") != 0
+      && g_strcmp0 (mode, "navigate") != 0)
+    return FORBIDDEN ("Web pages of other sites may not read this.\n");
+  return PASSED;
+}
+
+static gboolean
+is_from_loopback (SoupServerMessage *message)
+{
+  GSocketAddress *remote = soup_server_message_get_remote_address (message);
+
+  return G_IS_INET_SOCKET_ADDRESS (remote)
+         && g_inet_address_get_is_loopback (
+             g_inet_socket_address_get_address (G_INET_SOCKET_ADDRESS (remote)));
+}
+
+VtUpgradeVerdict
+vt_upgrade_check_simple (SoupServerMessage *message)
+{
+  const char *method = soup_server_message_get_method (message);
+  VtUpgradeVerdict verdict = check_framing (message, NULL);
+
+  if (verdict.status != 0)
+    return verdict;
+  if (method != SOUP_METHOD_GET && method != SOUP_METHOD_HEAD)
+    return VERDICT (SOUP_STATUS_METHOD_NOT_ALLOWED, "This takes GET and HEAD only.\n");
+  return VERDICT (SOUP_STATUS_OK, NULL);
+}
+
+VtUpgradeVerdict
+vt_upgrade_check_page (SoupServerMessage *message, gboolean is_local)
+{
+  VtUpgradeVerdict verdict = vt_upgrade_check_simple (message);
+
+  if (verdict.status != SOUP_STATUS_OK)
+    return verdict;
+  verdict = check_same_site (message);
+  if (verdict.status != 0)
+    return verdict;
+  if (is_local
+      && (!is_from_loopback (message) || !is_addressed_to_loopback (message)
+          || vt_upgrade_is_forwarded (message)))
+    return FORBIDDEN ("This is only for who is on the server's machine, and addresses it as"
+                      " localhost, with no proxy between.\n");
+  return VERDICT (SOUP_STATUS_OK, NULL);
+}
+
+VtUpgradeVerdict
+vt_upgrade_check_rest (SoupServerMessage *message)
+{
+  static const Check checks[] = { check_framing, check_health, check_other_health };
+  VtUpgradeVerdict verdict = run_checks (checks, G_N_ELEMENTS (checks), message, NULL);
+
+  if (verdict.status != SOUP_STATUS_SWITCHING_PROTOCOLS)
+    return verdict;
+  return VERDICT (SOUP_STATUS_NOT_FOUND,
+                  "There is nothing here but /health, /ready, /metrics and /status.\n");
 }
 
 gboolean
@@ -283,6 +367,8 @@ vt_upgrade_answer (SoupServerMessage *message, const VtUpgradeVerdict *verdict)
       soup_message_headers_replace (headers, "Upgrade", "websocket");
       soup_message_headers_replace (headers, "Sec-WebSocket-Version", "13");
     }
+  if (verdict->status == SOUP_STATUS_METHOD_NOT_ALLOWED)
+    soup_message_headers_replace (headers, "Allow", "GET, HEAD");
   if (verdict->status == SOUP_STATUS_UNAUTHORIZED)
     {
       soup_message_headers_append (headers, "WWW-Authenticate", "Bearer realm=\"vtunnel\"");

@@ -12,6 +12,8 @@
 #include "vt-error.h"
 
 #include "vt-clock-private.h"
+#include "vt-front-guest-private.h"
+#include "vt-front-page-private.h"
 #include "vt-front-upgrade-private.h"
 #include "vt-listener-private.h"
 #include "vt-loopback-private.h"
@@ -31,6 +33,9 @@ typedef struct {
   VtFront *front;     /* not owned, NULL once the door is shut */
   SoupServer *server; /* owned, NULL once the door is shut */
   char *path;         /* owned; NULL for our own, where the policy says which */
+  gboolean is_own;    /* on ports of our own */
+  gboolean is_status; /* for pages alone */
+  gboolean is_local;  /* on loopback, for who is on this machine */
   unsigned long started;
 } Door;
 
@@ -44,6 +49,7 @@ typedef struct {
 /* A connection on its way through the TLS handshake. */
 typedef struct {
   VtFront *front;         /* not owned, not to be followed once the handshake is cancelled */
+  Door *door;             /* the front's */
   GSocketAddress *local;  /* owned */
   GSocketAddress *remote; /* owned */
 } Arrival;
@@ -52,10 +58,14 @@ struct _VtFront {
   VtFrontHandlers handlers;
   void *user_data;
   VtClock *clock;           /* owned */
+  VtCounters *counters;     /* owned */
   Door *own;                /* owned: speaks HTTP on our own ports */
+  Door *status_local;       /* owned, as are all: pages on loopback */
+  Door *status_open;        /* … and elsewhere */
   GPtrArray *attached;      /* owned, of Door */
   GPtrArray *listeners;     /* owned, of VtListener */
   GArray *ports;            /* owned, of guint16 */
+  GArray *status_ports;     /* owned, of guint16 */
   GHashTable *lingering;    /* owned, set of Lingering */
   VtTlsAcceptor *acceptor;  /* owned */
   GCancellable *handshakes; /* owned: ends the TLS handshakes */
@@ -65,22 +75,6 @@ struct _VtFront {
  * carries the gate along. */
 #define GATE_KEY "vtunnel-gate"
 #define GUEST_KEY "vtunnel-guest"
-#define CERTIFICATE_KEY "vtunnel-certificate"
-
-typedef VtFrontGuest Guest;
-
-static void
-guest_free (void *data)
-{
-  Guest *guest = data;
-
-  g_clear_object (&guest->address);
-  g_clear_object (&guest->certificate);
-  g_clear_pointer (&guest->grant, vt_access_grant_unref);
-  g_free (guest);
-}
-
-G_DEFINE_AUTOPTR_CLEANUP_FUNC (Guest, guest_free)
 
 static void
 door_clear (void *data)
@@ -168,7 +162,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
   g_autoptr(SoupServerMessage) kept = g_object_ref (message);
   g_autoptr(GSocketAddress) remote = NULL;
   g_autoptr(GIOStream) stolen = NULL;
-  g_autoptr(Guest) guest = g_object_steal_data (G_OBJECT (message), GUEST_KEY);
+  g_autoptr(VtFrontGuest) guest = g_object_steal_data (G_OBJECT (message), GUEST_KEY);
   VtGate *gate;
   SoupWebsocketConnection *connection;
   const char *origin;
@@ -204,7 +198,7 @@ wrote_informational_cb (SoupServerMessage *message, Door *door)
 static gboolean
 is_for_door (SoupServerMessage *message, Door *door)
 {
-  if (door->path == NULL)
+  if (door->is_own)
     return TRUE;
   return vt_upgrade_is_requested (message)
          && strcmp (g_uri_get_path (soup_server_message_get_uri (message)), door->path) == 0;
@@ -217,50 +211,69 @@ look_at_guest (VtFront *self,
                unsigned int max_protocol,
                VtUpgradeVerdict *verdict)
 {
-  g_autoptr(Guest) guest = g_new0 (Guest, 1);
+  g_autoptr(VtFrontGuest) guest = vt_front_guest_new (message, max_protocol);
   const char *refusal;
 
-  guest->protocol = vt_negotiation_find (message, max_protocol);
-  g_set_object (&guest->address, soup_server_message_get_remote_address (message));
-  if (guest->address != NULL)
-    g_set_object (&guest->certificate,
-                  g_object_get_data (G_OBJECT (guest->address), CERTIFICATE_KEY));
   if (!self->handlers.recognise (message, guest, verdict, self->user_data))
     return;
   refusal = self->handlers.get_refusal (guest, self->user_data);
   if (refusal != NULL)
     *verdict = (VtUpgradeVerdict){ SOUP_STATUS_SERVICE_UNAVAILABLE, refusal, 0 };
   else
-    g_object_set_data_full (G_OBJECT (message), GUEST_KEY, g_steal_pointer (&guest), guest_free);
+    g_object_set_data_full (G_OBJECT (message), GUEST_KEY, g_steal_pointer (&guest),
+                            vt_front_guest_free);
+}
+
+static void
+refuse (VtFront *self, Door *door, SoupServerMessage *message, const VtUpgradeVerdict *verdict)
+{
+  if (verdict->status != SOUP_STATUS_OK)
+    vt_counters_note_request_refused (self->counters, verdict->status);
+  if (vt_upgrade_has_body (message) && door->is_own)
+    refuse_body (self, message, verdict);
+  else
+    vt_upgrade_answer (message, verdict);
+}
+
+static VtUpgradeVerdict
+check (SoupServerMessage *message, Door *door, const VtFrontPolicy *policy)
+{
+  if (door->is_status)
+    return vt_upgrade_check_rest (message);
+  if (door->is_own)
+    return vt_upgrade_check_own (message, policy);
+  return vt_upgrade_check_attached (message, policy);
 }
 
 static void
 got_headers_cb (SoupServerMessage *message, Door *door)
 {
   VtFront *self = door->front;
-  VtUpgradeVerdict verdict;
+  VtUpgradeVerdict verdict = { 0 };
   VtFrontPolicy policy = { 0 };
 
   /* A status is there when libsoup or the application has decided already. */
   if (self == NULL || soup_server_message_get_status (message) != 0 || !is_for_door (message, door))
     return;
   self->handlers.get_policy (&policy, self->user_data);
-  verdict = door->path == NULL ? vt_upgrade_check_own (message, &policy)
-                               : vt_upgrade_check_attached (message, &policy);
+  if (door->is_own
+      && vt_front_page_serve (message, door->is_local, &policy, &self->handlers, self->user_data,
+                              &verdict))
+    return;
+  if (verdict.status == 0)
+    verdict = check (message, door, &policy);
   if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
     look_at_guest (self, message, policy.max_protocol, &verdict);
 
-  if (verdict.status == SOUP_STATUS_SWITCHING_PROTOCOLS)
+  if (verdict.status != SOUP_STATUS_SWITCHING_PROTOCOLS)
     {
-      soup_websocket_server_process_handshake (message, NULL, NULL, NULL, NULL);
-      vt_negotiation_select (message, policy.max_protocol);
-      g_signal_connect_data (message, "wrote-informational", G_CALLBACK (wrote_informational_cb),
-                             g_rc_box_acquire (door), door_closure_unref, 0);
+      refuse (self, door, message, &verdict);
+      return;
     }
-  else if (vt_upgrade_has_body (message) && door->path == NULL)
-    refuse_body (self, message, &verdict);
-  else
-    vt_upgrade_answer (message, &verdict);
+  soup_websocket_server_process_handshake (message, NULL, NULL, NULL, NULL);
+  vt_negotiation_select (message, policy.max_protocol);
+  g_signal_connect_data (message, "wrote-informational", G_CALLBACK (wrote_informational_cb),
+                         g_rc_box_acquire (door), door_closure_unref, 0);
 }
 
 static void
@@ -280,6 +293,7 @@ door_open (VtFront *self, SoupServer *server, const char *path)
   door->front = self;
   door->server = g_object_ref (server);
   door->path = g_strdup (path);
+  door->is_own = path == NULL;
   door->started =
       g_signal_connect (server, "request-started", G_CALLBACK (request_started_cb), door);
   return door;
@@ -287,11 +301,11 @@ door_open (VtFront *self, SoupServer *server, const char *path)
 
 /* From here on libsoup owns the connection. */
 static void
-serve (VtFront *self, GIOStream *stream, GSocketAddress *local, GSocketAddress *remote)
+serve (Door *door, GIOStream *stream, GSocketAddress *local, GSocketAddress *remote)
 {
   g_autoptr(VtGate) gate = vt_gate_new (stream);
   /* A whole request can be there already, and what comes of it may be the end of the front. */
-  g_autoptr(SoupServer) server = g_object_ref (self->own->server);
+  g_autoptr(SoupServer) server = g_object_ref (door->server);
   g_autoptr(GError) error = NULL;
 
   vt_gate_guard_http (gate, MAX_HEAD, HEAD_DEADLINE);
@@ -314,8 +328,7 @@ keep_certificate (GSocketAddress *remote, GTlsConnection *tls)
   GTlsCertificate *certificate = g_tls_connection_get_peer_certificate (tls);
 
   if (certificate != NULL && g_tls_connection_get_peer_certificate_errors (tls) == 0)
-    g_object_set_data_full (G_OBJECT (remote), CERTIFICATE_KEY, g_object_ref (certificate),
-                            g_object_unref);
+    vt_front_guest_keep_certificate (remote, certificate);
 }
 
 static void
@@ -328,17 +341,19 @@ tls_accepted_cb (GObject *source, GAsyncResult *result, void *user_data)
   if (tls != NULL)
     {
       keep_certificate (arrival->remote, G_TLS_CONNECTION (tls));
-      serve (arrival->front, tls, arrival->local, arrival->remote);
+      serve (arrival->door, tls, arrival->local, arrival->remote);
     }
   else if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-    g_debug ("A TLS handshake failed: %s", error->message);
+    {
+      arrival->front->counters->tls_failures++;
+      g_debug ("A TLS handshake failed: %s", error->message);
+    }
   arrival_free (arrival);
 }
 
 static void
-accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
+accept_for (VtFront *self, Door *door, int fd, GSocketAddress *remote, GSocketAddress *local)
 {
-  VtFront *self = user_data;
   g_autoptr(GError) error = NULL;
   g_autoptr(GSocket) socket = g_socket_new_from_fd (fd, &error);
   g_autoptr(GSocketConnection) connection = NULL;
@@ -357,14 +372,16 @@ accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_d
       g_debug ("A connection was gone before it was taken");
       return;
     }
+  self->counters->connections++;
   self->handlers.get_policy (&policy, self->user_data);
-  if (policy.tls_certificate == NULL)
+  if (policy.tls_certificate == NULL || door->is_local)
     {
-      serve (self, G_IO_STREAM (connection), local, remote);
+      serve (door, G_IO_STREAM (connection), local, remote);
       return;
     }
   arrival = g_new0 (Arrival, 1);
   arrival->front = self;
+  arrival->door = door;
   arrival->local = g_object_ref (local);
   arrival->remote = g_object_ref (remote);
   vt_tls_acceptor_set_authorities (self->acceptor, policy.client_authorities);
@@ -372,29 +389,64 @@ accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_d
                        TLS_DEADLINE, self->handshakes, tls_accepted_cb, arrival);
 }
 
-static SoupServer *
-create_soup_server (void)
+static void
+accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
-  SoupServer *server = soup_server_new ("server-header", "vtunnel", NULL);
+  VtFront *self = user_data;
+
+  accept_for (self, self->own, fd, remote, local);
+}
+
+static void
+status_local_accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
+{
+  VtFront *self = user_data;
+
+  accept_for (self, self->status_local, fd, remote, local);
+}
+
+static void
+status_open_accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
+{
+  VtFront *self = user_data;
+
+  accept_for (self, self->status_open, fd, remote, local);
+}
+
+static Door *
+open_own (VtFront *self)
+{
+  g_autoptr(SoupServer) server = soup_server_new ("server-header", "vtunnel", NULL);
 
   /* On by default, and 100 KB become 100 MB with it. */
   soup_server_remove_websocket_extension (server, SOUP_TYPE_WEBSOCKET_EXTENSION_DEFLATE);
-  return server;
+  return door_open (self, server, NULL);
+}
+
+static Door *
+open_status (VtFront *self, gboolean is_local)
+{
+  Door *door = open_own (self);
+
+  door->is_status = TRUE;
+  door->is_local = is_local;
+  return door;
 }
 
 VtFront *
 vt_front_new (const VtFrontHandlers *handlers, void *user_data)
 {
-  g_autoptr(SoupServer) server = create_soup_server ();
   VtFront *self = g_new0 (VtFront, 1);
 
   self->handlers = *handlers;
   self->user_data = user_data;
   self->clock = vt_clock_get (NULL);
-  self->own = door_open (self, server, NULL);
+  self->counters = vt_counters_new ();
+  self->own = open_own (self);
   self->attached = g_ptr_array_new_with_free_func (door_shut_cb);
   self->listeners = g_ptr_array_new_with_free_func ((GDestroyNotify) vt_listener_free);
   self->ports = g_array_new (FALSE, FALSE, sizeof (guint16));
+  self->status_ports = g_array_new (FALSE, FALSE, sizeof (guint16));
   self->lingering = g_hash_table_new_full (NULL, NULL, lingering_free, NULL);
   self->acceptor = vt_tls_acceptor_new (self->clock);
   self->handshakes = g_cancellable_new ();
@@ -406,9 +458,13 @@ vt_front_free (VtFront *self)
 {
   vt_front_stop (self);
   door_shut (self->own);
+  g_clear_pointer (&self->status_local, door_shut);
+  g_clear_pointer (&self->status_open, door_shut);
+  vt_counters_unref (self->counters);
   g_ptr_array_unref (self->attached);
   g_ptr_array_unref (self->listeners);
   g_array_unref (self->ports);
+  g_array_unref (self->status_ports);
   g_hash_table_unref (self->lingering);
   g_object_unref (self->handshakes);
   vt_tls_acceptor_unref (self->acceptor);
@@ -416,32 +472,93 @@ vt_front_free (VtFront *self)
   g_free (self);
 }
 
-gboolean
-vt_front_listen (VtFront *self, const char *address, guint16 port, GError **error)
+void
+vt_front_set_counters (VtFront *self, VtCounters *counters)
 {
-  VtFrontPolicy policy = { 0 };
-  VtListener *listener;
+  vt_counters_unref (self->counters);
+  self->counters = vt_counters_ref (counters);
+}
+
+/* Takes the listener, and fails without one. */
+static gboolean
+add_listener (VtFront *self, VtListener *listener, GArray *ports)
+{
   guint16 bound;
 
-  self->handlers.get_policy (&policy, self->user_data);
-  if (!policy.allow_anonymous && !policy.asks_who && !vt_loopback_is_address (address))
-    {
-      g_autofree char *escaped = vt_text_escape (address, -1);
-
-      g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
-                   _ ("Not listening on %s: everybody who reaches it could open ports here. Set"
-                      " access to say who may, or allow-anonymous if that is what you want, or"
-                      " listen on localhost"),
-                   escaped);
-      return FALSE;
-    }
-  listener = vt_listener_new (address, port, accepted_cb, self, error);
   if (listener == NULL)
     return FALSE;
   bound = vt_listener_get_port (listener);
   g_ptr_array_add (self->listeners, listener);
-  g_array_append_val (self->ports, bound);
+  g_array_append_val (ports, bound);
   return TRUE;
+}
+
+static gboolean
+check_place (VtFront *self, const char *address, GError **error)
+{
+  VtFrontPolicy policy = { 0 };
+  g_autofree char *escaped = NULL;
+
+  self->handlers.get_policy (&policy, self->user_data);
+  if (policy.allow_anonymous || policy.asks_who || vt_loopback_is_address (address))
+    return TRUE;
+  escaped = vt_text_escape (address, -1);
+  g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+               _ ("Not listening on %s: everybody who reaches it could open ports here. Set"
+                  " access to say who may, or allow-anonymous if that is what you want, or"
+                  " listen on localhost"),
+               escaped);
+  return FALSE;
+}
+
+gboolean
+vt_front_listen (VtFront *self, const char *address, guint16 port, GError **error)
+{
+  return check_place (self, address, error)
+         && add_listener (self, vt_listener_new (address, port, accepted_cb, self, error),
+                          self->ports);
+}
+
+gboolean
+vt_front_listen_socket (VtFront *self, int fd, GError **error)
+{
+  g_autoptr(VtListener) listener = vt_listener_new_for_socket (fd, accepted_cb, self, error);
+
+  return listener != NULL && check_place (self, vt_listener_get_address (listener), error)
+         && add_listener (self, g_steal_pointer (&listener), self->ports);
+}
+
+gboolean
+vt_front_listen_status (VtFront *self, const char *address, guint16 port, GError **error)
+{
+  VtFrontPolicy policy = { 0 };
+  gboolean is_local = vt_loopback_is_address (address);
+  Door **door = is_local ? &self->status_local : &self->status_open;
+
+  self->handlers.get_policy (&policy, self->user_data);
+  if (!policy.asks_who && !is_local)
+    {
+      g_autofree char *escaped = vt_text_escape (address, -1);
+
+      g_set_error (error, VT_ERROR, VT_ERROR_PERMISSION_DENIED,
+                   _ ("Not showing the status on %s: everybody who reaches it could read it. Set"
+                      " access to say who may, or listen on localhost"),
+                   escaped);
+      return FALSE;
+    }
+  if (*door == NULL)
+    *door = open_status (self, is_local);
+  return add_listener (
+      self,
+      vt_listener_new (address, port, is_local ? status_local_accepted_cb : status_open_accepted_cb,
+                       self, error),
+      self->status_ports);
+}
+
+GArray *
+vt_front_get_status_ports (VtFront *self)
+{
+  return self->status_ports;
 }
 
 GArray *
@@ -461,6 +578,7 @@ vt_front_stop (VtFront *self)
 {
   g_ptr_array_set_size (self->listeners, 0);
   g_array_set_size (self->ports, 0);
+  g_array_set_size (self->status_ports, 0);
   g_ptr_array_set_size (self->attached, 0);
   g_hash_table_remove_all (self->lingering);
   /* A cancelled one cannot be used again, and the front can listen anew. */
@@ -468,4 +586,8 @@ vt_front_stop (VtFront *self)
   g_object_unref (self->handshakes);
   self->handshakes = g_cancellable_new ();
   soup_server_disconnect (self->own->server);
+  if (self->status_local != NULL)
+    soup_server_disconnect (self->status_local->server);
+  if (self->status_open != NULL)
+    soup_server_disconnect (self->status_open->server);
 }

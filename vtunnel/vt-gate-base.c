@@ -5,6 +5,7 @@
 
 #include <stdint.h>
 
+#include "vt-clock-private.h"
 #include "vt-poller-private.h"
 #include "vt-socket-private.h"
 #include "vt-source-private.h"
@@ -24,6 +25,7 @@ struct _VtGateBase {
 
   /* Owned; for a stream that is not a socket's. The sources are NULL while nothing is awaited. */
   GMainContext *context;
+  VtClock *clock;
   GSource *input_source;
   GSource *output_source;
 
@@ -55,6 +57,7 @@ vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data)
   self->output = G_POLLABLE_OUTPUT_STREAM (g_io_stream_get_output_stream (stream));
   self->socket = vt_socket_find (stream);
   self->context = g_main_context_ref_thread_default ();
+  self->clock = vt_clock_get (NULL);
   self->func = func;
   self->user_data = user_data;
   self->fd = -1;
@@ -65,6 +68,8 @@ vt_gate_base_new (GIOStream *stream, VtGateBaseFunc func, void *user_data)
       self->watch = vt_watch_new (poller, self->fd, 0, watch_cb, self, &error);
       if (self->watch == NULL)
         g_debug ("A socket cannot be watched, and has its own sources: %s", error->message);
+      else
+        vt_watch_set_reentrant (self->watch);
     }
   return self;
 }
@@ -75,6 +80,7 @@ vt_gate_base_free (VtGateBase *self)
   vt_gate_base_close (self, FALSE, FALSE);
   g_clear_object (&self->socket);
   g_clear_object (&self->stream);
+  vt_clock_unref (self->clock);
   g_main_context_unref (self->context);
   g_free (self);
 }
@@ -148,13 +154,23 @@ vt_gate_base_write (VtGateBase *self,
   return done;
 }
 
+/* The base may be gone afterwards. */
+static void
+tell (VtGateBase *self, GIOCondition condition)
+{
+  g_autoptr(VtClock) clock = vt_clock_ref (self->clock);
+
+  self->func (condition, self->user_data);
+  vt_clock_end_dispatch (clock);
+}
+
 static gboolean
 input_cb (GObject *stream, void *user_data)
 {
   VtGateBase *self = user_data;
 
   g_clear_pointer (&self->input_source, vt_source_destroy);
-  self->func (G_IO_IN, self->user_data);
+  tell (self, G_IO_IN);
   return G_SOURCE_REMOVE;
 }
 
@@ -164,7 +180,7 @@ output_cb (GObject *stream, void *user_data)
   VtGateBase *self = user_data;
 
   g_clear_pointer (&self->output_source, vt_source_destroy);
-  self->func (G_IO_OUT, self->user_data);
+  tell (self, G_IO_OUT);
   return G_SOURCE_REMOVE;
 }
 

@@ -7,6 +7,7 @@
 
 #include <glib/gi18n-lib.h>
 
+#include "vt-frame-walk-private.h"
 #include "vt-ready-set-private.h"
 #include "vt-source-private.h"
 
@@ -18,10 +19,9 @@
  * large one, of which that much has to be copied. */
 #define BEHIND_PAYLOAD (16 * 1024)
 
-/* What may be handed on in one turn of the main loop; the clock is looked at each LOOK bytes. */
+/* What may be handed on in one turn of the main loop. */
 #define TURN_BYTES (256 * 1024)
 #define TURN_TIME 500
-#define LOOK_BYTES (8 * 1024)
 
 /* So often a socket may say that it is readable to somebody who has not read it since, before it
  * is no longer listened to. Twice is the rule: the reader has its turn one round later. */
@@ -50,6 +50,8 @@ struct _VtGateInput {
   gboolean answered;
   /* Owned. */
   VtFrameFeed *frame_feed;
+  /* Over what was handed to libsoup. */
+  VtFrameWalk handed;
 
   gboolean paused;
   /* The guard has spoken: nothing more is handed on. */
@@ -62,9 +64,13 @@ struct _VtGateInput {
   /* The peer has to read answers to its pings first. */
   gboolean owed;
 
+  /* Messages are being handed on past libsoup, which must not read meanwhile. */
+  gboolean passing;
+  /* Owned. Of a read that libsoup did not ask for. */
+  GError *error;
+
   /* Of the turn that goes on since something was last refused. */
   size_t turn_bytes;
-  size_t turn_look;
   gint64 turn_began;
 };
 
@@ -93,8 +99,10 @@ is_ready (void *user_data)
 
   if (self->gate == NULL)
     return TRUE;
-  if (self->paused)
+  if (self->paused || self->passing)
     return FALSE;
+  if (self->error != NULL)
+    return TRUE;
   if (self->begin < self->allowed || (self->answered && self->begin < self->end))
     return TRUE;
   return self->readable && !self->refused && may_read_base (self);
@@ -250,13 +258,85 @@ is_turn_over (VtGateInput *self)
   if (self->turn_bytes == 0)
     {
       self->turn_began = g_get_monotonic_time ();
-      self->turn_look = LOOK_BYTES;
       return FALSE;
     }
-  if (self->turn_bytes < self->turn_look)
-    return FALSE;
-  self->turn_look += LOOK_BYTES;
   return self->turn_bytes >= TURN_BYTES || g_get_monotonic_time () - self->turn_began >= TURN_TIME;
+}
+
+/* libsoup reads a turn of the main loop later, and copies and signals take it longer than all that
+ * becomes of a small message. So a message is handed on at once if it can be no other than the next
+ * that libsoup would tell of: libsoup waits, and holds no part of anything. */
+static gboolean
+may_pass (VtGateInput *self)
+{
+  return self->frame_feed != NULL && !self->passing && self->error == NULL && !self->paused
+         && !self->refused && vt_gate_takes_messages (self->gate)
+         && vt_ready_set_is_wanted (&self->ready) && vt_frame_walk_is_between (&self->handed)
+         && !vt_frame_feed_is_intricate (self->frame_feed);
+}
+
+/* Whoever hears of a message may pause the gate, or end it. */
+static void
+pass_messages (VtGateInput *self)
+{
+  while (self->gate != NULL && self->begin < self->allowed && !self->paused
+         && vt_gate_takes_messages (self->gate) && !is_turn_over (self))
+    {
+      g_autoptr(GBytes) message = NULL;
+      size_t length = vt_frame_feed_next_message (self->frame_feed, self->buffer + self->begin,
+                                                  self->allowed - self->begin, &message);
+
+      if (length == 0)
+        return;
+      self->begin += length;
+      self->turn_bytes += length;
+      if (self->begin == self->end)
+        release_buffer (self);
+      vt_gate_message_came (self->gate, message);
+    }
+}
+
+/* Reads for as long as libsoup would in a dispatch. What is left then is libsoup's, in another. */
+static void
+read_past_libsoup (VtGateInput *self)
+{
+  gssize n_bytes = 1;
+
+  self->passing = TRUE;
+  self->turn_bytes = 0;
+  pass_messages (self);
+  while (n_bytes > 0 && !self->emptied && self->gate != NULL && !self->paused && !self->refused
+         && self->begin == self->end && may_read_base (self) && !is_turn_over (self))
+    {
+      n_bytes = fill (self, &self->error);
+      if (n_bytes > 0)
+        pass_messages (self);
+    }
+  self->passing = FALSE;
+  self->unheard = 0;
+  if (self->begin == self->end)
+    self->turn_bytes = 0;
+  if (g_error_matches (self->error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
+    g_clear_error (&self->error);
+  /* The poller tells again of what is left in a socket. */
+  if (n_bytes > 0 && self->base != NULL && vt_gate_base_is_socket (self->base))
+    self->readable = FALSE;
+}
+
+/* Not more than what is left of one frame, so that the clock is looked at before the next. */
+static size_t
+next_piece (VtGateInput *self, size_t length)
+{
+  const uint8_t *data = self->buffer + self->begin;
+  gboolean began = FALSE;
+  size_t n_bytes = 0;
+
+  if (self->frame_feed == NULL)
+    return length;
+  n_bytes = vt_frame_walk_step (&self->handed, data, length, &began);
+  if (began && self->handed.left > 0 && n_bytes < length)
+    n_bytes += vt_frame_walk_step (&self->handed, data + n_bytes, length - n_bytes, &began);
+  return n_bytes;
 }
 
 static gssize
@@ -270,7 +350,7 @@ vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
   if (self->gate == NULL)
     return is_shut (error);
   take_answer (self);
-  if (self->paused || is_turn_over (self))
+  if (self->paused || self->passing || is_turn_over (self))
     return would_block (self, error);
 
   while (self->begin == self->allowed)
@@ -279,6 +359,11 @@ vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
       gssize n_bytes = 0;
 
       self->emptied = FALSE;
+      if (self->error != NULL)
+        {
+          g_propagate_error (error, g_steal_pointer (&self->error));
+          return -1;
+        }
       if (emptied || self->refused || self->begin < self->end || !may_read_base (self)
           || is_turn_over (self))
         return would_block (self, error);
@@ -291,7 +376,7 @@ vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
         return would_block (self, error);
     }
 
-  count = MIN (count, self->allowed - self->begin);
+  count = next_piece (self, MIN (count, self->allowed - self->begin));
   memcpy (buffer, self->buffer + self->begin, count);
   self->begin += count;
   self->turn_bytes += count;
@@ -338,6 +423,7 @@ vt_gate_input_finalize (GObject *object)
 
   release_buffer (self);
   g_clear_pointer (&self->frame_feed, vt_frame_feed_free);
+  g_clear_error (&self->error);
   vt_ready_set_clear (&self->ready);
   G_OBJECT_CLASS (vt_gate_input_parent_class)->finalize (object);
 }
@@ -426,6 +512,16 @@ vt_gate_input_set_paused (VtGateInput *self, gboolean paused)
   wake (self);
 }
 
+/* For good. What was read and not handed on is dropped: a buffer for each of those who broke a rule,
+ * and may hear so before they are cut, would be more than they are worth. */
+void
+vt_gate_input_stop (VtGateInput *self)
+{
+  self->refused = TRUE;
+  release_buffer (self);
+  wake (self);
+}
+
 void
 vt_gate_input_tell_readable (VtGateInput *self)
 {
@@ -433,6 +529,12 @@ vt_gate_input_tell_readable (VtGateInput *self)
     self->unheard++;
   self->readable = TRUE;
   self->emptied = FALSE;
+  if (may_pass (self))
+    {
+      read_past_libsoup (self);
+      wake (self);
+      return;
+    }
   if (!vt_ready_set_is_wanted (&self->ready))
     self->unheard = MAX_UNHEARD;
   vt_ready_set_wake (&self->ready);

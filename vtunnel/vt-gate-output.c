@@ -185,6 +185,16 @@ flush (VtGateOutput *self, GError **error)
   return done;
 }
 
+/* The next write says so. */
+static void
+fail (VtGateOutput *self, GError *error)
+{
+  drop_pending (self);
+  self->blocked = FALSE;
+  self->error = error;
+  vt_ready_set_wake (&self->ready);
+}
+
 static gboolean
 may_gather (VtGateOutput *self, const uint8_t *data, size_t length)
 {
@@ -232,11 +242,16 @@ write_load (VtGateOutput *self, VtFrameLoad *load, GError **error)
   size_t size = vt_frame_load_get_size (load);
   GOutputVector vectors[VT_FRAME_LOAD_VECTORS];
   size_t n_vectors = 0;
+  gboolean done = FALSE;
 
   if (size > GATHER_FRAME || self->end + size > GATHER_SIZE)
     {
       self->load = *load;
-      return flush (self, error) || g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+      done = flush (self, error) || g_error_matches (*error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK);
+      /* Whoever sent it takes it for gone, and may not come again. */
+      if (self->blocked)
+        vt_gate_update_interest (self->gate);
+      return done;
     }
   n_vectors = vt_frame_load_get_vectors (load, vectors);
   for (size_t i = 0; i < n_vectors; i++)
@@ -389,6 +404,26 @@ vt_gate_output_begin_frames (VtGateOutput *self)
   self->framed = TRUE;
 }
 
+/* What libsoup would make of it, without its copies. After an error, the next write tells it. */
+gboolean
+vt_gate_output_send (VtGateOutput *self, guint64 number, GBytes *message, gboolean masked)
+{
+  g_autoptr(GError) error = NULL;
+  VtFrameLoad load;
+
+  if (!self->framed || self->error != NULL || self->blocked || number != self->n_accepted + 1
+      || !vt_frame_walk_is_between (&self->accepted))
+    return FALSE;
+  self->n_accepted++;
+  vt_frame_load_init (&load, message, masked);
+  if (!write_load (self, &load, &error))
+    {
+      fail (self, g_steal_pointer (&error));
+      return FALSE;
+    }
+  return TRUE;
+}
+
 void
 vt_gate_output_put_payload (VtGateOutput *self, guint64 number, GBytes *payload)
 {
@@ -420,12 +455,7 @@ vt_gate_output_flush (VtGateOutput *self)
   if (self->gate == NULL || self->blocked || flush (self, &error))
     return;
   if (!g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-    {
-      drop_pending (self);
-      self->blocked = FALSE;
-      self->error = g_steal_pointer (&error);
-      vt_ready_set_wake (&self->ready);
-    }
+    fail (self, g_steal_pointer (&error));
   if (self->gate != NULL)
     vt_gate_update_interest (self->gate);
 }

@@ -20,6 +20,10 @@ G_DECLARE_FINAL_TYPE (VtGate, vt_gate, VT, GATE, GIOStream)
 typedef struct {
   /* Bytes came from the peer. */
   void (*alive) (void *user_data);
+  /* A binary message that came, in the place of libsoup's signal: libsoup has told of all before
+   * it, and never hears of this one. NULL if libsoup has to see all. What is carried past libsoup
+   * is to be taken (vt_gate_take_payload ()) as for an empty message that libsoup tells of. */
+  void (*message) (GBytes *message, void *user_data);
   /* Bytes left towards the peer. May come from within libsoup's write, so do little. */
   void (*drained) (void *user_data);
   /* The peer broke a limit: nothing that it sends is handed on any more. The owner closes. */
@@ -50,6 +54,11 @@ void vt_gate_begin_websocket (VtGate               *self,
 /* No event is delivered after this. */
 void vt_gate_forget_handlers (VtGate *self);
 
+/* Sends the data message of this number, which is the `number`-th from 1, counting those that
+ * libsoup was given to send. FALSE if libsoup has to, since it holds what comes before it, or is to
+ * hear of an error. */
+gboolean vt_gate_send (VtGate *self, guint64 number, GBytes *message, gboolean masked);
+
 /* The payload of a large binary message need not pass libsoup, which would copy it several times
  * and mask it byte by byte. libsoup is given an empty message instead, and the gate puts into its
  * frame what the message says: that of the data message which is the `number`-th that libsoup
@@ -61,6 +70,10 @@ GBytes *vt_gate_take_payload (VtGate *self, guint64 number);
 
 /* While paused, nothing is read from the peer. */
 void vt_gate_set_paused (VtGate *self, gboolean paused);
+
+/* Nothing is read from the peer any more, and what was read and not handed on is dropped. Writing
+ * goes on. */
+void vt_gate_stop_reading (VtGate *self);
 
 /* Bytes of whole and partial data frames, headers included, that have passed towards the peer.
  * Control frames, which libsoup sends of its own accord, are not counted. */

@@ -20,6 +20,7 @@ void         vt_gate_input_guard_head (VtGateInput *self, size_t max_head);
 void         vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits *limits);
 GBytes      *vt_gate_input_take_payload (VtGateInput *self, guint64 number);
 void         vt_gate_input_set_paused (VtGateInput *self, gboolean paused);
+void         vt_gate_input_stop (VtGateInput *self);
 /* The base has something to read, or an end. */
 void vt_gate_input_tell_readable (VtGateInput *self);
 /* Bytes left towards the peer: a request was answered, or a ping. */
@@ -33,6 +34,10 @@ G_DECLARE_FINAL_TYPE (VtGateOutput, vt_gate_output, VT, GATE_OUTPUT, GOutputStre
 
 VtGateOutput *vt_gate_output_new (VtGate *gate, VtGateBase *base, VtClock *clock);
 void          vt_gate_output_begin_frames (VtGateOutput *self);
+gboolean      vt_gate_output_send (VtGateOutput *self,
+                                   guint64       number,
+                                   GBytes       *message,
+                                   gboolean      masked);
 void          vt_gate_output_put_payload (VtGateOutput *self, guint64 number, GBytes *payload);
 void          vt_gate_output_tell_writable (VtGateOutput *self);
 gboolean      vt_gate_output_wants (VtGateOutput *self);
@@ -48,6 +53,9 @@ void     vt_gate_update_interest (VtGate *self);
 gboolean vt_gate_owes_pongs (VtGate *self);
 void     vt_gate_bytes_came (VtGate *self);
 void     vt_gate_bytes_left (VtGate *self);
+/* Messages need not pass libsoup; one that does not. */
+gboolean vt_gate_takes_messages (VtGate *self);
+void     vt_gate_message_came (VtGate *self, GBytes *message);
 /* A code of a WebSocket's close frame, for the gate's owner. Before there is a WebSocket: 0 to cut
  * the connection, VT_GATE_BAD_REQUEST to tell the peer why first. `reason` is static. */
 #define VT_GATE_BAD_REQUEST 400

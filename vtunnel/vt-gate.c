@@ -241,6 +241,12 @@ vt_gate_forget_handlers (VtGate *self)
   self->handlers = (VtGateHandlers){ 0 };
 }
 
+gboolean
+vt_gate_send (VtGate *self, guint64 number, GBytes *message, gboolean masked)
+{
+  return !self->shut && vt_gate_output_send (self->output, number, message, masked);
+}
+
 void
 vt_gate_put_payload (VtGate *self, guint64 number, GBytes *payload)
 {
@@ -259,6 +265,13 @@ vt_gate_set_paused (VtGate *self, gboolean paused)
 {
   if (!self->shut)
     vt_gate_input_set_paused (self->input, paused);
+}
+
+void
+vt_gate_stop_reading (VtGate *self)
+{
+  if (!self->shut)
+    vt_gate_input_stop (self->input);
 }
 
 guint64
@@ -328,6 +341,18 @@ vt_gate_bytes_came (VtGate *self)
 {
   if (self->handlers.alive != NULL)
     self->handlers.alive (self->user_data);
+}
+
+gboolean
+vt_gate_takes_messages (VtGate *self)
+{
+  return self->handlers.message != NULL;
+}
+
+void
+vt_gate_message_came (VtGate *self, GBytes *message)
+{
+  self->handlers.message (message, self->user_data);
 }
 
 void

@@ -191,10 +191,23 @@ check_fields (const char *fields, VtHttpBody *body)
 
 /* A request with several Host fields is refused by its server (RFC 9112, 3.2). It stays one: all of
  * them are replaced, none is added or dropped. */
+static void
+rewrite_field (const Field *field, VtHeadRecord *record, GByteArray *output)
+{
+  const char *host = record->changes->host;
+  gboolean stays = vt_head_record_take (record, field->start, field->name_length, field->value,
+                                        (size_t) (field->end - field->value));
+
+  if (host != NULL && is_named (field, "Host"))
+    append_host (output, field, host);
+  else if (stays)
+    append (output, field->start, field->end - field->start);
+}
+
 gboolean
 vt_http_head_rewrite (const uint8_t *head,
                       size_t length,
-                      const char *host,
+                      VtHeadRecord *record,
                       GByteArray *output,
                       VtHttpBody *body)
 {
@@ -209,12 +222,11 @@ vt_http_head_rewrite (const uint8_t *head,
   append (output, text, fields - text);
   while (!is_empty_line (line) && read_field (line, &field))
     {
-      if (is_named (&field, "Host"))
-        append_host (output, &field, host);
-      else
-        append (output, field.start, field.end - field.start);
+      rewrite_field (&field, record, output);
       line = field.end;
     }
+  vt_head_record_write (record, line[0] == '\r' ? "\r\n" : "\n", output);
+  record->upgrades = record->upgrades || g_str_has_prefix (text, "CONNECT ");
   append (output, line, text + length - line);
   return TRUE;
 }

@@ -44,7 +44,10 @@ struct _VtLink {
   /* Not owned. */
   void *user_data;
 
-  /* Large binary messages go past libsoup. */
+  /* This side is the client. */
+  gboolean masks;
+  /* Binary messages go past libsoup, if it holds nothing that comes before them. Large ones do in
+   * any case, but for an empty one in their place. */
   gboolean carries;
   /* Data messages that libsoup was given, and that it has told of. */
   guint64 n_sent;
@@ -74,11 +77,9 @@ update_paused (VtLink *self)
 {
   gboolean paused = !self->reading;
 
-  /* The goodbye of the peer has to be read. What it sent wrongly, libsoup would read for ever. */
+  /* The goodbye of the peer has to be read. */
   if (self->leaving)
     paused = FALSE;
-  if (self->error != NULL)
-    paused = TRUE;
   if (self->gate != NULL)
     vt_gate_set_paused (self->gate, paused);
 }
@@ -133,9 +134,24 @@ fail (VtLink *self, GError *error)
     self->error = error;
   else
     g_error_free (error);
-  update_paused (self);
+  /* What it sent wrongly, libsoup would read for ever. */
+  if (self->gate != NULL)
+    vt_gate_stop_reading (self->gate);
   if (!vt_timer_is_running (self->deadline))
     vt_timer_start (self->deadline, LINGER);
+}
+
+static void
+take_message (VtLink *self, gboolean text, GBytes *message)
+{
+  g_autoptr(GBytes) carried = NULL;
+
+  self->n_received++;
+  if (self->closing)
+    return;
+  if (self->carries)
+    carried = vt_gate_take_payload (self->gate, self->n_received);
+  self->handlers.message (text, carried != NULL ? carried : message, self->user_data);
 }
 
 static void
@@ -144,16 +160,7 @@ message_cb (SoupWebsocketConnection *connection,
             GBytes *message,
             void *user_data)
 {
-  VtLink *self = user_data;
-  g_autoptr(GBytes) carried = NULL;
-
-  self->n_received++;
-  if (self->closing)
-    return;
-  if (self->carries)
-    carried = vt_gate_take_payload (self->gate, self->n_received);
-  self->handlers.message (type == SOUP_WEBSOCKET_DATA_TEXT, carried != NULL ? carried : message,
-                          self->user_data);
+  take_message (user_data, type == SOUP_WEBSOCKET_DATA_TEXT, message);
 }
 
 /* IANA's registry has more codes than libsoup knows, which takes these for an error. */
@@ -225,6 +232,12 @@ gate_alive_cb (void *user_data)
 }
 
 static void
+gate_message_cb (GBytes *message, void *user_data)
+{
+  take_message (user_data, FALSE, message);
+}
+
+static void
 gate_drained_cb (void *user_data)
 {
   VtLink *self = user_data;
@@ -243,17 +256,40 @@ gate_violated_cb (unsigned int close_code, const char *reason, void *user_data)
   VtLink *self = user_data;
   gboolean malformed = close_code == SOUP_WEBSOCKET_CLOSE_PROTOCOL_ERROR;
 
+  if (close_code == SOUP_WEBSOCKET_CLOSE_GOING_AWAY)
+    {
+      /* The peer has not said so, and is not reached any more: as if it had been cut. */
+      fail (self, g_error_new_literal (VT_ERROR, VT_ERROR_FAILED, _ ("The connection was lost")));
+      vt_timer_start (self->deadline, 0);
+      return;
+    }
   fail (self, g_error_new (VT_ERROR, malformed ? VT_ERROR_PROTOCOL : VT_ERROR_LIMIT,
                            _ ("The peer broke a limit: %s"), reason));
   if (soup_websocket_connection_get_state (self->connection) == SOUP_WEBSOCKET_STATE_OPEN)
     soup_websocket_connection_close (self->connection, close_code, reason);
 }
 
-static const VtGateHandlers gate_handlers = {
-  .alive = gate_alive_cb,
-  .drained = gate_drained_cb,
-  .violated = gate_violated_cb,
-};
+static void
+begin_websocket (VtLink *self, size_t max_message)
+{
+  VtFrameLimits limits = {
+    .max_message = max_message,
+    .max_control_rate = MAX_CONTROL_RATE,
+    .masked = !self->masks,
+  };
+  VtGateHandlers handlers = {
+    .alive = gate_alive_cb,
+    .drained = gate_drained_cb,
+    .violated = gate_violated_cb,
+  };
+
+  if (self->carries)
+    {
+      limits.carry_from = CARRY_FROM;
+      handlers.message = gate_message_cb;
+    }
+  vt_gate_begin_websocket (self->gate, &limits, &handlers, self);
+}
 
 static void
 writable_cb (void *user_data)
@@ -289,12 +325,6 @@ vt_link_new (SoupWebsocketConnection *connection,
              const VtLinkHandlers *handlers,
              void *user_data)
 {
-  VtFrameLimits limits = {
-    .max_message = max_message,
-    .max_control_rate = MAX_CONTROL_RATE,
-    .masked = soup_websocket_connection_get_connection_type (connection)
-              == SOUP_WEBSOCKET_CONNECTION_SERVER,
-  };
   VtLink *self = g_new0 (VtLink, 1);
   g_autoptr(VtClock) clock = vt_clock_get (NULL);
   SoupWebsocketState state = soup_websocket_connection_get_state (connection);
@@ -302,6 +332,8 @@ vt_link_new (SoupWebsocketConnection *connection,
   vt_heap_prepare ();
   self->connection = g_object_ref (connection);
   self->gate = gate != NULL ? g_object_ref (gate) : NULL;
+  self->masks = soup_websocket_connection_get_connection_type (connection)
+                == SOUP_WEBSOCKET_CONNECTION_CLIENT;
   if (handlers != NULL)
     vt_link_set_handlers (self, handlers, user_data);
   self->reading = TRUE;
@@ -317,10 +349,8 @@ vt_link_new (SoupWebsocketConnection *connection,
   g_signal_connect (connection, "notify::state", G_CALLBACK (state_cb), self);
   /* An extension has to see what it is to compress. */
   self->carries = gate != NULL && soup_websocket_connection_get_extensions (connection) == NULL;
-  if (self->carries)
-    limits.carry_from = CARRY_FROM;
   if (gate != NULL)
-    vt_gate_begin_websocket (gate, &limits, &gate_handlers, self);
+    begin_websocket (self, max_message);
 
   if (state != SOUP_WEBSOCKET_STATE_OPEN)
     vt_timer_start (self->deadline,
@@ -369,8 +399,7 @@ frame_size (VtLink *self, size_t length)
     size += 8;
   else if (length >= 126)
     size += 2;
-  if (soup_websocket_connection_get_connection_type (self->connection)
-      == SOUP_WEBSOCKET_CONNECTION_CLIENT)
+  if (self->masks)
     size += 4;
   return size;
 }
@@ -382,16 +411,11 @@ is_open (VtLink *self)
          && soup_websocket_connection_get_state (self->connection) == SOUP_WEBSOCKET_STATE_OPEN;
 }
 
-void
-vt_link_send (VtLink *self, GBytes *message, gboolean text)
+static void
+send_with_libsoup (VtLink *self, GBytes *message, gboolean text)
 {
   g_autoptr(GBytes) empty = NULL;
 
-  if (!is_open (self))
-    return;
-
-  self->handed += frame_size (self, g_bytes_get_size (message)) + MESSAGE_COST;
-  self->n_sent++;
   if (self->carries && !text && g_bytes_get_size (message) >= CARRY_FROM)
     {
       vt_gate_put_payload (self->gate, self->n_sent, message);
@@ -399,6 +423,18 @@ vt_link_send (VtLink *self, GBytes *message, gboolean text)
     }
   soup_websocket_connection_send_message (
       self->connection, text ? SOUP_WEBSOCKET_DATA_TEXT : SOUP_WEBSOCKET_DATA_BINARY, message);
+}
+
+void
+vt_link_send (VtLink *self, GBytes *message, gboolean text)
+{
+  if (!is_open (self))
+    return;
+
+  self->handed += frame_size (self, g_bytes_get_size (message)) + MESSAGE_COST;
+  self->n_sent++;
+  if (!self->carries || text || !vt_gate_send (self->gate, self->n_sent, message, self->masks))
+    send_with_libsoup (self, message, text);
   if (vt_link_get_queued (self) >= VT_LINK_LOW)
     self->filled = TRUE;
 }

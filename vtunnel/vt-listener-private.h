@@ -9,7 +9,8 @@
 #include "vt-poller-private.h"
 
 /* A port of our own: one or more listening sockets (IPv4 and IPv6 of one port) in the poller,
- * backlog 1024, at most 64 accepts a dispatch, behind the process-wide descriptor guard. */
+ * backlog 1024, at most 64 accepts a dispatch, behind the process-wide descriptor guard. Whom it
+ * does not accept yet waits in the backlog, which is the kernel's. */
 typedef struct _VtListener VtListener;
 
 /* `fd` is a connected, non-blocking, close-on-exec socket that now belongs to the callee, who may
@@ -30,10 +31,23 @@ VtListener *vt_listener_new (const char    *address,
                              VtListenerFunc func,
                              void          *user_data,
                              GError       **error);
+/* Takes a duplicate of a TCP socket that listens already; INVALID_ARGUMENT for any other one. */
+VtListener *vt_listener_new_for_socket (int            fd,
+                                        VtListenerFunc func,
+                                        void          *user_data,
+                                        GError       **error);
 guint16     vt_listener_get_port (VtListener *self);
 /* The address of the first socket, as text: "127.0.0.1". */
 const char *vt_listener_get_address (VtListener *self);
+/* From now on it accepts at most so many a second, of which two seconds' worth can be saved up;
+ * 0: any number. */
+void        vt_listener_set_max_rate (VtListener *self, unsigned int rate);
+/* While it is held it accepts nobody. */
+void        vt_listener_set_held (VtListener *self, gboolean held);
 void        vt_listener_free (VtListener *self);
+
+/* How often one of them has stopped accepting for a while, in this process. */
+guint64 vt_listener_get_n_pauses (void);
 
 /* TRUE while one more descriptor leaves the process at least 64 below its limit. Whoever is about
  * to take a descriptor for somebody outside asks first. Says so once, with a message, when it

@@ -6,6 +6,8 @@
 #include "vt-listener-private.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <glib-unix.h>
 #include <glib/gi18n-lib.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -13,11 +15,15 @@
 #include <unistd.h>
 
 #include "vt-error-private.h"
+#include "vt-rate-private.h"
 #include "vt-text-private.h"
 
 #define BACKLOG 1024
 #define ACCEPTS_PER_DISPATCH 64
 #define RETRY_DELAY (200 * G_TIME_SPAN_MILLISECOND)
+
+/* Who accepts too fast pauses for so long at least, and not for each one. */
+#define MIN_PAUSE (10 * G_TIME_SPAN_MILLISECOND)
 
 /* How often a port that is free for IPv4 is looked for until it is free for IPv6 too. */
 #define PORT_ATTEMPTS 16
@@ -31,16 +37,29 @@ typedef struct {
   VtWatch *watch;       /* owned */
 } Socket;
 
+/* Why it does not accept now. */
+typedef enum {
+  HELD_BY_OWNER = 1 << 0,
+  WITHOUT_DESCRIPTORS = 1 << 1,
+  TOO_FAST = 1 << 2,
+} Obstacle;
+
 struct _VtListener {
   unsigned int ref_count; /* the owner's, and one while connections are handed out */
   Socket sockets[MAX_SOCKETS];
   unsigned int n_sockets;
   char *address; /* owned, of the first socket */
   guint16 port;
-  VtTimer *retry;      /* owned */
+  VtTimer *retry; /* owned: the obstacle may be gone, if it is none of the owner's */
+  unsigned int obstacles;
+  unsigned int max_rate; /* a second; 0: any */
+  VtRate rate;
   VtListenerFunc func; /* NULL once the listener was freed */
   void *user_data;     /* the caller's */
 };
+
+/* For figures only: with listeners in several threads one may be missed. */
+static guint64 n_pauses;
 
 /* The literal addresses that `address` stands for; more than one are alternatives, too: it is
  * enough if the machine has one of them. */
@@ -275,19 +294,24 @@ open_all (VtListener *self, const char *address, guint16 port, GError **error)
   return code == 0;
 }
 
-static void
-set_condition (VtListener *self, GIOCondition condition)
-{
-  for (unsigned int i = 0; i < self->n_sockets; i++)
-    vt_watch_set_condition (self->sockets[i].watch, condition);
-}
-
 /* The queue of the kernel keeps who comes meanwhile. */
 static void
-pause_accepting (VtListener *self)
+set_obstacle (VtListener *self, Obstacle obstacle, gboolean there)
 {
-  set_condition (self, 0);
-  vt_timer_start (self->retry, RETRY_DELAY);
+  unsigned int obstacles = there ? self->obstacles | obstacle : self->obstacles & ~obstacle;
+
+  if ((obstacles == 0) != (self->obstacles == 0))
+    for (unsigned int i = 0; i < self->n_sockets; i++)
+      vt_watch_set_condition (self->sockets[i].watch, obstacles == 0 ? G_IO_IN : 0);
+  self->obstacles = obstacles;
+}
+
+static void
+pause_accepting (VtListener *self, Obstacle obstacle, gint64 delay)
+{
+  n_pauses++;
+  set_obstacle (self, obstacle, TRUE);
+  vt_timer_start (self->retry, delay);
 }
 
 static void
@@ -295,8 +319,9 @@ retry_cb (void *user_data)
 {
   VtListener *self = user_data;
 
-  if (vt_listener_look_for_descriptors ())
-    set_condition (self, G_IO_IN);
+  set_obstacle (self, TOO_FAST, FALSE);
+  if ((self->obstacles & WITHOUT_DESCRIPTORS) == 0 || vt_listener_look_for_descriptors ())
+    set_obstacle (self, WITHOUT_DESCRIPTORS, FALSE);
   else
     vt_timer_start (self->retry, RETRY_DELAY);
 }
@@ -327,9 +352,28 @@ survive_accept_error (VtListener *self, int code)
       return TRUE;
     default:
       g_debug ("Port %u cannot accept now: %s", self->port, g_strerror (code));
-      pause_accepting (self);
+      pause_accepting (self, WITHOUT_DESCRIPTORS, RETRY_DELAY);
       return FALSE;
     }
+}
+
+static gboolean
+may_accept (VtListener *self)
+{
+  gint64 wait = 0;
+
+  if (self->obstacles != 0)
+    return FALSE;
+  if (!vt_listener_may_take_descriptor ())
+    {
+      pause_accepting (self, WITHOUT_DESCRIPTORS, RETRY_DELAY);
+      return FALSE;
+    }
+  if (self->max_rate > 0)
+    wait = vt_rate_get_wait (&self->rate, g_get_monotonic_time ());
+  if (wait > 0)
+    pause_accepting (self, TOO_FAST, MAX (wait, MIN_PAUSE));
+  return wait == 0;
 }
 
 static gboolean
@@ -341,16 +385,13 @@ accept_one (VtListener *self, Socket *from)
   g_autoptr(GSocketAddress) local = NULL;
   int fd;
 
-  if (!vt_listener_may_take_descriptor ())
-    {
-      pause_accepting (self);
-      return FALSE;
-    }
-
+  if (!may_accept (self))
+    return FALSE;
   fd = accept4 (from->fd, (struct sockaddr *) &native, &length, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (fd < 0)
     return survive_accept_error (self, errno);
 
+  vt_rate_take (&self->rate, self->max_rate, g_get_monotonic_time ());
   remote = g_socket_address_new_from_native (&native, length);
   local = from->name != NULL ? g_object_ref (from->name) : get_name (fd);
   self->func (fd, remote, local, self->user_data);
@@ -396,6 +437,65 @@ watch_all (VtListener *self, GError **error)
   return TRUE;
 }
 
+static VtListener *
+create (VtListenerFunc func, void *user_data)
+{
+  VtListener *self = g_new0 (VtListener, 1);
+  g_autoptr(VtClock) clock = vt_clock_get (NULL);
+
+  self->ref_count = 1;
+  self->func = func;
+  self->user_data = user_data;
+  self->retry = vt_timer_new (clock, "accept again", retry_cb, self);
+  return self;
+}
+
+static gboolean
+has_option (int fd, int option, int wanted)
+{
+  int value = -1;
+  socklen_t length = sizeof value;
+
+  return getsockopt (fd, SOL_SOCKET, option, &value, &length) == 0 && value == wanted;
+}
+
+/* Whoever has opened it may have left it blocking, and may go on using it. */
+static gboolean
+adopt (VtListener *self, int fd, GError **error)
+{
+  g_autoptr(GSocketAddress) name = get_name (fd);
+  int own;
+
+  if (!G_IS_INET_SOCKET_ADDRESS (name) || !has_option (fd, SO_TYPE, SOCK_STREAM)
+      || !has_option (fd, SO_ACCEPTCONN, 1))
+    {
+      g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                   _ ("A TCP socket that listens is needed"));
+      return FALSE;
+    }
+  own = fcntl (fd, F_DUPFD_CLOEXEC, 0);
+  if (own < 0 || !g_unix_set_fd_nonblocking (own, TRUE, NULL))
+    {
+      g_set_error (error, VT_ERROR, VT_ERROR_LIMIT, _ ("The socket cannot be taken now: %s"),
+                   g_strerror (errno));
+      if (own >= 0)
+        close (own);
+      return FALSE;
+    }
+  add_socket (self, own, name);
+  return TRUE;
+}
+
+VtListener *
+vt_listener_new_for_socket (int fd, VtListenerFunc func, void *user_data, GError **error)
+{
+  g_autoptr(VtListener) self = create (func, user_data);
+
+  if (!adopt (self, fd, error) || !watch_all (self, error))
+    return NULL;
+  return g_steal_pointer (&self);
+}
+
 VtListener *
 vt_listener_new (const char *address,
                  guint16 port,
@@ -403,13 +503,7 @@ vt_listener_new (const char *address,
                  void *user_data,
                  GError **error)
 {
-  g_autoptr(VtListener) self = g_new0 (VtListener, 1);
-  g_autoptr(VtClock) clock = vt_clock_get (NULL);
-
-  self->ref_count = 1;
-  self->func = func;
-  self->user_data = user_data;
-  self->retry = vt_timer_new (clock, "accept again", retry_cb, self);
+  g_autoptr(VtListener) self = create (func, user_data);
 
   if (!vt_listener_may_take_descriptor ())
     {
@@ -434,10 +528,28 @@ vt_listener_get_address (VtListener *self)
 }
 
 void
+vt_listener_set_max_rate (VtListener *self, unsigned int rate)
+{
+  self->max_rate = rate;
+}
+
+void
+vt_listener_set_held (VtListener *self, gboolean held)
+{
+  set_obstacle (self, HELD_BY_OWNER, held);
+}
+
+void
 vt_listener_free (VtListener *self)
 {
   self->func = NULL;
   g_clear_pointer (&self->retry, vt_timer_free);
   close_sockets (self);
   listener_unref (self);
+}
+
+guint64
+vt_listener_get_n_pauses (void)
+{
+  return n_pauses;
 }

@@ -238,6 +238,25 @@ vt_local_end_unread (VtLocalEnd *end, GByteArray *bytes)
   watch_for (self);
 }
 
+VtLocalEnd *
+vt_local_end_new (int fd,
+                  GIOStream *connection,
+                  GIOCondition condition,
+                  VtLocalEndFunc func,
+                  void *user_data,
+                  GError **error)
+{
+  GSocket *socket;
+
+  if (fd >= 0)
+    return vt_local_end_new_for_fd (fd, NULL, condition, func, user_data, error);
+  if (!G_IS_SOCKET_CONNECTION (connection))
+    return vt_local_end_new_for_stream (connection, func, user_data);
+  socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
+  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (connection), condition,
+                                  func, user_data, error);
+}
+
 gssize
 vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error)
 {
@@ -272,4 +291,17 @@ void
 vt_local_end_reset (VtLocalEnd *self)
 {
   self->kind->reset (self);
+}
+
+gboolean
+vt_local_end_has_left (const GError *error)
+{
+  static const int codes[] = { G_IO_ERROR_CONNECTION_CLOSED, G_IO_ERROR_CLOSED,
+                               G_IO_ERROR_TIMED_OUT, G_IO_ERROR_HOST_UNREACHABLE,
+                               G_IO_ERROR_NETWORK_UNREACHABLE };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (codes); i++)
+    if (g_error_matches (error, G_IO_ERROR, codes[i]))
+      return TRUE;
+  return error->domain == G_TLS_ERROR;
 }

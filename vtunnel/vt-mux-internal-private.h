@@ -73,6 +73,8 @@ struct _VtMux {
   GHashTable *streams; /* owned, id to VtMuxStream (a reference): those that are not over */
   GQueue      members; /* of VtMuxStream, not owned: all that anybody holds, over or not */
   guint32     last_stream_id;
+  unsigned int n_opening; /* of the streams, those that a client has not answered */
+  gboolean    crowded;    /* what was told last */
   gboolean    said_goaway;
   gboolean    going_away; /* one of the sides has said so: no new streams */
   gboolean    suspended;  /* there is no link */
@@ -186,6 +188,10 @@ VtMuxStream *vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id);
 /* It is over. Drops the mux's reference. */
 void         vt_mux_remove_stream (VtMux *self, guint32 id);
 
+/* vt-mux-opening.c */
+void vt_mux_note_opening (VtMux *self);
+void vt_mux_note_opened (VtMux *self);
+
 /* vt-mux-turns.c */
 gboolean vt_mux_take_turn (VtMux *self, VtMuxStream *stream);
 void     vt_mux_wait_for_turn (VtMux *self, VtMuxStream *stream);
@@ -225,6 +231,10 @@ void         vt_mux_stream_allow_writing (VtMuxStream *self);
 /* It is over; the mux forgets it, and its user hears of it from a later dispatch. With an error
  * what it received is dropped. */
 void vt_mux_stream_end (VtMuxStream *self, const GError *error);
+/* The same, for what the other side has said: its user hears of it now. Later dispatches have their
+ * share of the time and no more, so a peer that opens and ends streams faster than those come to
+ * tell of it would fill the memory with streams that nobody counts any more. */
+void vt_mux_stream_end_for_peer (VtMuxStream *self, const GError *error);
 void vt_mux_stream_emit_writable (VtMuxStream *self);
 /* The mux goes: tells its user now. */
 void vt_mux_stream_abandon (VtMuxStream *self, const GError *error);

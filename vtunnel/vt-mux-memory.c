@@ -138,3 +138,9 @@ vt_mux_stall_cb (void *user_data)
       close_stalled (self, stalled);
     }
 }
+
+size_t
+vt_mux_get_buffered (VtMux *self)
+{
+  return self->buffered + self->orphaned;
+}

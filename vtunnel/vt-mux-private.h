@@ -28,6 +28,7 @@ typedef struct {
   size_t       max_buffer;    /* bytes received and not taken, over all streams; v2: also bytes
                                * sent and not acknowledged */
   unsigned int max_streams;
+  unsigned int max_opening; /* server: streams that the client has not answered */
   unsigned int max_control_rate; /* messages a second from the other side, pings aside; 0: any */
   unsigned int max_ping_rate;
   unsigned int max_reset_rate; /* of streams that the other side ends so */
@@ -76,6 +77,10 @@ typedef struct {
   void (*listen_requested) (guint32 id, const VtMuxListen *listen, void *user_data);
   /* The port is to be closed; its streams go on. */
   void (*unlistened) (guint32 id, void *user_data);
+
+  /* As many streams as may wait for the client's answer, and no others can be opened; or not any
+   * more, when half of them have been answered. NULL: need not be known. */
+  void (*crowded) (gboolean crowded, void *user_data);
 
   /* Upwards, both. The session cannot go on: PROTOCOL, LIMIT, SHUTTING_DOWN. Nothing more is
    * handed out; the owner closes the link and frees the mux. */
@@ -130,7 +135,7 @@ void vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16
 void vt_mux_listen_accept_names (VtMux *self, guint32 id, const char *url);
 /* `retry_after` in seconds, 0 where waiting is not known to help. */
 void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error, unsigned int retry_after);
-/* NULL with VT_ERROR_LIMIT when there are too many streams, with VT_ERROR_CANCELLED when the listen
+/* NULL with VT_ERROR_LIMIT when there are too many streams, or too many that wait for an answer, with VT_ERROR_CANCELLED when the listen
  * is gone. `user` is where the user comes from, `local` the address that it came to; both may be
  * NULL. The mux's reference; the caller takes its own by vt_mux_stream_ref (). */
 VtMuxStream *vt_mux_open_stream (VtMux          *self,
@@ -142,6 +147,8 @@ VtMuxStream *vt_mux_open_stream (VtMux          *self,
 void vt_mux_send_goaway (VtMux *self, const char *reason, unsigned int timeout);
 
 unsigned int vt_mux_get_n_streams (VtMux *self);
+/* Bytes of memory that came from the other side, and were not taken. */
+size_t vt_mux_get_buffered (VtMux *self);
 /* Microseconds, monotonic, of the last sign of life. */
 gint64 vt_mux_get_last_seen (VtMux *self);
 /* Microseconds, -1 while unknown. */

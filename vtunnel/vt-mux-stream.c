@@ -6,6 +6,12 @@
 #include "vt-mux-internal-private.h"
 
 static gboolean
+is_opening (VtMuxStream *self)
+{
+  return self->mux->config.role == VT_MUX_SERVER && !self->answered;
+}
+
+static gboolean
 has_to_read (VtMuxStream *self)
 {
   return self->received.length > 0 || self->read_ended;
@@ -317,6 +323,7 @@ vt_mux_stream_note_answered (VtMuxStream *self)
   self->answered = TRUE;
   if (self->handlers.opened != NULL)
     tell_later (self, VT_MUX_STREAM_OPENED);
+  vt_mux_note_opened (self->mux);
 }
 
 void
@@ -324,6 +331,8 @@ vt_mux_stream_end (VtMuxStream *self, const GError *error)
 {
   if (self->mux->protocol->removed != NULL)
     self->mux->protocol->removed (self);
+  if (is_opening (self))
+    vt_mux_note_opened (self->mux);
   self->over = TRUE;
   self->error = error == NULL ? NULL : g_error_copy (error);
   vt_mux_leave_turns (self->mux, self);
@@ -331,6 +340,18 @@ vt_mux_stream_end (VtMuxStream *self, const GError *error)
   if (error != NULL)
     drop_received (self);
   vt_mux_remove_stream (self->mux, self->id);
+}
+
+void
+vt_mux_stream_end_for_peer (VtMuxStream *self, const GError *error)
+{
+  g_autoptr(VtMuxStream) alive = vt_mux_stream_ref (self);
+
+  vt_mux_stream_end (self, error);
+  if (self->news == 0)
+    return;
+  vt_timer_stop (self->news_timer);
+  tell_news (self);
 }
 
 void

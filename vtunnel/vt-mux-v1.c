@@ -71,7 +71,6 @@ v1_create (VtMux *mux)
   VtMuxV1 *self = g_new0 (VtMuxV1, 1);
 
   self->mux = mux;
-  self->scratch = g_malloc (VT_JSON_MAX_DATA);
   self->complained_at = vt_clock_get_time (mux->clock) - COMPLAINT_INTERVAL;
   self->by_port = g_hash_table_new (NULL, NULL);
   if (mux->config.role == VT_MUX_CLIENT)
@@ -110,14 +109,22 @@ complain (VtMuxV1 *self, GBytes *bytes, const GError *error)
   g_message ("Dropped a message that is not of the protocol: %s: %s", error->message, escaped);
 }
 
-/* A close ends both directions. The same when it answers one: whoever had the stream says it once,
- * and knows the stream no more. */
+/* A close ends both directions. Whoever had the stream says it once, and knows the stream no more:
+ * so it is the same when it answers one. */
 static void
 v1_shutdown (VtMuxStream *stream)
 {
   vt_mux_v1_send (stream->mux, VT_JSON_CLOSE, 0, stream->id);
   stream->read_ended = TRUE;
   vt_mux_stream_end (stream, NULL);
+}
+
+static void
+receive_close (VtMuxStream *stream)
+{
+  vt_mux_v1_send (stream->mux, VT_JSON_CLOSE, 0, stream->id);
+  stream->read_ended = TRUE;
+  vt_mux_stream_end_for_peer (stream, NULL);
 }
 
 /* Of those that are for no stream. */
@@ -151,7 +158,7 @@ v1_receive (VtMux *mux, gboolean text, GBytes *bytes)
   else if (message.type == VT_JSON_CLOSE && stream != NULL)
     {
       if (vt_mux_note_reset (mux))
-        v1_shutdown (stream);
+        receive_close (stream);
     }
   else if (!note_message (mux, message.type))
     return FALSE;
@@ -173,6 +180,9 @@ v1_begin_write (VtMuxStream *stream, size_t *space)
 {
   VtMuxV1 *self = stream->mux->protocol_state;
 
+  /* Not before: it would be most of what a client costs that only comes and goes. */
+  if (self->scratch == NULL)
+    self->scratch = g_malloc (VT_JSON_MAX_DATA);
   *space = VT_JSON_MAX_DATA;
   return self->scratch;
 }

@@ -224,7 +224,7 @@ receive_reset (VtMuxStream *stream, const VtBinaryFrame *frame)
   escaped = vt_text_escape (reason, -1);
   error = g_error_new_literal (VT_ERROR, code,
                                *escaped != '\0' ? escaped : _ ("The other side reset the stream"));
-  vt_mux_stream_end (stream, error);
+  vt_mux_stream_end_for_peer (stream, error);
 }
 
 /* It never goes back. */

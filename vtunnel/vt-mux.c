@@ -31,6 +31,7 @@ vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
     .listen_grace = 3 * G_TIME_SPAN_SECOND,
     .max_buffer = 128 * 1024 * 1024,
     .max_streams = 8192,
+    .max_opening = 1024,
     /* A server answers what the client asks for, which may be many ports at once. */
     .max_control_rate = role == VT_MUX_SERVER ? 1000 : 10000,
     .max_ping_rate = 100,
@@ -302,6 +303,8 @@ vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id)
   g_hash_table_insert (self->streams, GUINT_TO_POINTER (id), stream);
   if (self->protocol->added != NULL)
     self->protocol->added (stream);
+  if (self->config.role == VT_MUX_SERVER && !stream->answered)
+    vt_mux_note_opening (self);
   return stream;
 }
 
@@ -345,7 +348,8 @@ vt_mux_remove_stream (VtMux *self, guint32 id)
 static gboolean
 is_overloaded (VtMux *self)
 {
-  return vt_mux_is_full (self) || vt_mux_get_kept (self) > self->config.max_buffer
+  return vt_mux_is_full (self) || self->n_opening >= self->config.max_opening
+         || vt_mux_get_kept (self) > self->config.max_buffer
          || self->handlers.get_queued (self->user_data) > SEND_QUEUE_BUSY;
 }
 

@@ -33,6 +33,9 @@ VtWatch *vt_watch_new (VtPoller    *poller,
                        VtWatchFunc  func,
                        void        *user_data,
                        GError     **error);
+/* Its function may be called again while it runs a main loop: for one that other things depend on
+ * there. */
+void vt_watch_set_reentrant (VtWatch *self);
 void vt_watch_set_condition (VtWatch *self, GIOCondition condition);
 void vt_watch_free (VtWatch *self);
 

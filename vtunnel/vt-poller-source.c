@@ -97,6 +97,12 @@ vt_watch_new (VtPoller *poller,
   return self;
 }
 
+void
+vt_watch_set_reentrant (VtWatch *self)
+{
+  g_source_set_can_recurse (self->source, TRUE);
+}
+
 /* A descriptor that nothing is awaited of leaves the source: poll () always reports hang-ups. */
 void
 vt_watch_set_condition (VtWatch *self, GIOCondition condition)

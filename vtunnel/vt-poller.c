@@ -36,7 +36,8 @@ struct _VtWatch {
   GIOCondition condition; /* what the caller wants */
   GIOCondition armed;     /* what the kernel was told */
   GList changed;          /* its data is NULL while it is in no list */
-  gboolean busy;          /* its function runs */
+  gboolean busy;          /* its function runs, and is not to be called again meanwhile */
+  gboolean reentrant;
   VtWatchFunc func;
   void *user_data; /* the caller's */
 };
@@ -163,7 +164,7 @@ handle_event (VtPoller *self, const struct epoll_event *event)
   if (condition == 0)
     return;
 
-  watch->busy = TRUE;
+  watch->busy = !watch->reentrant;
   watch->func (condition, watch->user_data);
   if (find_watch (self, key) != watch)
     return;
@@ -324,6 +325,12 @@ vt_watch_new (VtPoller *poller,
     g_ptr_array_set_size (poller->watches, fd + 1);
   g_ptr_array_index (poller->watches, fd) = self;
   return self;
+}
+
+void
+vt_watch_set_reentrant (VtWatch *self)
+{
+  self->reentrant = TRUE;
 }
 
 void

@@ -10,3 +10,6 @@
 GBytes *vt_proxy_header_new (unsigned int    version,
                              GSocketAddress *source,
                              GSocketAddress *destination);
+
+/* Of a connection that is nobody's: LOCAL in version 2, and UNKNOWN in version 1. */
+GBytes *vt_proxy_header_new_local (unsigned int version);

@@ -10,10 +10,13 @@
 /* The sections named here are those of HAProxy's proxy-protocol.txt. */
 #define SIGNATURE "\r\n\r\n\0\r\nQUIT\n"
 #define SIGNATURE_LENGTH 12
+#define VERSION_2_LOCAL 0x20
 #define VERSION_2_PROXY 0x21
 #define TCP_OVER_IPV4 0x11
 #define TCP_OVER_IPV6 0x21
 #define UNSPEC 0x00
+
+#define UNKNOWN_LINE "PROXY UNKNOWN\r\n"
 
 #define IPV4_LENGTH 4
 #define IPV6_LENGTH 16
@@ -93,7 +96,7 @@ new_version_1 (const Endpoint *source, const Endpoint *destination, gboolean is_
   char *line;
 
   if (!is_known)
-    return g_bytes_new_static ("PROXY UNKNOWN\r\n", strlen ("PROXY UNKNOWN\r\n"));
+    return g_bytes_new_static (UNKNOWN_LINE, strlen (UNKNOWN_LINE));
 
   from = write_address (source);
   to = write_address (destination);
@@ -147,4 +150,20 @@ vt_proxy_header_new (unsigned int version, GSocketAddress *source, GSocketAddres
   if (version == 1)
     return new_version_1 (&from, &to, is_known);
   return new_version_2 (&from, &to, is_known);
+}
+
+GBytes *
+vt_proxy_header_new_local (unsigned int version)
+{
+  static const uint8_t local[] = { VERSION_2_LOCAL, UNSPEC, 0, 0 };
+  GByteArray *header;
+
+  g_assert (version == 1 || version == 2);
+
+  if (version == 1)
+    return g_bytes_new_static (UNKNOWN_LINE, strlen (UNKNOWN_LINE));
+  header = g_byte_array_new ();
+  g_byte_array_append (header, (const uint8_t *) SIGNATURE, SIGNATURE_LENGTH);
+  g_byte_array_append (header, local, sizeof local);
+  return g_byte_array_free_to_bytes (header);
 }

@@ -15,17 +15,17 @@
 #include "vt-socket-private.h"
 #include "vt-target-private.h"
 
-#define DIAL_TIMEOUT (30 * G_TIME_SPAN_SECOND)
-
 struct _VtRelayDial {
   VtTarget *target;              /* owned */
   GTlsDatabase *trust;           /* owned, nullable */
   GBytes *preamble;              /* owned, nullable */
+  gint64 timeout;                /* microseconds */
   GSocketConnection *connection; /* owned; NULL until it stands */
   GIOStream *tls;                /* owned; NULL until there is TLS */
   VtRelayConnect *connect;       /* owned; NULL unless it does without GIO */
   GCancellable *cancellable;     /* owned; NULL without GIO */
   VtTimer *timer;                /* owned */
+  VtDialQuota *quota;            /* not owned; NULL unless it has a place there */
   VtRelayDialFunc func;          /* NULL once it was called or is not wanted any more */
   void *user_data;               /* the caller's */
   gboolean pending;              /* GIO works for this dial, and its callback will come */
@@ -51,6 +51,22 @@ dial_destroy (VtRelayDial *self)
   g_free (self);
 }
 
+static void
+enter_quota (VtRelayDial *self, VtDialQuota *quota)
+{
+  self->quota = quota;
+  if (quota != NULL)
+    quota->n++;
+}
+
+static void
+leave_quota (VtRelayDial *self)
+{
+  if (self->quota != NULL)
+    self->quota->n--;
+  self->quota = NULL;
+}
+
 static VtError
 code_of (VtRelayDial *self, const GError *error)
 {
@@ -73,6 +89,7 @@ report (VtRelayDial *self, int fd, GIOStream *connection, const GError *error)
   VtRelayDialFunc func = g_steal_pointer (&self->func);
 
   vt_timer_stop (self->timer);
+  leave_quota (self);
   self->handed_over = connection != NULL;
   if (func != NULL)
     func (fd, connection, error, self->user_data);
@@ -223,12 +240,10 @@ connected_cb (int fd, const GError *connect_error, void *user_data)
 }
 
 static void
-refuse_for_lack_of_descriptors (VtRelayDial *self)
+refuse (VtRelayDial *self, const char *message)
 {
-  g_autoptr(GError) error = NULL;
+  g_autoptr(GError) error = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT, message);
 
-  error = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,
-                               _ ("Too many connections are open in this process"));
   report (self, -1, NULL, error);
 }
 
@@ -249,33 +264,10 @@ start_client (VtRelayDial *self)
 }
 
 static void
-start (VtRelayDial *self)
-{
-  if (!vt_listener_may_take_descriptor ())
-    {
-      refuse_for_lack_of_descriptors (self);
-      return;
-    }
-  vt_timer_start (self->timer, DIAL_TIMEOUT);
-  if (vt_target_get_kind (self->target) != VT_TARGET_TLS)
-    self->connect = vt_relay_connect_new (self->target, connected_cb, self);
-  if (self->connect != NULL)
-    vt_relay_connect_start (self->connect);
-  else
-    start_client (self);
-}
-
-/* The first time it starts the dial, in a later dispatch than the one that asked for it. */
-static void
-timer_cb (void *user_data)
+timed_out_cb (void *user_data)
 {
   VtRelayDial *self = user_data;
 
-  if (!self->pending && self->connect == NULL)
-    {
-      start (self);
-      return;
-    }
   self->timed_out = TRUE;
   if (self->pending)
     g_cancellable_cancel (self->cancellable);
@@ -287,6 +279,7 @@ VtRelayDial *
 vt_relay_dial_new (VtTarget *target,
                    GTlsDatabase *trust,
                    GBytes *preamble,
+                   gint64 timeout,
                    VtRelayDialFunc func,
                    void *user_data)
 {
@@ -296,11 +289,34 @@ vt_relay_dial_new (VtTarget *target,
   self->target = vt_target_ref (target);
   g_set_object (&self->trust, trust);
   self->preamble = preamble != NULL ? g_bytes_ref (preamble) : NULL;
-  self->timer = vt_timer_new (clock, "target dial", timer_cb, self);
+  self->timeout = timeout;
+  self->timer = vt_timer_new (clock, "target dial", timed_out_cb, self);
   self->func = func;
   self->user_data = user_data;
-  vt_timer_start_soon (self->timer);
   return self;
+}
+
+void
+vt_relay_dial_start (VtRelayDial *self, VtDialQuota *quota)
+{
+  if (quota != NULL && quota->n >= quota->max)
+    {
+      refuse (self, _ ("Too many connections to targets are being opened at once"));
+      return;
+    }
+  if (!vt_listener_may_take_descriptor ())
+    {
+      refuse (self, _ ("Too many connections are open in this process"));
+      return;
+    }
+  enter_quota (self, quota);
+  vt_timer_start (self->timer, self->timeout);
+  if (vt_target_get_kind (self->target) != VT_TARGET_TLS)
+    self->connect = vt_relay_connect_new (self->target, connected_cb, self);
+  if (self->connect != NULL)
+    vt_relay_connect_start (self->connect);
+  else
+    start_client (self);
 }
 
 void
@@ -309,6 +325,7 @@ vt_relay_dial_free (VtRelayDial *self)
   self->func = NULL;
   self->freed = TRUE;
   vt_timer_stop (self->timer);
+  leave_quota (self);
   if (self->pending)
     g_cancellable_cancel (self->cancellable);
   else

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "vt-relay-dial-private.h"
 #include "vt-stream-private.h"
 
 /* Joins a stream and a local connection, both ways, until both are over; on the client's side it
@@ -20,12 +21,16 @@ VtRelay *vt_relay_new_for_user (VtStream   *stream,
                                 VtRelayFunc finished,
                                 void       *user_data);
 
-/* Client: dials the target of the stream's forward, within 30 s. A TLS target is verified with
- * `trust`, or with what the system trusts if that is NULL. */
+/* Client: for the target of the stream's forward. A TLS target is verified with `trust`, or with
+ * what the system trusts if that is NULL. */
 VtRelay *vt_relay_new_for_target (VtStream     *stream,
                                   GTlsDatabase *trust,
                                   VtRelayFunc   finished,
                                   void         *user_data);
+
+/* Client: dials the target, within 30 s, once; the quota outlives the relay. The relay may be
+ * finished when this returns. */
+void vt_relay_dial (VtRelay *self, VtDialQuota *quota);
 
 /* Resets what is not over; `finished` does not come. vt_stream_finish () is called with `error`
  * (VT_ERROR_CANCELLED if NULL) unless it was before. */

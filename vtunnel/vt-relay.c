@@ -11,13 +11,16 @@
 
 #include "vt-clock-private.h"
 #include "vt-error-private.h"
-#include "vt-host-rewriter-private.h"
+#include "vt-forward-private.h"
+#include "vt-head-rewriter-private.h"
 #include "vt-local-end-private.h"
 #include "vt-proxy-header-private.h"
-#include "vt-relay-dial-private.h"
+#include "vt-relay-page-private.h"
 
 /* What one dispatch moves at most in one direction: one frame, then it is somebody else's turn. */
 #define DISPATCH_BYTES (64 * 1024)
+
+#define DIAL_TIMEOUT (30 * G_TIME_SPAN_SECOND)
 
 /* After the tunnel's side has ended: how long the local side may take nothing of the rest. */
 #define REST_TIMEOUT (60 * G_TIME_SPAN_SECOND)
@@ -28,11 +31,12 @@ struct _VtRelay {
   VtStream *stream;         /* owned */
   VtMuxStream *mux;         /* owned; NULL once it is over and drained */
   VtLocalEnd *local;        /* owned; NULL while dialling, and at the end */
-  VtRelayDial *dial;        /* owned; NULL unless dialling */
-  VtHostRewriter *rewriter; /* owned, nullable */
+  VtRelayDial *dial;        /* owned; NULL unless dialling, or about to */
+  VtRelayPage *page;        /* owned; NULL unless the user is told that there is no target */
+  VtHeadRewriter *rewriter; /* owned, nullable */
   GByteArray *pending;      /* owned: what the rewriter gave out; NULL without one */
   VtTimer *timer;           /* owned; NULL until there is something to wait for */
-  GError *failure;          /* owned; of the very beginning, to be told in a later dispatch */
+  GError *failure;          /* owned; of the beginning, to be told later */
   gboolean *freed;          /* not owned, nullable: set if it is freed while it finishes */
   VtRelayFunc finished;
   void *user_data;              /* the caller's */
@@ -43,6 +47,7 @@ struct _VtRelay {
   unsigned int waiting : 1;     /* for a turn in the tunnel */
   unsigned int blocked : 1;     /* the local side is full, or the dispatch's share is used up */
   unsigned int over : 1;        /* the stream ended in order; the rest is to be written */
+  unsigned int unreadable : 1;  /* the rewriter has met with what it may not let pass */
 };
 
 static void
@@ -52,8 +57,9 @@ let_go (VtRelay *self)
     vt_mux_stream_set_handlers (self->mux, NULL, NULL);
   g_clear_pointer (&self->mux, vt_mux_stream_unref);
   g_clear_pointer (&self->dial, vt_relay_dial_free);
+  g_clear_pointer (&self->page, vt_relay_page_free);
   g_clear_pointer (&self->timer, vt_timer_free);
-  g_clear_pointer (&self->rewriter, vt_host_rewriter_free);
+  g_clear_pointer (&self->rewriter, vt_head_rewriter_free);
   g_clear_pointer (&self->pending, g_byte_array_unref);
 }
 
@@ -152,7 +158,7 @@ ensure_timer (VtRelay *self, const char *name, VtTimerFunc func)
 static void
 rewrite (VtRelay *self, const uint8_t *data, size_t length)
 {
-  vt_host_rewriter_push (self->rewriter, data, length, self->pending);
+  self->unreadable = !vt_head_rewriter_push (self->rewriter, data, length, self->pending);
   vt_mux_stream_consume (self->mux, length);
 }
 
@@ -165,10 +171,11 @@ next_piece (VtRelay *self, size_t *length)
   if (self->rewriter == NULL)
     return vt_mux_stream_peek (self->mux, length);
 
-  while (self->pending->len == 0 && (data = vt_mux_stream_peek (self->mux, length)) != NULL)
+  while (self->pending->len == 0 && !self->unreadable
+         && (data = vt_mux_stream_peek (self->mux, length)) != NULL)
     rewrite (self, data, *length);
   if (self->pending->len == 0 && (self->over || vt_mux_stream_at_end (self->mux)))
-    vt_host_rewriter_flush (self->rewriter, self->pending);
+    vt_head_rewriter_flush (self->rewriter, self->pending);
   *length = self->pending->len;
   return self->pending->len > 0 ? self->pending->data : NULL;
 }
@@ -208,11 +215,29 @@ drop_input (VtRelay *self)
   return FALSE;
 }
 
+static gboolean
+write_failed (VtRelay *self, const GError *error)
+{
+  if (!vt_local_end_has_left (error))
+    {
+      abort_for_local (self);
+      return FALSE;
+    }
+  local_went_deaf (self);
+  return drop_input (self);
+}
+
 /* All that there is has been written. */
 static gboolean
 wrote_all (VtRelay *self)
 {
   self->blocked = FALSE;
+  if (self->unreadable)
+    {
+      abort_with (self, VT_ERROR_CANCELLED,
+                  _ ("The user sent what is no HTTP/1.x request that can be forwarded"));
+      return FALSE;
+    }
   if (self->over)
     {
       finish_in_order (self);
@@ -247,10 +272,7 @@ write_to_local (VtRelay *self)
       if (budget > 0)
         n = vt_local_end_write (self->local, data, MIN (length, budget), &error);
       if (n < 0 && error != NULL && !g_error_matches (error, G_IO_ERROR, G_IO_ERROR_WOULD_BLOCK))
-        {
-          local_went_deaf (self);
-          return drop_input (self);
-        }
+        return write_failed (self, error);
       if (n < 0)
         {
           self->blocked = TRUE;
@@ -449,24 +471,32 @@ fail_later (VtRelay *self, const GError *error)
 }
 
 static void
-target_failed (VtRelay *self, const GError *error)
+page_finished_cb (void *user_data)
 {
-  vt_mux_stream_reset (self->mux, error);
-  finish (self, error);
+  failed_cb (user_data);
 }
 
-static VtLocalEnd *
-local_end_for (VtRelay *self, int fd, GIOStream *connection, GError **error)
+/* Streams that an application has opened fail: it is told why in its own way. */
+static gboolean
+may_answer (VtRelay *self)
 {
-  GSocket *socket;
+  VtForward *forward = vt_stream_get_forward (self->stream);
 
-  if (fd >= 0)
-    return vt_local_end_new_for_fd (fd, NULL, get_condition (self), local_cb, self, error);
-  if (!G_IS_SOCKET_CONNECTION (connection))
-    return vt_local_end_new_for_stream (connection, local_cb, self);
-  socket = g_socket_connection_get_socket (G_SOCKET_CONNECTION (connection));
-  return vt_local_end_new_for_fd (g_socket_get_fd (socket), g_object_ref (connection),
-                                  get_condition (self), local_cb, self, error);
+  return !self->over && vt_forward_speaks_http (forward)
+         && vt_forward_get_listen_kind (forward) != VT_LISTEN_KIND_NONE;
+}
+
+static void
+target_failed (VtRelay *self, const GError *error)
+{
+  if (may_answer (self))
+    {
+      self->failure = g_error_copy (error);
+      self->page = vt_relay_page_new (self->mux, error, page_finished_cb, self);
+      return;
+    }
+  vt_mux_stream_reset (self->mux, error);
+  finish (self, error);
 }
 
 static void
@@ -477,12 +507,13 @@ dialled_cb (int fd, GIOStream *connection, const GError *dial_error, void *user_
   g_autoptr(GError) error = NULL;
 
   g_clear_pointer (&self->dial, vt_relay_dial_free);
+  vt_forward_note_dial (vt_stream_get_forward (self->stream), dial_error);
   if (dial_error != NULL)
     {
       target_failed (self, dial_error);
       return;
     }
-  self->local = local_end_for (self, fd, taken, &error);
+  self->local = vt_local_end_new (fd, taken, get_condition (self), local_cb, self, &error);
   if (self->local == NULL)
     {
       g_autoptr(GError) failure = vt_error_from_platform (error, VT_ERROR_FAILED);
@@ -497,26 +528,6 @@ dialled_cb (int fd, GIOStream *connection, const GError *dial_error, void *user_
     }
   vt_mux_stream_accept (self->mux);
   write_to_local (self);
-}
-
-static char *
-host_for_target (VtForward *forward, VtTarget *target)
-{
-  const char *host;
-
-  switch (vt_forward_get_host_header_mode (forward))
-    {
-    case VT_HOST_HEADER_KEEP:
-      return NULL;
-    case VT_HOST_HEADER_REPLACE:
-      return g_strdup (vt_forward_get_host_header (forward));
-    case VT_HOST_HEADER_AUTO:
-    default:
-      if (vt_target_get_kind (target) != VT_TARGET_TLS)
-        return NULL;
-      host = vt_target_get_host (target);
-      return strchr (host, ':') != NULL ? g_strdup_printf ("[%s]", host) : g_strdup (host);
-    }
 }
 
 VtRelay *
@@ -547,23 +558,30 @@ vt_relay_new_for_target (VtStream *stream,
   VtForward *forward = vt_stream_get_forward (stream);
   VtTarget *target = vt_forward_get_target (forward);
   unsigned int version = vt_forward_get_proxy_protocol (forward);
-  g_autofree char *host = host_for_target (forward, target);
+  GSocketAddress *user = vt_stream_get_user_address (stream);
+  VtHeadChanges *changes = vt_head_changes_new_for_forward (forward, user);
   g_autoptr(GSocketAddress) local = NULL;
   g_autoptr(GBytes) header = NULL;
 
   self->for_target = TRUE;
-  if (host != NULL)
+  if (changes != NULL)
     {
-      self->rewriter = vt_host_rewriter_new (host);
+      self->rewriter = vt_head_rewriter_new (changes);
       self->pending = g_byte_array_new ();
     }
   if (version != 0)
     {
       local = vt_mux_stream_dup_local_address (self->mux);
-      header = vt_proxy_header_new (version, vt_stream_get_user_address (stream), local);
+      header = vt_proxy_header_new (version, user, local);
     }
-  self->dial = vt_relay_dial_new (target, trust, header, dialled_cb, self);
+  self->dial = vt_relay_dial_new (target, trust, header, DIAL_TIMEOUT, dialled_cb, self);
   return self;
+}
+
+void
+vt_relay_dial (VtRelay *self, VtDialQuota *quota)
+{
+  vt_relay_dial_start (self->dial, quota);
 }
 
 void

@@ -184,12 +184,26 @@ vt_server_get_refusal (VtServerAdmission admission)
   return texts[admission];
 }
 
+void
+vt_server_note_admission (VtServer *self, VtServerAdmission admission)
+{
+  static const VtCountersRefusal places[] = {
+    [VT_SERVER_FULL] = VT_COUNTERS_FULL,
+    [VT_SERVER_CROWDED] = VT_COUNTERS_CROWDED,
+    [VT_SERVER_LEAVING] = VT_COUNTERS_LEAVING,
+  };
+
+  if (admission != VT_SERVER_WELCOME)
+    self->counters->sessions_refused[places[admission]]++;
+}
+
 /* It ends by itself. */
 static void
-refuse (VtGreeter *greeter, VtServerAdmission admission)
+refuse (VtServer *self, VtGreeter *greeter, VtServerAdmission admission)
 {
   gboolean leaving = admission == VT_SERVER_LEAVING;
 
+  vt_server_note_admission (self, admission);
   vt_greeter_refuse (greeter, leaving ? SOUP_WEBSOCKET_CLOSE_GOING_AWAY : VT_CLOSE_TRY_AGAIN,
                      vt_server_get_refusal (admission));
 }
@@ -225,7 +239,7 @@ begin (VtServer *self, Arrival *arrival, const VtControl *hello)
   g_autoptr(GError) error = NULL;
 
   if (admission != VT_SERVER_WELCOME)
-    refuse (g_steal_pointer (&arrival->greeter), admission);
+    refuse (self, g_steal_pointer (&arrival->greeter), admission);
   else if (vt_credentials_init (&credentials, &error))
     vt_server_begin_session (self, vt_greeter_take_link (arrival->greeter), arrival->client,
                              arrival->grant, hello, &credentials);
@@ -242,6 +256,7 @@ resume (VtServerSession *work, Arrival *arrival, const VtControl *hello)
 {
   if (vt_server_session_is_latest_attempt (work, hello->attempt))
     {
+      arrival->server->counters->sessions_resumed++;
       vt_server_set_grant (arrival->server, work, arrival->grant);
       vt_server_session_resume (work, vt_greeter_take_link (arrival->greeter), arrival->client,
                                 hello);
@@ -316,7 +331,7 @@ vt_server_open_session (VtServer *self,
   admission = get_admission_of_new (self, client, grant);
   if (admission != VT_SERVER_WELCOME)
     {
-      refuse (vt_greeter_new (connection, gate, NULL, &none, NULL), admission);
+      refuse (self, vt_greeter_new (connection, gate, NULL, &none, NULL), admission);
       return;
     }
   owned = connection;
@@ -336,7 +351,7 @@ vt_server_turn_away_arrivals (VtServer *self)
     {
       Arrival *arrival = key;
 
-      refuse (g_steal_pointer (&arrival->greeter), VT_SERVER_LEAVING);
+      refuse (self, g_steal_pointer (&arrival->greeter), VT_SERVER_LEAVING);
       g_hash_table_iter_remove (&iter);
     }
 }

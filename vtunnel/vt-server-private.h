@@ -7,6 +7,7 @@
 
 #include "vt-access-private.h"
 #include "vt-clock-private.h"
+#include "vt-counters-private.h"
 #include "vt-forwarded-private.h"
 #include "vt-front-private.h"
 #include "vt-host-front-private.h"
@@ -17,8 +18,9 @@
 
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
  * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-names.c (users by host
- * name), vt-server-closing.c,
- * vt-server-properties.c, vt-server-settings.c, vt-server-limits.c and vt-server-rates.c. */
+ * name), vt-server-closing.c, vt-server-properties.c and vt-server-limit-properties.c,
+ * vt-server-settings.c, vt-server-limits.c, vt-server-opening.c, vt-server-rates.c and
+ * vt-server-report.c (what there is to be seen). */
 
 typedef enum {
   VT_SERVER_RUNNING,
@@ -32,6 +34,7 @@ struct _VtServer {
   char *path;         /* owned */
   char *bind_address; /* owned */
   VtPortRanges *allowed_ports;      /* owned */
+  VtPortRanges *proxy_protocol_ports; /* owned, NULL: none */
   char **allowed_origins;           /* owned, nullable */
   char **allowed_names;             /* owned, NULL: any */
   char *http_url;                   /* owned, nullable */
@@ -45,6 +48,8 @@ struct _VtServer {
   unsigned int max_sessions;
   unsigned int max_forwards;
   unsigned int max_streams;
+  unsigned int max_opening;
+  unsigned int max_accept_rate; /* a second; 0: any */
   guint64 max_buffer; /* bytes */
   unsigned int max_sessions_per_address; /* 0: any */
   unsigned int max_control_rate; /* of these and below, a second; 0: any */
@@ -72,12 +77,15 @@ struct _VtServer {
   VtTimer *drain;       /* owned: ends the draining */
   gint64 drain_end;     /* when it does */
   VtClock *clock;       /* owned */
+  VtCounters *counters; /* owned */
+  gint64 started_at;    /* microseconds of Unix time */
 };
 
 typedef enum {
   VT_SERVER_PROP_PATH = 1,
   VT_SERVER_PROP_BIND_ADDRESS,
   VT_SERVER_PROP_ALLOWED_PORTS,
+  VT_SERVER_PROP_PROXY_PROTOCOL_PORTS,
   VT_SERVER_PROP_HTTP_URL,
   VT_SERVER_PROP_ALLOWED_NAMES,
   VT_SERVER_PROP_ALLOWED_ORIGINS,
@@ -94,6 +102,8 @@ typedef enum {
   VT_SERVER_PROP_MAX_SESSIONS_PER_ADDRESS,
   VT_SERVER_PROP_MAX_FORWARDS,
   VT_SERVER_PROP_MAX_STREAMS,
+  VT_SERVER_PROP_MAX_OPENING,
+  VT_SERVER_PROP_MAX_ACCEPT_RATE,
   VT_SERVER_PROP_MAX_BUFFER,
   VT_SERVER_PROP_MAX_CONTROL_RATE,
   VT_SERVER_PROP_MAX_PING_RATE,
@@ -111,6 +121,8 @@ typedef enum {
 #define VT_SERVER_DEFAULT_SESSIONS 1000
 #define VT_SERVER_DEFAULT_FORWARDS 64
 #define VT_SERVER_DEFAULT_STREAMS 8192
+#define VT_SERVER_DEFAULT_OPENING 1024
+#define VT_SERVER_DEFAULT_ACCEPT_RATE 20000
 #define VT_SERVER_DEFAULT_BUFFER (128 * 1024 * 1024)
 #define VT_SERVER_DEFAULT_RESET_RATE 20000
 #define VT_SERVER_DEFAULT_PING_RATE 100
@@ -145,6 +157,8 @@ VtServerAdmission vt_server_get_admission (VtServer       *self,
                                            GSocketAddress *client,
                                            VtAccessGrant  *grant);
 const char       *vt_server_get_refusal (VtServerAdmission admission);
+/* Counts one that was not welcome. */
+void              vt_server_note_admission (VtServer *self, VtServerAdmission admission);
 /* A client's WebSocket. Takes both references; `gate` is NULL for a connection that the application
  * made. */
 void vt_server_open_session (VtServer                *self,
@@ -211,6 +225,9 @@ char    *vt_server_make_url (VtServerSession *work, VtForward *forward, void *us
 void     vt_server_names_released (VtServerSession *work, VtForward *forward, void *user_data);
 void     vt_server_define_names (void);
 gboolean vt_server_get_names_property (VtServer *self, VtServerProperty property, GValue *value);
+/* vt-server-report.c. As in VtFrontHandlers. */
+gboolean vt_server_is_ready (VtServer *self);
+char    *vt_server_write_page (VtServer *self, VtFrontPage page);
 
 VtTimer *vt_server_new_drain_timer (VtServer *self);
 /* Answers those who wait for the server to be closed, if it is. */
@@ -218,6 +235,9 @@ void vt_server_check_closed (VtServer *self);
 
 /* The properties' part of class_init, init and finalize. */
 void vt_server_install_properties (GObjectClass *klass);
+void vt_server_define_limits (GParamFlags flags);
+/* Where the number of such a property is; NULL if it is another property. */
+unsigned int *vt_server_find_limit (VtServer *self, unsigned int property_id);
 void vt_server_init_settings (VtServer *self);
 void vt_server_clear_settings (VtServer *self);
 /* Sets a number, and notifies if it is another one. */

@@ -7,7 +7,7 @@
 
 GParamSpec *vt_server_props[VT_SERVER_PROP_SESSIONS + 1];
 
-/* As whom clients may come. */
+/* As whom clients and users come. */
 static gboolean
 get_access (VtServer *self, VtServerProperty property, GValue *value)
 {
@@ -22,40 +22,20 @@ get_access (VtServer *self, VtServerProperty property, GValue *value)
     case VT_SERVER_PROP_CLIENT_AUTHORITIES:
       g_value_set_object (value, self->client_authorities);
       break;
+    case VT_SERVER_PROP_PROXY_PROTOCOL_PORTS:
+      g_value_set_string (value, vt_server_get_proxy_protocol_ports (self));
+      break;
     default:
       return FALSE;
     }
   return TRUE;
 }
 
-/* Those that take any number. NULL: it is another property. */
-static unsigned int *
-find_number (VtServer *self, unsigned int property_id)
-{
-  switch (property_id)
-    {
-    case VT_SERVER_PROP_MAX_SESSIONS:
-      return &self->max_sessions;
-    case VT_SERVER_PROP_MAX_FORWARDS:
-      return &self->max_forwards;
-    case VT_SERVER_PROP_MAX_SESSIONS_PER_ADDRESS:
-      return &self->max_sessions_per_address;
-    case VT_SERVER_PROP_MAX_CONTROL_RATE:
-      return &self->max_control_rate;
-    case VT_SERVER_PROP_MAX_PING_RATE:
-      return &self->max_ping_rate;
-    case VT_SERVER_PROP_MAX_RESET_RATE:
-      return &self->max_reset_rate;
-    default:
-      return NULL;
-    }
-}
-
 static void
 vt_server_get_property (GObject *object, unsigned int property_id, GValue *value, GParamSpec *pspec)
 {
   VtServer *self = VT_SERVER (object);
-  unsigned int *number;
+  unsigned int *limit;
 
   if (get_access (self, (VtServerProperty) property_id, value)
       || vt_server_get_names_property (self, (VtServerProperty) property_id, value))
@@ -92,9 +72,6 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
     case VT_SERVER_PROP_RESUME_TIMEOUT:
       g_value_set_uint (value, self->resume_timeout);
       break;
-    case VT_SERVER_PROP_MAX_STREAMS:
-      g_value_set_uint (value, self->max_streams);
-      break;
     case VT_SERVER_PROP_MAX_BUFFER:
       g_value_set_uint64 (value, self->max_buffer);
       break;
@@ -105,9 +82,9 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
       g_value_set_object (value, self->sessions);
       break;
     default:
-      number = find_number (self, property_id);
-      if (number != NULL)
-        g_value_set_uint (value, *number);
+      limit = vt_server_find_limit (self, property_id);
+      if (limit != NULL)
+        g_value_set_uint (value, *limit);
       else
         G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -120,7 +97,7 @@ vt_server_set_property (GObject *object,
                         GParamSpec *pspec)
 {
   VtServer *self = VT_SERVER (object);
-  unsigned int *number;
+  unsigned int *limit;
 
   switch ((VtServerProperty) property_id)
     {
@@ -157,9 +134,6 @@ vt_server_set_property (GObject *object,
     case VT_SERVER_PROP_RESUME_TIMEOUT:
       vt_server_set_resume_timeout (self, g_value_get_uint (value));
       break;
-    case VT_SERVER_PROP_MAX_STREAMS:
-      vt_server_set_max_streams (self, g_value_get_uint (value));
-      break;
     case VT_SERVER_PROP_MAX_BUFFER:
       vt_server_set_max_buffer (self, g_value_get_uint64 (value));
       break;
@@ -167,9 +141,9 @@ vt_server_set_property (GObject *object,
       vt_server_set_max_protocol (self, g_value_get_uint (value));
       break;
     default:
-      number = find_number (self, property_id);
-      if (number != NULL)
-        vt_server_set_number (self, number, g_value_get_uint (value), property_id);
+      limit = vt_server_find_limit (self, property_id);
+      if (limit != NULL)
+        vt_server_set_number (self, limit, g_value_get_uint (value), property_id);
       else
         G_OBJECT_WARN_INVALID_PROPERTY_ID (object, property_id, pspec);
     }
@@ -227,6 +201,26 @@ define_places (void)
    */
   vt_server_props[VT_SERVER_PROP_ALLOWED_PORTS] =
       g_param_spec_string ("allowed-ports", NULL, NULL, VT_SERVER_DEFAULT_PORTS, READABLE);
+}
+
+static void
+define_fronts (void)
+{
+  /**
+   * VtServer:proxy-protocol-ports: (getter get_proxy_protocol_ports)
+   *
+   * The ports, written as in [property@Vt.Server:allowed-ports], to which users come through a
+   * proxy that speaks the PROXY protocol; %NULL for none. Set by
+   * [method@Vt.Server.set_proxy_protocol_ports].
+   *
+   * A connection to such a port has to begin with the header of version 1 or 2, within 5 seconds,
+   * or it is reset. What it says is [property@Vt.Stream:user-address] then, on both sides. Whoever
+   * reaches the port can say anything there, so only the proxy should.
+   *
+   * Since: 1.0
+   */
+  vt_server_props[VT_SERVER_PROP_PROXY_PROTOCOL_PORTS] =
+      g_param_spec_string ("proxy-protocol-ports", NULL, NULL, NULL, READABLE);
 }
 
 /* What the application opens itself. */
@@ -406,130 +400,6 @@ define_keepalive (void)
 }
 
 static void
-define_limits (void)
-{
-  /**
-   * VtServer:max-sessions: (getter get_max_sessions) (setter set_max_sessions)
-   *
-   * How many clients may be connected at a time. One that has lost its connection and may come
-   * back counts, too.
-   *
-   * Since: 1.0
-   */
-  vt_server_props[VT_SERVER_PROP_MAX_SESSIONS] =
-      g_param_spec_uint ("max-sessions", NULL, NULL, 0, G_MAXUINT, VT_SERVER_DEFAULT_SESSIONS,
-                         WRITABLE);
-
-  /**
-   * VtServer:max-sessions-per-address: (getter get_max_sessions_per_address)
-   *
-   * How many clients may be connected from one address at a time; 0 is any number. It does not
-   * count on loopback, where everybody comes from one address, nor for clients of a trusted proxy
-   * that does not say where they are. Of IPv6, a /64 network is one address. One that comes back to
-   * its session is always taken.
-   *
-   * Since: 1.0
-   */
-  vt_server_props[VT_SERVER_PROP_MAX_SESSIONS_PER_ADDRESS] =
-      g_param_spec_uint ("max-sessions-per-address", NULL, NULL, 0, G_MAXUINT,
-                         VT_SERVER_DEFAULT_SESSIONS_PER_ADDRESS, WRITABLE);
-}
-
-/* Of each client. */
-static void
-define_shares (void)
-{
-  /**
-   * VtServer:max-forwards: (getter get_max_forwards) (setter set_max_forwards)
-   *
-   * How many forwards each client may have at a time. It counts for sessions that begin from then
-   * on.
-   *
-   * Since: 1.0
-   */
-  vt_server_props[VT_SERVER_PROP_MAX_FORWARDS] =
-      g_param_spec_uint ("max-forwards", NULL, NULL, 0, G_MAXUINT, VT_SERVER_DEFAULT_FORWARDS,
-                         WRITABLE);
-
-  /**
-   * VtServer:max-streams: (getter get_max_streams) (setter set_max_streams)
-   *
-   * How many streams each client may have at a time. It counts for sessions that begin from then
-   * on.
-   *
-   * Since: 1.0
-   */
-  vt_server_props[VT_SERVER_PROP_MAX_STREAMS] =
-      g_param_spec_uint ("max-streams", NULL, NULL, 1, G_MAXUINT, VT_SERVER_DEFAULT_STREAMS,
-                         WRITABLE);
-
-  /**
-   * VtServer:max-buffer: (getter get_max_buffer) (setter set_max_buffer)
-   *
-   * How much of each client's memory the server keeps at most, in bytes, at least 1048576 (1 MiB).
-   *
-   * It bounds what has come from the client and is still to be written to its users, and, with
-   * version 2 of the protocol, also what has been sent to it and is kept until it says that it has
-   * it. At either bound, whoever sends is made to wait. A small value limits how fast the streams
-   * of a distant client can be. It counts for sessions that begin from then on.
-   *
-   * Since: 1.0
-   */
-  vt_server_props[VT_SERVER_PROP_MAX_BUFFER] =
-      g_param_spec_uint64 ("max-buffer", NULL, NULL, VT_SERVER_MIN_BUFFER, G_MAXUINT64,
-                           VT_SERVER_DEFAULT_BUFFER, WRITABLE);
-}
-
-/* How fast a client may be. */
-static void
-define_rates (void)
-{
-  /**
-   * VtServer:max-control-rate: (getter get_max_control_rate) (setter set_max_control_rate)
-   *
-   * How many requests a second each client may make for ports and the like: all control messages
-   * but
-   * pings count; 0 is any number. A client may save up two seconds' worth, and
-   * [property@Vt.Server:max-forwards] a second are always allowed. Whoever asks for more is sent
-   * away
-   * with %VT_ERROR_LIMIT. It counts for sessions that begin from then on.
-   *
-   * Since: 1.0
-   */
-  vt_server_props[VT_SERVER_PROP_MAX_CONTROL_RATE] =
-      g_param_spec_uint ("max-control-rate", NULL, NULL, 0, G_MAXUINT,
-                         VT_SERVER_DEFAULT_CONTROL_RATE, WRITABLE);
-
-  /**
-   * VtServer:max-ping-rate: (getter get_max_ping_rate) (setter set_max_ping_rate)
-   *
-   * How many pings a second of the tunnel's own each client may send; 0 is any number. A client may
-   * save up two seconds' worth. Whoever sends more is sent away with %VT_ERROR_LIMIT. It counts for
-   * sessions that begin from then on.
-   *
-   * Since: 1.0
-   */
-  vt_server_props[VT_SERVER_PROP_MAX_PING_RATE] =
-      g_param_spec_uint ("max-ping-rate", NULL, NULL, 0, G_MAXUINT, VT_SERVER_DEFAULT_PING_RATE,
-                         WRITABLE);
-
-  /**
-   * VtServer:max-reset-rate: (getter get_max_reset_rate) (setter set_max_reset_rate)
-   *
-   * How many streams a second each client may reset, or say so of; 0 is any number. A client may
-   * save
-   * up two seconds' worth. A client whose target is down resets what users open, so this has to be
-   * more than users connect to all of its ports. Whoever resets more is sent away with
-   * %VT_ERROR_LIMIT. It counts for sessions that begin from then on.
-   *
-   * Since: 1.0
-   */
-  vt_server_props[VT_SERVER_PROP_MAX_RESET_RATE] =
-      g_param_spec_uint ("max-reset-rate", NULL, NULL, 0, G_MAXUINT, VT_SERVER_DEFAULT_RESET_RATE,
-                         WRITABLE);
-}
-
-static void
 define_sessions (void)
 {
   /**
@@ -564,15 +434,14 @@ vt_server_install_properties (GObjectClass *klass)
   klass->get_property = vt_server_get_property;
   klass->set_property = vt_server_set_property;
   define_places ();
+  define_fronts ();
   vt_server_define_names ();
   define_streams ();
   define_access ();
   define_admission ();
   define_client_authorities ();
   define_keepalive ();
-  define_limits ();
-  define_shares ();
-  define_rates ();
+  vt_server_define_limits (WRITABLE);
   define_sessions ();
   g_object_class_install_properties (klass, G_N_ELEMENTS (vt_server_props), vt_server_props);
 }

@@ -8,6 +8,7 @@
 #include <glib/gi18n-lib.h>
 #include "vt-error.h"
 
+#include "vt-arrivals-private.h"
 #include "vt-forward-private.h"
 #include "vt-listen-place-private.h"
 #include "vt-text-private.h"
@@ -16,6 +17,7 @@
 typedef struct {
   VtServerListen listen;
   VtListener *listener; /* owned, NULL where it has no port */
+  VtArrivals *arrivals; /* owned, NULL unless users come with a PROXY header */
   gboolean has_names;   /* in the table of host names */
 } Port;
 
@@ -25,6 +27,7 @@ port_free (void *data)
   Port *port = data;
 
   g_clear_pointer (&port->listener, vt_listener_free);
+  g_clear_pointer (&port->arrivals, vt_arrivals_free);
   if (port->has_names)
     vt_server_session_release_names (port->listen.session, &port->listen);
   if (vt_list_remove (vt_session_get_forward_list (port->listen.session->session),
@@ -45,19 +48,44 @@ vt_server_session_new_ports (void)
 }
 
 static void
-user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
+user_known_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
   Port *port = user_data;
 
   vt_server_session_add_user (&port->listen, fd, remote, local, NULL);
 }
 
+static void
+user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
+{
+  Port *port = user_data;
+
+  if (port->arrivals != NULL)
+    vt_arrivals_add (port->arrivals, fd, remote, local);
+  else
+    user_known_cb (fd, remote, local, port);
+}
+
 static VtListener *
 open_listener (Port *port, GError **error)
 {
-  return vt_listener_new (vt_forward_get_listen_address (port->listen.forward),
-                          vt_forward_get_listen_port (port->listen.forward), user_arrived_cb, port,
-                          error);
+  VtListener *listener = vt_listener_new (vt_forward_get_listen_address (port->listen.forward),
+                                          vt_forward_get_listen_port (port->listen.forward),
+                                          user_arrived_cb, port, error);
+
+  if (listener == NULL)
+    return NULL;
+  vt_listener_set_max_rate (listener, port->listen.session->max_accept_rate);
+  vt_listener_set_held (listener, port->listen.session->crowded);
+  return listener;
+}
+
+/* Whether a proxy stands before the port is asked when it is known which one it is. */
+static void
+expect_proxy (VtServerSession *self, Port *port)
+{
+  if (self->handlers.expects_proxy (self, vt_listener_get_port (port->listener), self->user_data))
+    port->arrivals = vt_arrivals_new (NULL, user_known_cb, port);
 }
 
 /* Where another client keeps the port, that one may have to make room. */
@@ -74,7 +102,10 @@ occupy_port (VtServerSession *self, Port *port, unsigned int *retry_after, GErro
       port->listener = open_listener (port, &reason);
     }
   if (port->listener != NULL)
-    return TRUE;
+    {
+      expect_proxy (self, port);
+      return TRUE;
+    }
   if (*retry_after > 0)
     g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE,
                  _ ("Port %u is held for a client that has lost its connection; it may be free in "
@@ -181,6 +212,7 @@ refuse (VtServerSession *self, guint32 id, const GError *error, unsigned int ret
 {
   VtMux *mux = vt_server_session_get_mux (self);
 
+  vt_counters_note_forward_refused (self->counters, error);
   if (mux != NULL)
     vt_mux_listen_refuse (mux, id, error, retry_after);
 }
@@ -271,6 +303,7 @@ vt_server_session_listen_requested_cb (guint32 id, const VtMuxListen *listen, vo
       return;
     }
   g_hash_table_insert (self->ports, GUINT_TO_POINTER (id), port);
+  self->counters->forwards_opened++;
   accept_listen (mux, port);
 }
 
@@ -280,6 +313,25 @@ vt_server_session_unlistened_cb (guint32 id, void *user_data)
   VtServerSession *self = user_data;
 
   g_hash_table_remove (self->ports, GUINT_TO_POINTER (id));
+}
+
+/* Users wait in the backlogs of the ports: they come to no harm there, and cost nothing. */
+void
+vt_server_session_crowded_cb (gboolean crowded, void *user_data)
+{
+  VtServerSession *self = user_data;
+  GHashTableIter iter;
+  void *value;
+
+  self->crowded = crowded;
+  g_hash_table_iter_init (&iter, self->ports);
+  while (g_hash_table_iter_next (&iter, NULL, &value))
+    {
+      Port *port = value;
+
+      if (port->listener != NULL)
+        vt_listener_set_held (port->listener, crowded);
+    }
 }
 
 gboolean

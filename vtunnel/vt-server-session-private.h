@@ -3,9 +3,11 @@
 
 #pragma once
 
+#include "vt-counters-private.h"
 #include "vt-greeting-private.h"
 #include "vt-host-table-private.h"
 #include "vt-listener-private.h"
+#include "vt-report-private.h"
 #include "vt-session-private.h"
 #include "vt-stream-private.h"
 #include "vt-trunk-private.h"
@@ -31,6 +33,8 @@ typedef struct {
    * another one that may come back, `retry_after` is set to how many seconds that is at most. */
   gboolean (*free_port) (VtServerSession *session, VtForward *forward, unsigned int *retry_after,
                          void *user_data);
+  /* Whether users come to this port through a proxy that speaks the PROXY protocol. */
+  gboolean (*expects_proxy) (VtServerSession *session, guint16 port, void *user_data);
   /* Whether there is a port for users that come by a host name. */
   gboolean (*has_names) (VtServerSession *session, void *user_data);
   /* Where users find it, newly allocated, or NULL. */
@@ -50,9 +54,11 @@ typedef struct {
   const char          *bind_address; /* "localhost" is both loopbacks */
   const char *const   *addresses;    /* further places to choose from, nullable */
   unsigned int         max_forwards;
+  unsigned int         max_accept_rate; /* users a second, of each port; 0: any */
   VtHostTable         *hosts;       /* outlives the session */
   VtTrunkConfig        trunk;
   const VtCredentials *credentials; /* of v2, else NULL */
+  VtCounters          *counters;    /* which it keeps */
 } VtServerSessionConfig;
 
 /* Takes the link, and with v2 welcomes the client. */
@@ -65,6 +71,9 @@ void       vt_server_session_free (VtServerSession *self);
 VtSession *vt_server_session_get_session (VtServerSession *self);
 /* NULL of v1. */
 const VtCredentials *vt_server_session_get_credentials (VtServerSession *self);
+
+/* Fills in what there is to be seen of it. */
+void vt_server_session_report (VtServerSession *self, VtReportSession *report);
 
 /* Whether a client could come back to it now, or after it has lost its link. */
 gboolean vt_server_session_is_resumable (VtServerSession *self);

@@ -24,12 +24,13 @@ typedef struct {
 
 /* Takes it out of all lists. What the task is to be told, nobody knows here: it is given back. */
 static GTask *
-forget (Outgoing *self)
+forget (Outgoing *self, const GError *error)
 {
   VtServerSession *session = self->session;
   g_autoptr(VtStream) stream = g_object_ref (self->stream);
   GTask *task = g_steal_pointer (&self->task);
 
+  vt_server_session_note_over (session, stream, error);
   vt_stream_set_finished_func (stream, NULL, NULL);
   vt_stream_set_answered_func (stream, NULL, NULL);
   g_queue_unlink (&session->streams, &self->link);
@@ -63,7 +64,7 @@ finished_cb (VtStream *stream, const GError *error, void *user_data)
 {
   Outgoing *self = user_data;
   g_autoptr(VtServerSession) session = vt_server_session_ref (self->session);
-  GTask *task = forget (self);
+  GTask *task = forget (self, error);
 
   session->handlers.stream_closed (session, stream, error, session->user_data);
   answer_failed (task, error);
@@ -167,6 +168,7 @@ vt_server_session_open_stream_cb (VtSession *session,
       g_task_return_error (task, error);
       return;
     }
+  self->counters->streams_opened++;
   stream = begin (self, mux_stream, forward, address, task);
 
   /* Whoever hears of it may end the session, and the stream with it, or the stream alone. */

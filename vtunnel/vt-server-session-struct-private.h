@@ -5,6 +5,16 @@
 
 #include "vt-server-session-private.h"
 
+/* What somebody has seen, and what has become of it since then: a rate is known from the second
+ * look on. Whoever looks again within a second sees the same. */
+typedef struct {
+  gint64  at; /* microseconds, monotonic; 0: nobody has looked */
+  guint64 sent;
+  guint64 received;
+  double  rate_sent; /* bytes a second, VT_REPORT_NO_RATE */
+  double  rate_received;
+} VtServerSessionLook;
+
 /* Shared by vt-server-session.c (its life and its users), vt-server-session-ports.c,
  * vt-server-session-names.c (users by host name), and
  * vt-server-session-streams.c (those that the application opens). An
@@ -17,6 +27,8 @@ struct _VtServerSession {
   char **addresses;   /* owned, nullable */
   VtHostTable *hosts; /* not owned */
   unsigned int max_forwards;
+  unsigned int max_accept_rate;
+  gboolean crowded; /* too many users wait for the client's answer: the ports accept nobody */
   VtControlLimits limits; /* of this side, which every welcome says */
   gint64 resume_timeout;  /* microseconds */
   VtCredentials credentials; /* owned, of v2 */
@@ -28,6 +40,11 @@ struct _VtServerSession {
   GQueue users;       /* of users, by their own links */
   GQueue visitors;    /* of those who came by a host name, by their own links */
   GQueue streams;     /* of the application's own, by their own links */
+  VtCounters *counters; /* owned, shared with the server */
+  gint64 opened_at;     /* microseconds of Unix time */
+  guint64 over_sent;    /* bytes of its streams that are over: into the tunnel, … */
+  guint64 over_received;
+  VtServerSessionLook look; /* what was seen last */
   unsigned int n_outgoing; /* of those, and of those that are closed and still on their way */
 };
 
@@ -38,6 +55,9 @@ vt_server_session_ref (VtServerSession *self)
 }
 
 void vt_server_session_unref (VtServerSession *self);
+
+/* A stream of it is over, and leaves the lists. */
+void vt_server_session_note_over (VtServerSession *self, VtStream *stream, const GError *error);
 
 /* NULL once it is closing. */
 VtMux *vt_server_session_get_mux (VtServerSession *self);
@@ -57,6 +77,7 @@ void vt_server_session_listen_requested_cb (guint32            id,
                                             const VtMuxListen *listen,
                                             void              *user_data);
 void vt_server_session_unlistened_cb (guint32 id, void *user_data);
+void vt_server_session_crowded_cb (gboolean crowded, void *user_data);
 /* The id of its listen, or 0, which no listen has. */
 guint32 vt_server_session_find_port (VtServerSession *self, VtForward *forward);
 

@@ -30,6 +30,7 @@ session_clear (void *data)
 
   g_hash_table_unref (self->ports);
   g_object_unref (self->session);
+  vt_counters_unref (self->counters);
   vt_credentials_clear (&self->credentials);
   g_free (self->bind_address);
   g_strfreev (self->addresses);
@@ -57,10 +58,11 @@ user_free (User *user, const GError *error)
 
 /* Takes a user out of all lists. */
 static void
-forget_user (User *user)
+forget_user (User *user, const GError *error)
 {
   VtServerSession *self = g_steal_pointer (&user->session);
 
+  vt_server_session_note_over (self, user->stream, error);
   g_queue_unlink (&self->users, &user->link);
   vt_list_remove (vt_session_get_stream_list (self->session), user->stream);
   vt_forward_remove_stream (vt_stream_get_forward (user->stream), user->stream);
@@ -88,7 +90,7 @@ relay_finished_cb (VtRelay *relay, const GError *error, void *user_data)
     }
   self = vt_server_session_ref (user->session);
   stream = g_object_ref (user->stream);
-  forget_user (user);
+  forget_user (user, error);
   user_free (user, error);
   self->handlers.stream_closed (self, stream, error, self->user_data);
   vt_server_session_end_if_drained (self);
@@ -120,10 +122,12 @@ vt_server_session_add_user (VtServerListen *listen,
   mux_stream = mux != NULL ? vt_mux_open_stream (mux, listen->id, remote, local, &error) : NULL;
   if (mux_stream == NULL)
     {
+      self->counters->users_refused++;
       g_debug ("A user was turned away: %s", error != NULL ? error->message : "closing");
       reset_user (fd);
       return;
     }
+  self->counters->streams_opened++;
   stream = vt_stream_new (mux_stream, forward, remote);
   user = g_new0 (User, 1);
   user->link.data = user;
@@ -145,6 +149,7 @@ rtt_measured_cb (gint64 rtt, void *user_data)
 {
   VtServerSession *self = user_data;
 
+  vt_counters_note_round_trip (self->counters, rtt);
   vt_session_set_rtt (self->session, rtt);
 }
 
@@ -175,7 +180,7 @@ abort_users (VtServerSession *self, const GError *error)
       User *user = g_queue_peek_head (&self->users);
       g_autoptr(VtStream) stream = g_object_ref (user->stream);
 
-      forget_user (user);
+      forget_user (user, error);
       user_free (user, error);
       self->handlers.stream_closed (self, stream, error, self->user_data);
     }
@@ -191,7 +196,7 @@ leave_users (VtServerSession *self)
       User *user = g_queue_peek_head (&self->users);
       g_autoptr(VtStream) stream = g_object_ref (user->stream);
 
-      forget_user (user);
+      forget_user (user, NULL);
       self->handlers.stream_closed (self, stream, NULL, self->user_data);
     }
 }
@@ -237,6 +242,7 @@ vt_server_session_new (VtLink *link,
   const VtTrunkHandlers trunk_handlers = {
     .listen_requested = vt_server_session_listen_requested_cb,
     .unlistened = vt_server_session_unlistened_cb,
+    .crowded = vt_server_session_crowded_cb,
     .rtt_measured = rtt_measured_cb,
     .going_away = going_away_cb,
     .suspended = suspended_cb,
@@ -255,6 +261,9 @@ vt_server_session_new (VtLink *link,
   self->addresses = g_strdupv ((char **) config->addresses);
   self->max_forwards = config->max_forwards;
   self->hosts = config->hosts;
+  self->max_accept_rate = config->max_accept_rate;
+  self->counters = vt_counters_ref (config->counters);
+  self->opened_at = g_get_real_time ();
   self->resume_timeout = config->trunk.resume_timeout;
   self->ports = vt_server_session_new_ports ();
   self->session = vt_session_new (config->user, client, mux->protocol, &session_handlers, self);

@@ -87,6 +87,15 @@ authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *u
   return allowed;
 }
 
+static gboolean
+expects_proxy_cb (VtServerSession *work, guint16 port, void *user_data)
+{
+  VtServer *self = user_data;
+
+  return self->proxy_protocol_ports != NULL
+         && vt_port_ranges_contain (self->proxy_protocol_ports, port);
+}
+
 static void
 stream_opened_cb (VtServerSession *work, VtStream *stream, void *user_data)
 {
@@ -196,6 +205,7 @@ fill_config (VtServer *self, VtTrunkConfig *config, const VtControl *hello, VtAc
   config->mux.ping_timeout = (gint64) self->ping_timeout * G_TIME_SPAN_SECOND;
   config->mux.max_streams =
       entry != NULL ? MIN (self->max_streams, entry->max_streams) : self->max_streams;
+  config->mux.max_opening = self->max_opening;
   config->mux.max_buffer = (size_t) MIN (self->max_buffer, G_MAXSIZE);
   config->mux.max_control_rate =
       self->max_control_rate == 0 ? 0 : MAX (self->max_control_rate, self->max_forwards);
@@ -218,6 +228,7 @@ vt_server_begin_session (VtServer *self,
   static const VtServerSessionHandlers handlers = {
     .authorise = authorise_cb,
     .free_port = free_port_cb,
+    .expects_proxy = expects_proxy_cb,
     .has_names = vt_server_has_names,
     .make_url = vt_server_make_url,
     .names_released = vt_server_names_released,
@@ -232,7 +243,9 @@ vt_server_begin_session (VtServer *self,
     .bind_address = self->bind_address,
     .max_forwards = self->max_forwards,
     .hosts = self->hosts,
+    .max_accept_rate = self->max_accept_rate,
     .credentials = credentials,
+    .counters = self->counters,
   };
   VtServerSession *work;
 
@@ -243,6 +256,7 @@ vt_server_begin_session (VtServer *self,
       config.addresses = (const char *const *) entry->addresses;
       config.max_forwards = MIN (self->max_forwards, entry->max_forwards);
     }
+  self->counters->sessions_opened[hello != NULL]++;
   fill_config (self, &config.trunk, hello, entry);
   work = vt_server_session_new (link, client, &config, &handlers, self);
   session = g_object_ref (vt_server_session_get_session (work));

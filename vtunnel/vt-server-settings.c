@@ -17,6 +17,8 @@ vt_server_init_settings (VtServer *self)
   self->max_sessions = VT_SERVER_DEFAULT_SESSIONS;
   self->max_forwards = VT_SERVER_DEFAULT_FORWARDS;
   self->max_streams = VT_SERVER_DEFAULT_STREAMS;
+  self->max_opening = VT_SERVER_DEFAULT_OPENING;
+  self->max_accept_rate = VT_SERVER_DEFAULT_ACCEPT_RATE;
   self->max_buffer = VT_SERVER_DEFAULT_BUFFER;
   self->max_reset_rate = VT_SERVER_DEFAULT_RESET_RATE;
   self->max_ping_rate = VT_SERVER_DEFAULT_PING_RATE;
@@ -31,6 +33,7 @@ vt_server_clear_settings (VtServer *self)
   g_clear_pointer (&self->path, g_free);
   g_clear_pointer (&self->bind_address, g_free);
   g_clear_pointer (&self->allowed_ports, vt_port_ranges_free);
+  g_clear_pointer (&self->proxy_protocol_ports, vt_port_ranges_free);
   g_clear_pointer (&self->allowed_origins, g_strfreev);
   g_clear_object (&self->tls_certificate);
   g_clear_object (&self->client_authorities);
@@ -192,6 +195,62 @@ vt_server_set_allowed_ports (VtServer *self, const char *ranges, GError **error)
   vt_port_ranges_free (self->allowed_ports);
   self->allowed_ports = parsed;
   notify (self, VT_SERVER_PROP_ALLOWED_PORTS);
+  return TRUE;
+}
+
+/**
+ * vt_server_get_proxy_protocol_ports: (get-property proxy-protocol-ports)
+ * @self: a server
+ *
+ * Gets to which ports users come through a proxy that speaks the PROXY protocol.
+ *
+ * Returns: (nullable) (transfer none): the ports, such as `80,443,8000-8999`, or %NULL for none
+ *
+ * Since: 1.0
+ */
+const char *
+vt_server_get_proxy_protocol_ports (VtServer *self)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), NULL);
+
+  return self->proxy_protocol_ports != NULL ? vt_port_ranges_get_text (self->proxy_protocol_ports)
+                                            : NULL;
+}
+
+/**
+ * vt_server_set_proxy_protocol_ports:
+ * @self: a server
+ * @ranges: (nullable): ports from 1 to 65535 and ranges of them, with commas between, `1-65535` for
+ *   all; %NULL for none
+ * @error: return location for an error
+ *
+ * Sets to which ports users come through a proxy that speaks the PROXY protocol. It counts for
+ * ports that are opened from now on: those that are open stay as they are.
+ *
+ * Returns: %TRUE, or %FALSE with %VT_ERROR_INVALID_ARGUMENT if @ranges is written otherwise, which
+ *   changes nothing
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_server_set_proxy_protocol_ports (VtServer *self, const char *ranges, GError **error)
+{
+  g_autoptr(VtPortRanges) parsed = NULL;
+
+  g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (ranges != NULL)
+    {
+      parsed = vt_port_ranges_parse (ranges, error);
+      if (parsed == NULL)
+        return FALSE;
+    }
+  if (g_strcmp0 (ranges, vt_server_get_proxy_protocol_ports (self)) == 0)
+    return TRUE;
+  g_clear_pointer (&self->proxy_protocol_ports, vt_port_ranges_free);
+  self->proxy_protocol_ports = g_steal_pointer (&parsed);
+  notify (self, VT_SERVER_PROP_PROXY_PROTOCOL_PORTS);
   return TRUE;
 }
 

@@ -84,7 +84,23 @@ get_refusal_cb (const VtFrontGuest *guest, void *user_data)
     [VT_SERVER_LEAVING] = "This server is shutting down.\n",
   };
 
-  return texts[vt_server_get_admission (user_data, guest->protocol, guest->address, guest->grant)];
+  VtServerAdmission admission =
+      vt_server_get_admission (user_data, guest->protocol, guest->address, guest->grant);
+
+  vt_server_note_admission (user_data, admission);
+  return texts[admission];
+}
+
+static gboolean
+is_ready_cb (void *user_data)
+{
+  return vt_server_is_ready (user_data);
+}
+
+static char *
+write_page_cb (VtFrontPage page, void *user_data)
+{
+  return vt_server_write_page (user_data, page);
 }
 
 static void
@@ -129,6 +145,7 @@ vt_server_finalize (GObject *object)
   g_hash_table_unref (self->names);
   g_hash_table_unref (self->work);
   vt_clock_unref (self->clock);
+  vt_counters_unref (self->counters);
   g_ptr_array_unref (self->closes);
   G_OBJECT_CLASS (vt_server_parent_class)->finalize (object);
 }
@@ -242,6 +259,8 @@ vt_server_init (VtServer *self)
     .recognise = recognise_cb,
     .connected = connected_cb,
     .get_refusal = get_refusal_cb,
+    .is_ready = is_ready_cb,
+    .write_page = write_page_cb,
   };
 
   vt_server_init_settings (self);
@@ -252,8 +271,11 @@ vt_server_init (VtServer *self)
   self->clock = vt_clock_get (NULL);
   self->drain = vt_server_new_drain_timer (self);
   vt_server_init_access (self);
+  self->counters = vt_counters_new ();
+  self->started_at = g_get_real_time ();
   self->closes = g_ptr_array_new_with_free_func (g_object_unref);
   self->front = vt_front_new (&handlers, self);
+  vt_front_set_counters (self->front, self->counters);
   vt_server_init_names (self);
 }
 
@@ -285,7 +307,11 @@ vt_server_new (void)
  * Opens a port for clients to connect to. A server can have several.
  *
  * Clients connect with `ws:`, or with `wss:` if there is a
- * [property@Vt.Server:tls-certificate]. `GET /health` is answered with `ok`.
+ * [property@Vt.Server:tls-certificate]. `GET /health` is answered with `ok`, and `GET /ready` with
+ * status 200 while a client is connected, and 503 otherwise. `/metrics` and `/status` show whoever
+ * runs the server what happens on it: clients of [property@Vt.Server:access] whose entry says
+ * `status=true`, or without access those on the same machine. See also
+ * [method@Vt.Server.listen_status].
  *
  * Returns: %TRUE, or %FALSE with %VT_ERROR_ADDRESS_IN_USE, %VT_ERROR_PERMISSION_DENIED (by the
  *   system, or beyond loopback with neither [property@Vt.Server:access] nor
@@ -311,11 +337,49 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
 }
 
 /**
+ * vt_server_listen_socket:
+ * @self: a server
+ * @socket: a TCP socket, of IPv4 or IPv6, that listens
+ * @error: return location for an error
+ *
+ * Takes clients on a socket that somebody else has opened, such as a service manager, as
+ * [method@Vt.Server.listen] does on one of its own. A server can have several.
+ *
+ * Connections that came before are served, too. The server works with a duplicate, made
+ * non-blocking: whoever else has the socket keeps the port open, and may not accept from it
+ * meanwhile. Unix sockets are not taken: whether their clients are on this machine only is not to
+ * be seen from an address.
+ *
+ * Returns: %TRUE, or %FALSE with %VT_ERROR_INVALID_ARGUMENT (no TCP socket that listens),
+ *   %VT_ERROR_PERMISSION_DENIED (beyond loopback with neither [property@Vt.Server:access] nor
+ *   [property@Vt.Server:allow-anonymous]), %VT_ERROR_LIMIT (no descriptors are left),
+ *   %VT_ERROR_SHUTTING_DOWN (the server closes or drains) or %VT_ERROR_FAILED
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_server_listen_socket (VtServer *self, GSocket *socket, GError **error)
+{
+  g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
+  g_return_val_if_fail (self->front != NULL, FALSE);
+  g_return_val_if_fail (G_IS_SOCKET (socket), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (self->phase != VT_SERVER_RUNNING)
+    {
+      g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
+      return FALSE;
+    }
+  return vt_front_listen_socket (self->front, g_socket_get_fd (socket), error);
+}
+
+/**
  * vt_server_get_ports:
  * @self: a server
  * @n_ports: (out) (optional): return location for the number of ports
  *
- * Gets the ports that [method@Vt.Server.listen] has opened, in their order: what became of port 0.
+ * Gets the ports of [method@Vt.Server.listen] and [method@Vt.Server.listen_socket], in their order:
+ * what became of port 0.
  *
  * Returns: (transfer full) (array length=n_ports) (nullable): the ports, or %NULL if there are none
  *
@@ -343,7 +407,8 @@ vt_server_get_ports (VtServer *self, size_t *n_ports)
  * Takes clients through an HTTP server that the application has anyway.
  *
  * Requests for exactly @path that ask for a WebSocket are clients', unless @server has answered
- * them when their headers had come, by an authentication or an early handler; all other requests
+ * them when their headers had come, by an authentication ([class@Soup.AuthDomain], which a client
+ * answers with the name and password in its address) or an early handler; all other requests
  * stay with @server. It should have no WebSocket handler of its own at @path.
  *
  * What [property@Vt.Server:access], [property@Vt.Server:allow-anonymous] and
@@ -414,6 +479,7 @@ vt_server_handle_connection (VtServer *self, SoupWebsocketConnection *connection
     {
       gboolean leaving = admission == VT_SERVER_LEAVING;
 
+      vt_server_note_admission (self, admission);
       soup_websocket_connection_close (connection,
                                        leaving ? SOUP_WEBSOCKET_CLOSE_GOING_AWAY
                                                : VT_CLOSE_TRY_AGAIN,

@@ -23,11 +23,22 @@ VtServer *vt_server_new (void);
 VT_EXTERN
 gboolean vt_server_listen (VtServer *self, const char *address, guint16 port, GError **error);
 VT_EXTERN
+gboolean vt_server_listen_socket (VtServer *self, GSocket *socket, GError **error);
+VT_EXTERN
 guint16 *vt_server_get_ports (VtServer *self, size_t *n_ports);
 VT_EXTERN
 gboolean vt_server_listen_http (VtServer *self, const char *address, guint16 port, GError **error);
 VT_EXTERN
 guint16 *vt_server_get_http_ports (VtServer *self, size_t *n_ports);
+VT_EXTERN
+gboolean vt_server_listen_status (VtServer   *self,
+                                  const char *address,
+                                  guint16     port,
+                                  GError    **error);
+VT_EXTERN
+guint16 *vt_server_get_status_ports (VtServer *self, size_t *n_ports);
+VT_EXTERN
+char *vt_server_dup_metrics (VtServer *self);
 VT_EXTERN
 void vt_server_attach (VtServer *self, SoupServer *server, const char *path);
 VT_EXTERN
@@ -55,6 +66,10 @@ VT_EXTERN
 gboolean vt_server_set_allowed_names (VtServer          *self,
                                       const char *const *patterns,
                                       GError           **error);
+VT_EXTERN
+const char *vt_server_get_proxy_protocol_ports (VtServer *self);
+VT_EXTERN
+gboolean vt_server_set_proxy_protocol_ports (VtServer *self, const char *ranges, GError **error);
 VT_EXTERN
 const char *const *vt_server_get_allowed_origins (VtServer *self);
 VT_EXTERN
@@ -109,6 +124,14 @@ VT_EXTERN
 unsigned int vt_server_get_max_streams (VtServer *self);
 VT_EXTERN
 void vt_server_set_max_streams (VtServer *self, unsigned int max);
+VT_EXTERN
+unsigned int vt_server_get_max_opening (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_opening (VtServer *self, unsigned int max);
+VT_EXTERN
+unsigned int vt_server_get_max_accept_rate (VtServer *self);
+VT_EXTERN
+void vt_server_set_max_accept_rate (VtServer *self, unsigned int max);
 VT_EXTERN
 guint64 vt_server_get_max_buffer (VtServer *self);
 VT_EXTERN

@@ -230,6 +230,11 @@ parse_host_and_port (VtTargetKind kind, const char *text, const char *rest, GErr
     }
 
   before = g_strndup (rest, colon - rest);
+  if (before[0] == '[' && strchr (before, ']') == NULL)
+    {
+      set_error (error, text, _ ("the bracket before an IPv6 address is not closed"));
+      return NULL;
+    }
   if (before[0] != '[' && strchr (before, ':') != NULL)
     {
       set_error (error, text, _ ("an IPv6 address stands in brackets, as in [::1]:3000"));

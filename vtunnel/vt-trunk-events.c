@@ -61,6 +61,15 @@ unlistened_cb (guint32 id, void *user_data)
 }
 
 static void
+crowded_cb (gboolean crowded, void *user_data)
+{
+  VtTrunk *self = user_data;
+
+  if (is_live (self) && self->handlers.crowded != NULL)
+    self->handlers.crowded (crowded, self->user_data);
+}
+
+static void
 rtt_measured_cb (gint64 rtt, void *user_data)
 {
   VtTrunk *self = user_data;
@@ -95,6 +104,7 @@ vt_trunk_fill_mux_handlers (VtMuxHandlers *handlers)
   handlers->stream_opened = stream_opened_cb;
   handlers->listen_requested = listen_requested_cb;
   handlers->unlistened = unlistened_cb;
+  handlers->crowded = crowded_cb;
   handlers->rtt_measured = rtt_measured_cb;
   handlers->unlisten_done = unlisten_done_cb;
   handlers->going_away = going_away_cb;

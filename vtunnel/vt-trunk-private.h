@@ -35,6 +35,7 @@ typedef struct {
   void (*stream_opened) (VtMuxStream *stream, guint32 listen_id, void *user_data);
   void (*listen_requested) (guint32 id, const VtMuxListen *listen, void *user_data);
   void (*unlistened) (guint32 id, void *user_data);
+  void (*crowded) (gboolean crowded, void *user_data);
   void (*rtt_measured) (gint64 rtt, void *user_data);
   void (*going_away) (const char *reason, unsigned int timeout, void *user_data);
   /* v2: the link is lost, and the session waits for another one. */
@@ -76,6 +77,14 @@ gint64 vt_trunk_get_remaining (VtTrunk *self);
  * its own. */
 void vt_trunk_probe (VtTrunk *self, gint64 patience);
 
+/* What it holds now, in bytes of memory. */
+typedef struct {
+  size_t queued;         /* waits for the WebSocket */
+  size_t unacknowledged; /* v2: kept until the other side has it */
+  size_t buffered;       /* came, and was not taken */
+} VtTrunkLoad;
+
+void vt_trunk_get_load (VtTrunk *self, VtTrunkLoad *load);
 /* Owned by the trunk; NULL once it is closing. */
 VtMux *vt_trunk_get_mux (VtTrunk *self);
 unsigned int vt_trunk_get_protocol (VtTrunk *self);

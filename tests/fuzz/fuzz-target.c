@@ -59,6 +59,11 @@ check_forward (VtForward *forward)
                    vt_forward_get_host_header_mode (first));
   g_assert_cmpuint (vt_forward_get_proxy_protocol (forward), ==,
                     vt_forward_get_proxy_protocol (first));
+  g_assert_cmpuint (vt_forward_get_forwarded_headers (forward), ==,
+                    vt_forward_get_forwarded_headers (first));
+  g_assert_cmpint (vt_forward_get_http (forward), ==, vt_forward_get_http (first));
+  g_assert_cmpuint (vt_forward_get_health_interval (forward), ==,
+                    vt_forward_get_health_interval (first));
 }
 
 int

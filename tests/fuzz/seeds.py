@@ -23,6 +23,7 @@ TARGETS = [
     'localhost:1=2,host-header=auto,proxy-protocol=1',
     'app.example.com=3000', '*.dev.example.com,dev.example.com=localhost:3000,host-header=keep',
     'b\u00fccher.example=unix:/a',
+    '[::1]:9000=[fe80::1%lo]:80,forwarded=both,http,health=30',
 ]
 
 HASH = 'sha256:AAAAAAAAAAAAAAAAAAAAAA:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA'
@@ -44,6 +45,7 @@ REQUESTS = [
     b'GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3, 3\r\nTransfer-Encoding: gzip, chunked\r\n'
     b'\r\n',
     b'OPTIONS * HTTP/1.1\r\nContent-Length: 0\t \n\n\r\nHEAD / HTTP/1.0\n\n',
+    b'GET / HTTP/1.1\r\nX-Forwarded-For: a\r\nX_Forwarded_For: b\r\nForwarded: for="a\r\n\r\n',
     b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 ]
 
@@ -98,6 +100,20 @@ def frames():
             yield bytes([flags, cuts]) + b''.join(row[:7])
             yield bytes([flags, cuts]) + row[0] + row[7]
             yield bytes([flags, cuts]) + row[0] + frame(0x82, bytes(5001), mask)[:40]
+
+
+def proxy_headers():
+    """Headers of the PROXY protocol, right and wrong."""
+    for words in ('UNKNOWN', 'UNKNOWN anything', 'TCP4 192.0.2.1 198.51.100.7 51000 443',
+                  'TCP6 2001:db8::1 ::1 1 0', 'TCP6 ::ffff:192.0.2.1 ::ffff:192.0.2.2 1 2',
+                  'TCP4 192.0.2.01 198.51.100.7 51000 443', 'TCP4 192.0.2.1'):
+        yield f'PROXY {words}\r\nGET / HTTP/1.1\r\n'.encode()
+    fields = b'\x02\x00\x03abc\x04\x00\x00'
+    for first, block in ((b'\x21\x11', bytes(range(12))), (b'\x21\x21', bytes(range(36))),
+                         (b'\x21\x31', bytes(216)), (b'\x20\x00', b''), (b'\x21\x00', b''),
+                         (b'\x21\x21', 2 * (bytes(10) + b'\xff' * 2 + bytes(4)) + bytes(4))):
+        for body in (block, block + fields, block + fields[:-1]):
+            yield b'\r\n\r\n\0\r\nQUIT\n' + first + struct.pack('>H', len(body)) + body + b'rest'
 
 
 def texts(vectors):
@@ -162,9 +178,10 @@ def main():
                          for hello in hellos()],
         'http-walk': [bytes([flags, cuts]) + text for flags in (0, 3) for cuts in (0, 1, 9)
                       for text in REQUESTS + RESPONSES],
-        'host-rewriter': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
+        'head-rewriter': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
         'proxy-header': [bytes([version, *place, *place]) for version in (0, 1)
                          for place in ([kind, *range(18)] for kind in range(4))],
+        'proxy-reader': list(proxy_headers()),
         'access-file': [text.encode() for text in ACCESS],
         'target': [text.encode() for text in TARGETS],
     }

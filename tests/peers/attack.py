@@ -19,6 +19,7 @@ class World:
         self.client = Tool.client(self.server.port, f'0={self.target.spec}')
         self.port = self.client.forward_port()
         self.staying = user(self.port)
+        self.users = [self.staying]
         self.check()
 
     def check(self):
@@ -26,6 +27,7 @@ class World:
             sock.sendall(b'still here')
             assert receive_exactly(sock, 10) == b'still here'
             if sock is not self.staying:
+                self.users.append(sock)
                 sock.close()
 
     def session_of(self, peer):
@@ -34,8 +36,7 @@ class World:
     def finish(self):
         self.check()
         self.staying.close()
-        self.client.wait_events('stream-closed', sum(e['event'] == 'stream-opened'
-                                                     for e in self.client.events))
+        self.client.wait_events('stream-closed', len(self.users))
         self.client.stop()
         self.server.stop()
         assert not self.server.errors, self.server.errors

@@ -109,10 +109,11 @@ class Tool:
     # do not wait for them.
     frail = False
 
-    def __init__(self, *arguments, environment=None, prefix=()):
+    def __init__(self, *arguments, environment=None, prefix=(), pass_fds=()):
         env = dict(os.environ, **(environment or {}))
         self.process = subprocess.Popen([*prefix, TOOL, *arguments], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, env=env)
+                                        stderr=subprocess.PIPE, text=True, env=env,
+                                        pass_fds=pass_fds)
         self.events = []
         self.errors = []
         self.changed = threading.Condition()
@@ -246,9 +247,9 @@ class Target:
 
     running = []
 
-    def __init__(self, serve, host='127.0.0.1'):
+    def __init__(self, serve, host='127.0.0.1', port=0):
         family = socket.AF_INET6 if ':' in host else socket.AF_INET
-        self.listener = socket.create_server((host, 0), family=family, backlog=1024)
+        self.listener = socket.create_server((host, port), family=family, backlog=1024)
         self.port = self.listener.getsockname()[1]
         self.spec = f'[{host}]:{self.port}' if ':' in host else f'{host}:{self.port}'
         self.serve = serve

@@ -43,6 +43,20 @@ def read_head(sock):
     return lines[0], headers
 
 
+def raw_frame(first, payload, masked, length=None):
+    """A frame as it should not be: its first byte, and the length that it claims to have. The mask
+    is of zeros."""
+    length = len(payload) if length is None else length
+    bit = 0x80 if masked else 0
+    if length < 126:
+        head = struct.pack('!BB', first, bit | length)
+    elif length < 65536:
+        head = struct.pack('!BBH', first, bit | 126, length)
+    else:
+        head = struct.pack('!BBQ', first, bit | 127, length)
+    return head + (bytes(4) if masked else b'') + payload
+
+
 class WebSocket:
     """One end of a WebSocket whose opening handshake is over."""
 

@@ -3,6 +3,7 @@
 """Measures tunnels and relays on this machine, all in one run: docs/performance.md."""
 
 import argparse
+import functools
 import pathlib
 import resource
 import signal
@@ -15,6 +16,7 @@ import contenders
 import further
 import measure
 import report
+import scale
 import targets
 from metrics import Results
 from programs import Failure, Program, free_port, say
@@ -44,8 +46,10 @@ def arguments():
     parser.add_argument('--seconds', type=int, default=2, help='that a measurement takes (2)')
     parser.add_argument('--quick', action='store_true', help='the same as --rounds 1 --seconds 1')
     parser.add_argument('--only', metavar='NAME,…', help='only these measurements')
+    parser.add_argument('--scale', metavar='N,…', nargs='?', const='1000',
+                        help='in their place: what so many clients of one server cost (1000)')
     parser.add_argument('--output', metavar='DIR', type=pathlib.Path,
-                        default=pathlib.Path('_build/bench'), help='(_build/bench)')
+                        help='(_build/bench, or _build/scale)')
     options = parser.parse_args()
     if options.quick:
         options.rounds = options.seconds = 1
@@ -55,14 +59,33 @@ def arguments():
     for name in options.names:
         if name not in MEASUREMENTS:
             parser.error(f'there is no measurement “{name}”')
+    if options.scale:
+        choose_scale(parser, options)
+    options.output = options.output or pathlib.Path('_build', 'scale' if options.scale else 'bench')
     return options
 
 
-def raise_descriptors():
+def choose_scale(parser, options):
+    """The numbers of clients become the measurements."""
+    try:
+        counts = [int(word) for word in options.scale.split(',')]
+    except ValueError:
+        counts = [0]
+    if not all(1 <= count <= scale.MOST_CLIENTS for count in counts):
+        parser.error(f'1 to {scale.MOST_CLIENTS} clients, and commas between them')
+    scale.declare(counts)
+    MEASUREMENTS.clear()
+    for count in counts:
+        MEASUREMENTS[count] = functools.partial(scale.run, count=count)
+    options.names = counts
+    options.rounds = 1
+
+
+def raise_descriptors(needed):
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard != resource.RLIM_INFINITY and hard < DESCRIPTORS:
-        sys.exit(f'tools/dev bench: {hard} open files are allowed, and {DESCRIPTORS} needed: '
+    if hard != resource.RLIM_INFINITY and hard < needed:
+        sys.exit(f'tools/dev bench: {hard} open files are allowed, and {needed} needed: '
                  f'ulimit -n')
 
 
@@ -98,7 +121,7 @@ def main():
     options = arguments()
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, end_by_signal)
-    raise_descriptors()
+    raise_descriptors(scale.descriptors(max(options.names)) if options.scale else DESCRIPTORS)
     results, begun = Results(), time.monotonic()
     about = {'machine': report.machine(), 'rounds': options.rounds, 'seconds': options.seconds,
              'protocols': protocols(results)}

@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: MIT
 """What docs/style.md says of a single file and a program can check."""
 
+import os
 import pathlib
 import re
 import sys
@@ -110,6 +111,9 @@ def main():
         if path.parts[:3] == ('tests', 'fuzz', 'corpus'):
             continue
         executable_script = path.suffix == '' and path.parts[0] in ('tools', 'tests', '.ci')
+        # Debian's own formats have no place for the SPDX lines.
+        if path.parts[:2] == ('tools', 'debian') and not os.access(path, os.X_OK):
+            continue
         if path.suffix not in SUFFIXES and not executable_script:
             continue
         lines = path.read_text(encoding='utf-8').splitlines()

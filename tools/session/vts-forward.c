@@ -13,6 +13,8 @@
 /* More than any address, host or path of a socket has. */
 #define MAX_TEXT 512
 
+#define MAX_HEALTH 86400
+
 #define LISTEN_CHARACTERS G_CSET_DIGITS G_CSET_a_2_z G_CSET_A_2_Z ".:*[]-,"
 #define HOST_CHARACTERS G_CSET_DIGITS G_CSET_a_2_z G_CSET_A_2_Z ".-_:[]"
 
@@ -83,45 +85,79 @@ parse_target (const char *target, GError **error)
   return parsed;
 }
 
-static gboolean
-check_host_header (const char *host_header, GError **error)
+/* One option, of characters with which it cannot be more than one. */
+static VtForward *
+parse_option (const char *name, const char *value, const char *what, GError **error)
 {
   g_autofree char *spec = NULL;
-  g_autoptr(VtForward) forward = NULL;
 
-  if (host_header == NULL)
-    return TRUE;
-  if (!consists_of (host_header, HOST_CHARACTERS))
-    return fail (_ ("host-header must be a host name, keep or auto"), error);
-  spec = g_strconcat ("1=1,host-header=", host_header, NULL);
-  forward = parse (spec, error);
-  return forward != NULL;
+  if (!consists_of (value, HOST_CHARACTERS))
+    {
+      fail (what, error);
+      return NULL;
+    }
+  spec = g_strdup_printf ("1=1,%s=%s", name, value);
+  return parse (spec, error);
+}
+
+static VtForward *
+parse_host_header (const char *host_header, GError **error)
+{
+  return parse_option ("host-header", host_header != NULL ? host_header : "auto",
+                       _ ("host-header must be a host name, keep or auto"), error);
+}
+
+static VtForward *
+parse_forwarded (const char *forwarded, GError **error)
+{
+  return parse_option ("forwarded", forwarded,
+                       _ ("forwarded must be x-forwarded, forwarded or both"), error);
+}
+
+static gboolean
+check_options (const VtsForwardOptions *options, GError **error)
+{
+  g_autoptr(VtForward) host = parse_host_header (options->host_header, error);
+  g_autoptr(VtForward) forwarded = NULL;
+
+  if (host == NULL)
+    return FALSE;
+  if (options->forwarded != NULL)
+    {
+      forwarded = parse_forwarded (options->forwarded, error);
+      if (forwarded == NULL)
+        return FALSE;
+    }
+  if (options->proxy_protocol > 2)
+    return fail (_ ("proxy-protocol must be 1 or 2"), error);
+  if (options->health > MAX_HEALTH)
+    return fail (_ ("health must be a number of seconds from 1 to 86400"), error);
+  return TRUE;
 }
 
 VtsForward *
 vts_forward_new (const char *listen,
                  const char *target,
-                 const char *host_header,
-                 unsigned int proxy_protocol,
+                 const VtsForwardOptions *options,
                  GError **error)
 {
+  static const VtsForwardOptions none = { 0 };
+  const VtsForwardOptions *given = options != NULL ? options : &none;
   g_autoptr(VtForward) forward = parse_listen (listen, error);
   g_autoptr(VtTarget) parsed = forward != NULL ? parse_target (target, error) : NULL;
   VtsForward *self = NULL;
 
-  if (parsed == NULL || !check_host_header (host_header, error))
+  if (parsed == NULL || !check_options (given, error))
     return NULL;
-  if (proxy_protocol > 2)
-    {
-      fail (_ ("proxy-protocol must be 1 or 2"), error);
-      return NULL;
-    }
   self = g_new0 (VtsForward, 1);
   self->listen = vt_forward_to_string (forward);
   *strchr (self->listen, '=') = '\0';
   self->target = vt_target_to_string (parsed);
-  self->host_header = g_strdup (host_header);
-  self->proxy_protocol = proxy_protocol;
+  self->host_header = g_strdup (given->host_header);
+  self->proxy_protocol = given->proxy_protocol;
+  self->forwarded = g_strdup (given->forwarded);
+  self->http = !!given->http;
+  self->health = given->health;
   return self;
 }
 
@@ -134,6 +170,9 @@ vts_forward_copy (const VtsForward *self)
   copy->target = g_strdup (self->target);
   copy->host_header = g_strdup (self->host_header);
   copy->proxy_protocol = self->proxy_protocol;
+  copy->forwarded = g_strdup (self->forwarded);
+  copy->http = self->http;
+  copy->health = self->health;
   return copy;
 }
 
@@ -143,6 +182,7 @@ vts_forward_free (VtsForward *self)
   g_free (self->listen);
   g_free (self->target);
   g_free (self->host_header);
+  g_free (self->forwarded);
   g_free (self);
 }
 
@@ -151,7 +191,8 @@ vts_forward_equal (const VtsForward *a, const VtsForward *b)
 {
   return strcmp (a->listen, b->listen) == 0 && strcmp (a->target, b->target) == 0
          && g_strcmp0 (a->host_header, b->host_header) == 0
-         && a->proxy_protocol == b->proxy_protocol;
+         && a->proxy_protocol == b->proxy_protocol && g_strcmp0 (a->forwarded, b->forwarded) == 0
+         && a->http == b->http && a->health == b->health;
 }
 
 gboolean
@@ -163,24 +204,36 @@ vts_forward_collides (const VtsForward *a, const VtsForward *b)
          && strcmp (a->listen, b->listen) == 0;
 }
 
-/* Both texts were checked, or could not be here. */
+static void
+apply_options (const VtsForward *self, VtForward *forward)
+{
+  g_autoptr(VtForward) host = parse_host_header (self->host_header, NULL);
+  g_autoptr(VtForward) forwarded = NULL;
+
+  vt_forward_set_host_header_mode (forward, vt_forward_get_host_header_mode (host));
+  if (vt_forward_get_host_header (host) != NULL)
+    vt_forward_set_host_header (forward, vt_forward_get_host_header (host));
+  if (self->forwarded != NULL)
+    {
+      forwarded = parse_forwarded (self->forwarded, NULL);
+      vt_forward_set_forwarded_headers (forward, vt_forward_get_forwarded_headers (forwarded));
+    }
+  vt_forward_set_proxy_protocol (forward, self->proxy_protocol);
+  vt_forward_set_http (forward, self->http);
+  vt_forward_set_health_interval (forward, self->health);
+}
+
+/* All texts were checked, or could not be here. */
 VtForward *
 vts_forward_make (const VtsForward *self)
 {
   g_autofree char *listen = g_strconcat (self->listen, "=1", NULL);
-  g_autofree char *host =
-      g_strconcat ("1=1,host-header=", self->host_header != NULL ? self->host_header : "auto",
-                   NULL);
   g_autoptr(VtForward) source = parse (listen, NULL);
-  g_autoptr(VtForward) options = parse (host, NULL);
   g_autoptr(VtTarget) target = parse_target (self->target, NULL);
   VtForward *forward = vt_forward_new (vt_forward_get_listen_port (source), target);
 
   vt_forward_set_listen_address (forward, vt_forward_get_listen_address (source));
   vt_forward_set_host_names (forward, vt_forward_get_host_names (source), NULL);
-  vt_forward_set_host_header_mode (forward, vt_forward_get_host_header_mode (options));
-  if (vt_forward_get_host_header (options) != NULL)
-    vt_forward_set_host_header (forward, vt_forward_get_host_header (options));
-  vt_forward_set_proxy_protocol (forward, self->proxy_protocol);
+  apply_options (self, forward);
   return forward;
 }

@@ -20,6 +20,9 @@
 #define KEY_TARGET "Target"
 #define KEY_HOST_HEADER "HostHeader"
 #define KEY_PROXY_PROTOCOL "ProxyProtocol"
+#define KEY_FORWARDED "Forwarded"
+#define KEY_HTTP "Http"
+#define KEY_HEALTH "Health"
 
 static void
 free_forward (void *forward)
@@ -38,6 +41,12 @@ format_forward (GKeyFile *keys, unsigned int number, const VtsForward *forward)
     g_key_file_set_string (keys, group, KEY_HOST_HEADER, forward->host_header);
   if (forward->proxy_protocol != 0)
     g_key_file_set_integer (keys, group, KEY_PROXY_PROTOCOL, (int) forward->proxy_protocol);
+  if (forward->forwarded != NULL)
+    g_key_file_set_string (keys, group, KEY_FORWARDED, forward->forwarded);
+  if (forward->http)
+    g_key_file_set_boolean (keys, group, KEY_HTTP, TRUE);
+  if (forward->health != 0)
+    g_key_file_set_integer (keys, group, KEY_HEALTH, (int) forward->health);
 }
 
 char *
@@ -72,6 +81,18 @@ get_needed (GKeyFile *keys, const char *group, const char *key, char **text, GEr
   return *text != NULL;
 }
 
+/* 0 if it is not there; what is negative becomes too large. */
+static unsigned int
+get_number (GKeyFile *keys, const char *group, const char *key, GError **error)
+{
+  int number;
+
+  if (!g_key_file_has_key (keys, group, key, NULL))
+    return 0;
+  number = g_key_file_get_integer (keys, group, key, error);
+  return number >= 0 ? (unsigned int) number : G_MAXUINT;
+}
+
 static VtsForward *
 parse_forward (GKeyFile *keys, const char *group, GError **error)
 {
@@ -79,21 +100,27 @@ parse_forward (GKeyFile *keys, const char *group, GError **error)
   g_autofree char *listen = NULL;
   g_autofree char *target = NULL;
   g_autofree char *host_header = NULL;
-  int version = 0;
+  g_autofree char *forwarded = NULL;
+  VtsForwardOptions options = { 0 };
 
   if (!get_needed (keys, group, KEY_LISTEN, &listen, error)
       || !get_needed (keys, group, KEY_TARGET, &target, error))
     return NULL;
-  host_header = get_text (keys, group, KEY_HOST_HEADER, &wrong);
-  if (wrong == NULL && g_key_file_has_key (keys, group, KEY_PROXY_PROTOCOL, NULL))
-    version = g_key_file_get_integer (keys, group, KEY_PROXY_PROTOCOL, &wrong);
+  options.host_header = host_header = get_text (keys, group, KEY_HOST_HEADER, &wrong);
+  if (wrong == NULL)
+    options.forwarded = forwarded = get_text (keys, group, KEY_FORWARDED, &wrong);
+  if (wrong == NULL)
+    options.proxy_protocol = get_number (keys, group, KEY_PROXY_PROTOCOL, &wrong);
+  if (wrong == NULL)
+    options.health = get_number (keys, group, KEY_HEALTH, &wrong);
+  if (wrong == NULL && g_key_file_has_key (keys, group, KEY_HTTP, NULL))
+    options.http = g_key_file_get_boolean (keys, group, KEY_HTTP, &wrong);
   if (wrong != NULL)
     {
       g_propagate_error (error, g_steal_pointer (&wrong));
       return NULL;
     }
-  return vts_forward_new (listen, target, host_header, version >= 0 ? (unsigned int) version : 3,
-                          error);
+  return vts_forward_new (listen, target, &options, error);
 }
 
 static gboolean

@@ -28,6 +28,8 @@ get_state_word (VtForward *forward)
       return "listening";
     case VT_FORWARD_STATE_FAILED:
       return "failed";
+    case VT_FORWARD_STATE_TARGET_DOWN:
+      return "target-down";
     case VT_FORWARD_STATE_IDLE:
     default:
       return "idle";

@@ -86,25 +86,41 @@ free_forward (void *forward)
   vts_forward_free (forward);
 }
 
+/* What is there has to say something: 0 is not one of the values. */
+static gboolean
+get_number (const Entry *entry, unsigned int *number, const char *what, GError **error)
+{
+  if (entry->value == NULL)
+    return TRUE;
+  *number = g_variant_get_uint32 (entry->value);
+  return *number != 0 || fail (what, error);
+}
+
+static const char *
+get_text (const Entry *entry)
+{
+  return entry->value != NULL ? g_variant_get_string (entry->value, NULL) : NULL;
+}
+
 static VtsForward *
 read_forward (const char *listen, const char *target, GVariant *options, GError **error)
 {
-  Entry entries[] = { { "proxy-protocol", "u", NULL }, { "host-header", "s", NULL } };
-  unsigned int version = 0;
+  Entry entries[] = {
+    { "proxy-protocol", "u", NULL }, { "host-header", "s", NULL }, { "forwarded", "s", NULL },
+    { "http", "b", NULL },           { "health", "u", NULL },
+  };
+  VtsForwardOptions read = { 0 };
   VtsForward *forward = NULL;
 
   if (!read_dictionary (options, entries, G_N_ELEMENTS (entries), error))
     return NULL;
-  if (entries[0].value != NULL)
-    version = g_variant_get_uint32 (entries[0].value);
-  if (entries[0].value != NULL && version == 0)
-    fail (_ ("proxy-protocol must be 1 or 2"), error);
-  else
-    forward =
-        vts_forward_new (listen, target,
-                         entries[1].value != NULL ? g_variant_get_string (entries[1].value, NULL)
-                                                  : NULL,
-                         version, error);
+  read.host_header = get_text (&entries[1]);
+  read.forwarded = get_text (&entries[2]);
+  read.http = entries[3].value != NULL && g_variant_get_boolean (entries[3].value);
+  if (get_number (&entries[0], &read.proxy_protocol, _ ("proxy-protocol must be 1 or 2"), error)
+      && get_number (&entries[4], &read.health,
+                     _ ("health must be a number of seconds from 1 to 86400"), error))
+    forward = vts_forward_new (listen, target, &read, error);
   clear_entries (entries, G_N_ELEMENTS (entries));
   return forward;
 }
@@ -239,6 +255,13 @@ vts_values_write_forwards (const VtsSettings *settings)
       if (forward->host_header != NULL)
         g_variant_builder_add (&builder, "{sv}", "host-header",
                                g_variant_new_string (forward->host_header));
+      if (forward->forwarded != NULL)
+        g_variant_builder_add (&builder, "{sv}", "forwarded",
+                               g_variant_new_string (forward->forwarded));
+      if (forward->http)
+        g_variant_builder_add (&builder, "{sv}", "http", g_variant_new_boolean (TRUE));
+      if (forward->health != 0)
+        g_variant_builder_add (&builder, "{sv}", "health", g_variant_new_uint32 (forward->health));
       g_variant_builder_close (&builder);
       g_variant_builder_close (&builder);
     }

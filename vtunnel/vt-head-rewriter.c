@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-host-rewriter-private.h"
+#include "vt-head-rewriter-private.h"
 
 #include <string.h>
 
@@ -13,7 +13,8 @@
 #define MAX_METHOD 32
 
 /* The parts of a connection, in the order in which they come. Only a head, from METHOD to FIELDS,
- * is held back. What cannot be right leads to PASS, which is never left.
+ * is held back. What cannot be right leads to PASS, or where nothing may pass unread to BROKEN,
+ * neither of which is ever left.
  *
  * After a CONNECT or an upgrade, whether it was accepted cannot be seen from here. What follows
  * decides: a request line (it was refused, and the client goes on), or anything else. */
@@ -26,11 +27,13 @@ typedef enum {
   STATE_FIELDS,
   STATE_BODY,
   STATE_PASS,
+  STATE_BROKEN,
 } State;
 
-struct _VtHostRewriter {
-  char *host; /* owned */
+struct _VtHeadRewriter {
+  VtHeadChanges *changes; /* owned */
   State state;
+  gboolean upgrades; /* the last request may have led to another protocol */
 
   GByteArray *held; /* owned, the head so far */
 
@@ -43,26 +46,26 @@ struct _VtHostRewriter {
   VtHttpBodyWalk body;
 };
 
-VtHostRewriter *
-vt_host_rewriter_new (const char *host)
+VtHeadRewriter *
+vt_head_rewriter_new (VtHeadChanges *changes)
 {
-  VtHostRewriter *self = g_new0 (VtHostRewriter, 1);
+  VtHeadRewriter *self = g_new0 (VtHeadRewriter, 1);
 
-  self->host = g_strdup (host);
+  self->changes = changes;
   self->held = g_byte_array_new ();
   return self;
 }
 
 void
-vt_host_rewriter_free (VtHostRewriter *self)
+vt_head_rewriter_free (VtHeadRewriter *self)
 {
   g_byte_array_unref (self->held);
-  g_free (self->host);
+  vt_head_changes_free (self->changes);
   g_free (self);
 }
 
 static void
-enter (VtHostRewriter *self, State state)
+enter (VtHeadRewriter *self, State state)
 {
   self->state = state;
   self->n_chars = 0;
@@ -72,7 +75,7 @@ enter (VtHostRewriter *self, State state)
 
 /* The end of a line, which may be a lone LF (RFC 9112, 2.2): FALSE if `byte` cannot stand there. */
 static gboolean
-accept_line_end (VtHostRewriter *self, uint8_t byte, State next)
+accept_line_end (VtHeadRewriter *self, uint8_t byte, State next)
 {
   if (byte == '\n')
     enter (self, next);
@@ -84,7 +87,7 @@ accept_line_end (VtHostRewriter *self, uint8_t byte, State next)
 }
 
 static gboolean
-accept_method (VtHostRewriter *self, uint8_t byte)
+accept_method (VtHeadRewriter *self, uint8_t byte)
 {
   if (byte == ' ' && self->n_chars > 0)
     enter (self, STATE_TARGET);
@@ -95,7 +98,7 @@ accept_method (VtHostRewriter *self, uint8_t byte)
 
 /* In any of its forms (RFC 9112, 3.2): nothing but a space can end it. */
 static gboolean
-accept_target (VtHostRewriter *self, uint8_t byte)
+accept_target (VtHeadRewriter *self, uint8_t byte)
 {
   if (byte == ' ' && self->n_chars > 0)
     enter (self, STATE_VERSION);
@@ -107,7 +110,7 @@ accept_target (VtHostRewriter *self, uint8_t byte)
 }
 
 static gboolean
-accept_version (VtHostRewriter *self, uint8_t byte)
+accept_version (VtHeadRewriter *self, uint8_t byte)
 {
   static const char prefix[] = "HTTP/1.";
   const size_t n_prefix = sizeof (prefix) - 1;
@@ -122,7 +125,7 @@ accept_version (VtHostRewriter *self, uint8_t byte)
 
 /* Lines up to an empty one. */
 static gboolean
-accept_fields (VtHostRewriter *self, uint8_t byte)
+accept_fields (VtHeadRewriter *self, uint8_t byte)
 {
   gboolean after_cr = self->after_cr;
 
@@ -139,7 +142,7 @@ accept_fields (VtHostRewriter *self, uint8_t byte)
 }
 
 static gboolean
-accept_head (VtHostRewriter *self, uint8_t byte)
+accept_head (VtHeadRewriter *self, uint8_t byte)
 {
   switch (self->state)
     {
@@ -156,24 +159,39 @@ accept_head (VtHostRewriter *self, uint8_t byte)
     }
 }
 
-static void
-let_go (VtHostRewriter *self, GByteArray *output)
+static gboolean
+is_strict (VtHeadRewriter *self)
 {
-  g_byte_array_append (output, self->held->data, self->held->len);
-  g_byte_array_set_size (self->held, 0);
-  enter (self, STATE_PASS);
+  return self->changes->forwarded != VT_FORWARDED_HEADERS_NONE;
 }
 
 static void
-finish_head (VtHostRewriter *self, GByteArray *output)
+give_up (VtHeadRewriter *self)
 {
+  enter (self, is_strict (self) ? STATE_BROKEN : STATE_PASS);
+}
+
+static void
+let_go (VtHeadRewriter *self, GByteArray *output)
+{
+  if (!is_strict (self))
+    g_byte_array_append (output, self->held->data, self->held->len);
+  g_byte_array_set_size (self->held, 0);
+  give_up (self);
+}
+
+static void
+finish_head (VtHeadRewriter *self, GByteArray *output)
+{
+  g_auto(VtHeadRecord) record = { .changes = self->changes };
   VtHttpBody body;
 
-  if (!vt_http_head_rewrite (self->held->data, self->held->len, self->host, output, &body))
+  if (!vt_http_head_rewrite (self->held->data, self->held->len, &record, output, &body))
     {
       let_go (self, output);
       return;
     }
+  self->upgrades = record.upgrades;
   g_byte_array_set_size (self->held, 0);
   vt_http_body_walk_begin (&self->body, &body);
   if (!body.chunked && body.length == 0)
@@ -181,12 +199,13 @@ finish_head (VtHostRewriter *self, GByteArray *output)
 }
 
 static void
-push_head (VtHostRewriter *self, uint8_t byte, GByteArray *output)
+push_head (VtHeadRewriter *self, uint8_t byte, GByteArray *output)
 {
   if (self->held->len == MAX_HEAD)
     {
       let_go (self, output);
-      g_byte_array_append (output, &byte, 1);
+      if (self->state == STATE_PASS)
+        g_byte_array_append (output, &byte, 1);
       return;
     }
   g_byte_array_append (self->held, &byte, 1);
@@ -196,42 +215,58 @@ push_head (VtHostRewriter *self, uint8_t byte, GByteArray *output)
     finish_head (self, output);
 }
 
+/* No server takes these for the beginning of a request, however lenient it is, and every frame of a
+ * WebSocket begins with one: so a target that has not followed an upgrade learns nothing of it. */
+static gboolean
+is_other_protocol (VtHeadRewriter *self, uint8_t byte)
+{
+  return self->upgrades && (byte >= 0x80 || (g_ascii_iscntrl ((char) byte) && byte != '\t'));
+}
+
 /* Empty lines go through at once; what is none begins a head. */
 static void
-push_start (VtHostRewriter *self, uint8_t byte, GByteArray *output)
+push_start (VtHeadRewriter *self, uint8_t byte, GByteArray *output)
 {
   if (accept_line_end (self, byte, STATE_START))
+    g_byte_array_append (output, &byte, 1);
+  else if (self->after_cr)
+    give_up (self);
+  else if (is_other_protocol (self, byte))
+    enter (self, STATE_PASS);
+  else
     {
-      g_byte_array_append (output, &byte, 1);
+      enter (self, STATE_METHOD);
+      push_head (self, byte, output);
       return;
     }
-  enter (self, self->after_cr ? STATE_PASS : STATE_METHOD);
   if (self->state == STATE_PASS)
     g_byte_array_append (output, &byte, 1);
-  else
-    push_head (self, byte, output);
 }
 
 static size_t
-push_body (VtHostRewriter *self, const uint8_t *data, size_t length, GByteArray *output)
+push_body (VtHeadRewriter *self, const uint8_t *data, size_t length, GByteArray *output)
 {
   size_t taken;
   VtHttpBodyStep step = vt_http_body_walk_push (&self->body, data, length, &taken);
 
   g_byte_array_append (output, data, (unsigned int) taken);
-  if (step != VT_HTTP_BODY_MORE)
-    enter (self, step == VT_HTTP_BODY_END ? STATE_START : STATE_PASS);
+  if (step == VT_HTTP_BODY_END)
+    enter (self, STATE_START);
+  else if (step == VT_HTTP_BODY_BROKEN)
+    give_up (self);
   return taken;
 }
 
 /* Returns how many bytes it has taken, at least one. */
 static size_t
-push_some (VtHostRewriter *self, const uint8_t *data, size_t length, GByteArray *output)
+push_some (VtHeadRewriter *self, const uint8_t *data, size_t length, GByteArray *output)
 {
   switch (self->state)
     {
     case STATE_PASS:
       g_byte_array_append (output, data, (unsigned int) length);
+      return length;
+    case STATE_BROKEN:
       return length;
     case STATE_BODY:
       return push_body (self, data, length, output);
@@ -249,8 +284,8 @@ push_some (VtHostRewriter *self, const uint8_t *data, size_t length, GByteArray 
     }
 }
 
-void
-vt_host_rewriter_push (VtHostRewriter *self, const uint8_t *data, size_t length, GByteArray *output)
+gboolean
+vt_head_rewriter_push (VtHeadRewriter *self, const uint8_t *data, size_t length, GByteArray *output)
 {
   while (length > 0)
     {
@@ -259,10 +294,11 @@ vt_host_rewriter_push (VtHostRewriter *self, const uint8_t *data, size_t length,
       data += taken;
       length -= taken;
     }
+  return self->state != STATE_BROKEN;
 }
 
 void
-vt_host_rewriter_flush (VtHostRewriter *self, GByteArray *output)
+vt_head_rewriter_flush (VtHeadRewriter *self, GByteArray *output)
 {
   let_go (self, output);
 }

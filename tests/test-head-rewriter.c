@@ -1,7 +1,7 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-host-rewriter-private.h"
+#include "vt-head-rewriter-private.h"
 
 #include <string.h>
 
@@ -176,19 +176,20 @@ static const Vector other_protocols[] = {
 };
 
 static void
-push (VtHostRewriter *rewriter, const void *data, size_t length, GByteArray *output)
+push (VtHeadRewriter *rewriter, const void *data, size_t length, GByteArray *output)
 {
   /* A copy of its own lets the sanitizer see a read beyond the end. */
   g_autofree uint8_t *copy = g_memdup2 (data, length);
 
-  vt_host_rewriter_push (rewriter, copy, length, output);
+  vt_head_rewriter_push (rewriter, copy, length, output);
 }
 
 /* Pushes what stands before `split` and then the rest, in pieces of at most `piece`. */
 static GByteArray *
 run (const Vector *vector, size_t split, size_t piece)
 {
-  g_autoptr(VtHostRewriter) rewriter = vt_host_rewriter_new (HOST);
+  g_autoptr(VtHeadRewriter) rewriter =
+      vt_head_rewriter_new (vt_head_changes_new (HOST, VT_FORWARDED_HEADERS_NONE, NULL));
   GByteArray *output = g_byte_array_new ();
   size_t length;
 
@@ -198,7 +199,7 @@ run (const Vector *vector, size_t split, size_t piece)
       length = MIN (piece, vector->input_length - done);
       push (rewriter, vector->input + done, length, output);
     }
-  vt_host_rewriter_flush (rewriter, output);
+  vt_head_rewriter_flush (rewriter, output);
   return output;
 }
 
@@ -269,13 +270,14 @@ test_at_once (void)
 
   for (unsigned int i = 0; i < G_N_ELEMENTS (cases); i++)
     {
-      g_autoptr(VtHostRewriter) rewriter = vt_host_rewriter_new (HOST);
+      g_autoptr(VtHeadRewriter) rewriter =
+          vt_head_rewriter_new (vt_head_changes_new (HOST, VT_FORWARDED_HEADERS_NONE, NULL));
       g_autoptr(GByteArray) output = g_byte_array_new ();
 
       /* The new host is as long as the old one. */
       push (rewriter, cases[i].input, strlen (cases[i].input), output);
       g_assert_cmpuint (output->len, ==, strlen (cases[i].input) - cases[i].held);
-      vt_host_rewriter_flush (rewriter, output);
+      vt_head_rewriter_flush (rewriter, output);
       g_assert_cmpuint (output->len, ==, strlen (cases[i].input));
     }
 }
@@ -310,7 +312,8 @@ test_long_heads (void)
 static void
 test_endless_head (void)
 {
-  g_autoptr(VtHostRewriter) rewriter = vt_host_rewriter_new (HOST);
+  g_autoptr(VtHeadRewriter) rewriter =
+      vt_head_rewriter_new (vt_head_changes_new (HOST, VT_FORWARDED_HEADERS_NONE, NULL));
   g_autoptr(GByteArray) output = g_byte_array_new ();
   size_t pushed = strlen ("GET / HTTP/1.1\r\n");
 
@@ -465,7 +468,8 @@ add_request (Pair *pair)
 static void
 assert_random_pieces (const Pair *pair)
 {
-  g_autoptr(VtHostRewriter) rewriter = vt_host_rewriter_new (HOST);
+  g_autoptr(VtHeadRewriter) rewriter =
+      vt_head_rewriter_new (vt_head_changes_new (HOST, VT_FORWARDED_HEADERS_NONE, NULL));
   g_autoptr(GByteArray) output = g_byte_array_new ();
   size_t length;
   unsigned int longest = 1 + random_below (200);
@@ -539,14 +543,14 @@ main (int argc, char *argv[])
   };
 
   g_test_init (&argc, &argv, NULL);
-  g_test_add_data_func ("/host-rewriter/vectors/heads", &tables[0], test_table);
-  g_test_add_data_func ("/host-rewriter/vectors/bodies", &tables[1], test_table);
-  g_test_add_data_func ("/host-rewriter/vectors/hostile", &tables[2], test_table);
-  g_test_add_data_func ("/host-rewriter/vectors/other-protocols", &tables[3], test_table);
-  g_test_add_func ("/host-rewriter/at-once", test_at_once);
-  g_test_add_func ("/host-rewriter/long-heads", test_long_heads);
-  g_test_add_func ("/host-rewriter/endless-head", test_endless_head);
-  g_test_add_func ("/host-rewriter/random", test_random);
-  g_test_add_func ("/host-rewriter/noise", test_noise);
+  g_test_add_data_func ("/head-rewriter/vectors/heads", &tables[0], test_table);
+  g_test_add_data_func ("/head-rewriter/vectors/bodies", &tables[1], test_table);
+  g_test_add_data_func ("/head-rewriter/vectors/hostile", &tables[2], test_table);
+  g_test_add_data_func ("/head-rewriter/vectors/other-protocols", &tables[3], test_table);
+  g_test_add_func ("/head-rewriter/at-once", test_at_once);
+  g_test_add_func ("/head-rewriter/long-heads", test_long_heads);
+  g_test_add_func ("/head-rewriter/endless-head", test_endless_head);
+  g_test_add_func ("/head-rewriter/random", test_random);
+  g_test_add_func ("/head-rewriter/noise", test_noise);
   return g_test_run ();
 }
