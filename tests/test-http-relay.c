@@ -44,7 +44,8 @@ say_in_pieces (Fixture *self, const char *text, int how)
       size_t n = how == AT_ONCE ? length : 1;
 
       if (how == AT_RANDOM)
-        n = MIN ((size_t) g_test_rand_int_range (1, 200), length);
+        n = (size_t) g_test_rand_int_range (1, 200);
+      n = MIN (n, length);
       talker_send (self->user, text, n);
       RUN_UNTIL (self->user->sent == self->user->to_send->len);
       if (how != AT_ONCE)
