@@ -58,7 +58,12 @@ set_reading_cb (gboolean reading, void *user_data)
 }
 
 static void
-listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
+listen_ok_cb (guint32 id,
+              const char *address,
+              guint16 port,
+              const char *url,
+              gboolean confirmed,
+              void *user_data)
 {
   Side *self = user_data;
 
@@ -66,6 +71,8 @@ listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed,
                           confirmed ? "confirmed" : "unconfirmed");
   if (self->protocol == 2 && address != NULL)
     g_string_append_printf (self->heard, " at %s", address);
+  if (url != NULL)
+    g_string_append_printf (self->heard, " url %s", url);
   g_string_append_c (self->heard, '\n');
   if (self->takes_back)
     vt_mux_unlisten (self->mux, id);

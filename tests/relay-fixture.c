@@ -55,7 +55,8 @@ accept_user (RelayFixture *self)
     return;
   stream = vt_stream_new (tunnel_open_stream (self->tunnel), self->forward, NULL);
   g_ptr_array_add (self->user_streams, stream);
-  g_ptr_array_add (self->user_relays, vt_relay_new_for_user (stream, fd, user_finished_cb, self));
+  g_ptr_array_add (self->user_relays,
+                   vt_relay_new_for_user (stream, fd, NULL, user_finished_cb, self));
 }
 
 static void

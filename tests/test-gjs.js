@@ -417,6 +417,24 @@ const tests = {
         await close(server, client);
     },
 
+    async 'one port and many names'() {
+        const [server, client] = await pair();
+        server.listen_http('127.0.0.1', 0);
+        server.set_http_url('http://*');
+        const forward = Vt.Forward.new(0, null);
+        forward.set_host_names(['localhost', '*.dev.example']);
+        check(forward.listen_kind === Vt.ListenKind.HTTP, 'kind');
+        serve(forward, webServer());
+        await client.listen_async(forward, null);
+        check(forward.url === 'http://localhost', forward.url);
+        check(forward.host_names.join() === 'localhost,*.dev.example', forward.host_names);
+        const answer = await fetch(await user(server.get_http_ports()[0]));
+        check(answer.endsWith('/page'), answer);
+        const second = Vt.Forward.parse('localhost=1')[0];
+        await fails(client.listen_async(second, null), Vt.Error.ADDRESS_IN_USE);
+        await close(server, client);
+    },
+
     async 'no port on either side'() {
         const [server, client] = await pair();
         const soup = webServer();

@@ -457,6 +457,50 @@ def a_web_server_without_a_port():
 
 
 @test
+def one_port_and_many_names():
+    pair = Pair()
+    pair.server.listen_http('127.0.0.1', 0)
+    pair.server.set_http_url('http://*:8080')
+    pair.server.set_allowed_names(['localhost', '*.Dev.example'])
+    assert pair.server.props.allowed_names == ['localhost', '*.dev.example']
+    assert pair.server.props.http_url == 'http://*:8080'
+    call(pair.client, 'open')
+    forward = Vt.Forward()
+    forward.set_host_names(['localhost', 'B\u00fccher.dev.example'])
+    assert forward.props.listen_kind == Vt.ListenKind.HTTP
+    assert forward.props.host_names == ['localhost', 'xn--bcher-kva.dev.example']
+    forward.connect('incoming', serve(web_server()))
+    call(pair.client, 'listen', forward)
+    assert (forward.props.url, forward.props.bound_port) == ('http://localhost:8080', 0)
+
+    def ask():
+        with user(pair.server.get_http_ports()[0]) as sock:
+            sock.sendall(REQUEST)
+            return receive_all(sock)
+    for _ in range(3):
+        assert in_thread(ask).endswith(b'\r\n\r\n/page')
+    call(pair.client, 'unlisten', forward)
+    assert forward.props.url is None
+    assert in_thread(ask).startswith(b'HTTP/1.1 404 ')
+    for names, code in ((['a.example'], Vt.Error.PERMISSION_DENIED),
+                        (['x.dev.example', 'localhost'], None),
+                        (['localhost'], Vt.Error.ADDRESS_IN_USE)):
+        wish = Vt.Forward.parse(f'{",".join(names)}=1')[0]
+        try:
+            call(pair.client, 'listen', wish)
+            assert code is None, names
+        except GLib.Error as error:
+            assert error.matches(Vt.error_quark(), code), error
+    for wrong in (['a_b.example'], [], ['127.0.0.1']):
+        try:
+            forward.set_host_names(wrong)
+            raise AssertionError(f'taken: {wrong}')
+        except GLib.Error as error:
+            assert error.matches(Vt.error_quark(), Vt.Error.INVALID_ARGUMENT), error
+    pair.close()
+
+
+@test
 def no_port_on_either_side():
     """The server's application opens a stream, and the client's takes it."""
     pair = Pair()

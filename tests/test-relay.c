@@ -338,7 +338,7 @@ test_unwatchable (RelayFixture *self, gconstpointer data)
   g_autoptr(VtStream) stream =
       vt_stream_new (tunnel_open_stream (self->tunnel), self->forward, NULL);
   g_autoptr(GError) error = NULL;
-  VtRelay *relay = vt_relay_new_for_user (stream, fd, finished_cb, &error);
+  VtRelay *relay = vt_relay_new_for_user (stream, fd, NULL, finished_cb, &error);
 
   unlink (path);
   g_assert_no_error (error);

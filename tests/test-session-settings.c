@@ -30,6 +30,8 @@ test_forwards_are_normal (void)
     { "0", "3000", "0", "localhost:3000" },
     { "127.0.0.1:9000", "unix:/run/app.sock", "127.0.0.1:9000", "unix:/run/app.sock" },
     { "[::1]:9000", "tls://example.org:443", "[::1]:9000", "tls://example.org:443" },
+    { "App.example.org", "3000", "app.example.org", "localhost:3000" },
+    { "*.a-b.example.org,a.example", "3000", "*.a-b.example.org,a.example", "localhost:3000" },
     { "*:9000", "unix:/run/a,proxy-protocol=2", "*:9000", "unix:/run/a,proxy-protocol=2" },
   };
 
@@ -38,7 +40,9 @@ test_forwards_are_normal (void)
       g_autoptr(VtsForward) forward = new_forward (cases[i][0], cases[i][1]);
       g_autoptr(VtForward) made = vts_forward_make (forward);
       g_autofree char *target = vt_target_to_string (vt_forward_get_target (made));
+      g_autofree char *written = vt_forward_to_string (made);
 
+      g_assert_true (g_str_has_prefix (written, cases[i][2]));
       g_assert_cmpstr (forward->listen, ==, cases[i][2]);
       g_assert_cmpstr (forward->target, ==, cases[i][3]);
       g_assert_cmpstr (target, ==, cases[i][3]);
@@ -75,6 +79,9 @@ test_nothing_is_smuggled (void)
     "9000=localhost:1",
     "9000=1,proxy-protocol=2",
     "9000-9009",
+    "example.org,9000",
+    "example.org,",
+    "*.*.example.org",
     "9000,host-header=x",
     "70000",
     "example.org:9000",

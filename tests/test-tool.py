@@ -168,7 +168,7 @@ def wrong_options_of_the_client():
         fails(2, culprit, 'client', '--server', URL, '--forward', FORWARD, *arguments)
     for url in ('', 'nonsense', 'ftp://localhost/', 'ws:///', 'http//x', 'ws://localhost:99999/'):
         fails(2, f'“{url}”', 'client', '--forward', FORWARD, '--server', url)
-    for forward in ('', '9000', 'x=localhost:3000', '70000=localhost:3000', '9000=', '9000=:80',
+    for forward in ('', '9000', '9000x=localhost:3000', '70000=localhost:3000', '9000=', '9000=:80',
                     '9000=localhost:0', '9000=localhost:70000', '9000=ftp://localhost:80'):
         fails(2, f'“{forward}”', 'client', '--server', URL, '--forward', forward)
     fails(2, '--bananas', 'demo', '--bananas')

@@ -18,7 +18,12 @@ hear (End *self, char letter)
 }
 
 static void
-listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
+listen_ok_cb (guint32 id,
+              const char *address,
+              guint16 port,
+              const char *url,
+              gboolean confirmed,
+              void *user_data)
 {
   ((End *) user_data)->port = port;
   hear (user_data, 'l');

@@ -102,7 +102,12 @@ set_reading_cb (gboolean reading, void *user_data)
 }
 
 static void
-listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
+listen_ok_cb (guint32 id,
+              const char *address,
+              guint16 port,
+              const char *url,
+              gboolean confirmed,
+              void *user_data)
 {
 }
 

@@ -62,10 +62,15 @@ static char *
 describe_source (Client *self, VtForward *forward)
 {
   const char *address = vt_forward_get_listen_address (forward);
+  const char *const *names = vt_forward_get_host_names (forward);
   gboolean is_own = address != NULL && address[0] != '\0' && strcmp (address, "*") != 0;
   const char *host = is_own ? address : self->host;
   gboolean is_ipv6 = strchr (host, ':') != NULL;
 
+  if (vt_forward_get_url (forward) != NULL)
+    return g_strdup (vt_forward_get_url (forward));
+  if (vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP && names != NULL)
+    return g_strjoinv (", ", (char **) names);
   return g_strdup_printf (is_ipv6 ? "[%s]:%u" : "%s:%u", host, vt_forward_get_bound_port (forward));
 }
 
@@ -77,8 +82,7 @@ tell_forward (Client *self, VtForward *forward)
   g_autofree char *target = describe_target (forward);
 
   g_message (_ ("Forwarding %s → %s"), source, target);
-  vt_tool_event_add_text (event, "address", vt_forward_get_listen_address (forward));
-  vt_tool_event_add_number (event, "port", vt_forward_get_bound_port (forward));
+  vt_tool_event_add_forward (event, forward, TRUE);
   vt_tool_event_add_text (event, "target", target);
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
@@ -110,15 +114,30 @@ tell_refused (Client *self, VtForward *forward, const GError *error)
 
   vt_tool_log_error (error->message);
   vt_tool_event_add_reason (event, error);
-  vt_tool_event_add_number (event, "port", vt_forward_get_listen_port (forward));
+  if (vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP)
+    vt_tool_event_add_forward (event, forward, TRUE);
+  else
+    vt_tool_event_add_number (event, "port", vt_forward_get_listen_port (forward));
   vt_tool_event_add_text (event, "target", target);
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+/* What was asked for, as it can stand in a sentence. */
+static char *
+describe_wish (VtForward *forward)
+{
+  const char *const *names = vt_forward_get_host_names (forward);
+
+  if (vt_forward_get_listen_kind (forward) != VT_LISTEN_KIND_HTTP || names == NULL)
+    return g_strdup_printf (_ ("port %u"), vt_forward_get_listen_port (forward));
+  return g_strjoinv (", ", (char **) names);
 }
 
 /* `can_go_on`: whether the client can do without it anyway. */
 static void
 refused (Client *self, VtForward *forward, const GError *reason, gboolean can_go_on)
 {
+  g_autofree char *wish = describe_wish (forward);
   g_autoptr(GError) error = NULL;
 
   /* With the tunnel gone the forwards fail, too; but that is the tunnel's story to tell. */
@@ -127,7 +146,7 @@ refused (Client *self, VtForward *forward, const GError *reason, gboolean can_go
     return;
 
   error = g_error_copy (reason);
-  g_prefix_error (&error, _ ("The server refused port %u: "), vt_forward_get_listen_port (forward));
+  g_prefix_error (&error, _ ("The server refused %s: "), wish);
   if (self->options.keep_going || can_go_on)
     tell_refused (self, forward, error);
   else
@@ -170,10 +189,12 @@ static void
 forward_error_cb (VtForward *forward, GParamSpec *pspec, Client *self)
 {
   const GError *error = vt_forward_get_error (forward);
+  g_autofree char *wish = NULL;
 
-  if (error != NULL && vt_forward_get_state (forward) == VT_FORWARD_STATE_PENDING)
-    g_message (_ ("The server does not open port %u yet: %s"), vt_forward_get_listen_port (forward),
-               error->message);
+  if (error == NULL || vt_forward_get_state (forward) != VT_FORWARD_STATE_PENDING)
+    return;
+  wish = describe_wish (forward);
+  g_message (_ ("The server does not open %s yet: %s"), wish, error->message);
 }
 
 /* The tunnel stands, and of each forward it is known what became of it. */

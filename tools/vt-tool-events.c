@@ -72,6 +72,37 @@ vt_tool_event_add_number (JsonBuilder *event, const char *name, guint64 value)
   json_builder_add_int_value (event, value);
 }
 
+static void
+add_texts (JsonBuilder *event, const char *name, const char *const *values)
+{
+  if (values == NULL)
+    return;
+  json_builder_set_member_name (event, name);
+  json_builder_begin_array (event);
+  for (size_t i = 0; values[i] != NULL; i++)
+    {
+      g_autofree char *valid = g_utf8_make_valid (values[i], -1);
+
+      json_builder_add_string_value (event, valid);
+    }
+  json_builder_end_array (event);
+}
+
+void
+vt_tool_event_add_forward (JsonBuilder *event, VtForward *forward, gboolean opened)
+{
+  if (vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP)
+    {
+      add_texts (event, "names", vt_forward_get_host_names (forward));
+      if (opened)
+        vt_tool_event_add_text (event, "url", vt_forward_get_url (forward));
+      return;
+    }
+  if (opened)
+    vt_tool_event_add_text (event, "address", vt_forward_get_listen_address (forward));
+  vt_tool_event_add_number (event, "port", vt_forward_get_bound_port (forward));
+}
+
 void
 vt_tool_event_add_address (JsonBuilder *event,
                            const char *address_name,

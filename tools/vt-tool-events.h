@@ -16,7 +16,9 @@
  *                      protocol
  *   session-suspended  server: session; client: error
  *   session-resumed    server: session, address, port; client: url
- *   forward-opened     session (server only), address (where known), port, target (client only)
+ *   listening-http     server: address, port, url (where known)
+ *   forward-opened     session (server only), address (where known), port, target (client only);
+ *                      of host names: names, url
  *   target-down        client: port, target, error
  *   target-up          client: port, target
  *   stream-opened      session (server only), stream, port, user_address, user_port (where known)
@@ -39,6 +41,9 @@ void          vt_tool_events_free (VtToolEvents *self);
 JsonBuilder *vt_tool_event_begin (const char *name);
 void         vt_tool_event_add_text (JsonBuilder *event, const char *name, const char *value);
 void         vt_tool_event_add_number (JsonBuilder *event, const char *name, guint64 value);
+/* Where its users come in: address and port, or names and URL. Unless it is opened, no address and
+ * no URL. */
+void vt_tool_event_add_forward (JsonBuilder *event, VtForward *forward, gboolean opened);
 /* `address` and its port as members of these two names; nothing if it is no internet address. */
 void vt_tool_event_add_address (JsonBuilder    *event,
                                 const char     *address_name,

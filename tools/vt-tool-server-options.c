@@ -58,6 +58,13 @@ read_options (VtToolServerOptions *self, char **argv, GError **error)
       N_ ("Open clients' ports here (localhost)"), N_ ("ADDRESS") },
     { "allowed-ports", 0, 0, G_OPTION_ARG_STRING, &self->allowed_ports,
       N_ ("Ports that clients may open"), N_ ("RANGES") },
+    { "http-port", 0, 0, G_OPTION_ARG_STRING, &self->http_port,
+      N_ ("Take users by host name on this port"), N_ ("PORT") },
+    { "http-listen", 0, 0, G_OPTION_ARG_STRING, &self->http_listen, N_ ("… here (localhost)"),
+      N_ ("ADDRESS") },
+    { "http-url", 0, 0, G_OPTION_ARG_STRING, &self->http_url, N_ ("… found at this URL"), "URL" },
+    { "allowed-names", 0, 0, G_OPTION_ARG_STRING, &self->allowed_names,
+      N_ ("Host names that clients may have"), N_ ("NAMES") },
     { "proxy-protocol-ports", 0, 0, G_OPTION_ARG_STRING, &self->proxy_protocol_ports,
       N_ ("Ports whose users come with a PROXY header"), N_ ("RANGES") },
     { "ping-interval", 0, 0, G_OPTION_ARG_STRING, &self->ping_interval,
@@ -130,6 +137,27 @@ check_tls (VtToolServerOptions *self, GError **error)
                self->tls_key == NULL ? "--tls-certificate" : "--tls-key",
                self->tls_key == NULL ? "--tls-key" : "--tls-certificate");
   return FALSE;
+}
+
+static gboolean
+check_http (VtToolServerOptions *self, GError **error)
+{
+  const char *alone = self->http_listen != NULL     ? "--http-listen"
+                      : self->http_url != NULL      ? "--http-url"
+                      : self->allowed_names != NULL ? "--allowed-names"
+                                                    : NULL;
+
+  if (self->http_port == NULL && alone != NULL)
+    {
+      g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_FAILED, _ ("%s needs %s beside it"), alone,
+                   "--http-port");
+      return FALSE;
+    }
+  if (!vt_tool_options_port ("--http-port", self->http_port, 0, &self->http_port_number, error))
+    return FALSE;
+  if (self->http_listen == NULL || strcmp (self->http_listen, "*") == 0)
+    return TRUE;
+  return check_address ("--http-listen", self->http_listen, error);
 }
 
 static gboolean
@@ -247,11 +275,17 @@ static gboolean
 check_options (VtToolServerOptions *self, GError **error)
 {
   gboolean (*const checks[]) (VtToolServerOptions *, GError **) = {
-    check_port,          check_grace,
-    check_listen,        check_bind_address,
-    check_tls,           check_origins,
-    check_client_ca,     check_path,
-    check_status_listen, vt_tool_server_options_check_openness,
+    check_port,
+    check_grace,
+    check_listen,
+    check_bind_address,
+    check_tls,
+    check_origins,
+    check_client_ca,
+    check_path,
+    check_status_listen,
+    check_http,
+    vt_tool_server_options_check_openness,
   };
 
   fill_defaults (self);
@@ -282,6 +316,22 @@ set_allowed_ports (VtToolServerOptions *self, VtServer *server, GError **error)
   g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--allowed-ports: %s",
                reason->message);
   return FALSE;
+}
+
+static gboolean
+set_names (VtToolServerOptions *self, VtServer *server, GError **error)
+{
+  g_auto(GStrv) names =
+      self->allowed_names != NULL ? g_strsplit (self->allowed_names, ",", -1) : NULL;
+  g_autoptr(GError) reason = NULL;
+
+  if (!vt_server_set_allowed_names (server, (const char *const *) names, &reason))
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--allowed-names: %s",
+                 reason->message);
+  else if (!vt_server_set_http_url (server, self->http_url, &reason))
+    g_set_error (error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE, "--http-url: %s",
+                 reason->message);
+  return reason == NULL;
 }
 
 static gboolean
@@ -417,6 +467,7 @@ vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
     set_limits,
     set_allowed_ports,
     set_proxy_protocol_ports,
+    set_names,
     set_trusted_proxies,
     set_certificate,
     set_client_authorities,
@@ -446,6 +497,10 @@ vt_tool_server_options_clear (VtToolServerOptions *self)
   g_free (self->path);
   g_free (self->bind_address);
   g_free (self->allowed_ports);
+  g_free (self->http_listen);
+  g_free (self->http_port);
+  g_free (self->http_url);
+  g_free (self->allowed_names);
   g_free (self->proxy_protocol_ports);
   g_strfreev (self->allowed_origins);
   g_free (self->access);

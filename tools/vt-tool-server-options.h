@@ -16,6 +16,10 @@ typedef struct {
   char        *path;
   char        *bind_address;
   char        *allowed_ports;
+  char        *http_listen;
+  char        *http_port; /* NULL: users do not come by host name */
+  char        *http_url;
+  char        *allowed_names; /* with commas between */
   char        *proxy_protocol_ports;
   char       **allowed_origins; /* NULL-terminated */
   char        *access;
@@ -33,6 +37,7 @@ typedef struct {
   char        *status_address; /* of it, NULL without it */
   gboolean     no_auth;
   guint16      port_number;
+  guint16      http_port_number;
   guint16      status_port;
   guint16      grace_seconds;
 } VtToolServerOptions;

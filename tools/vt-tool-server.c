@@ -58,6 +58,37 @@ tell_listening (Server *self, const char *address, guint16 port)
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);
 }
 
+/* All that is known without a name. */
+static void
+tell_names (Server *self)
+{
+  const VtToolServerOptions *options = &self->options;
+  size_t n_ports = 0;
+  g_autofree guint16 *ports = vt_server_get_http_ports (self->server, &n_ports);
+  const char *address = options->http_listen != NULL ? options->http_listen : "localhost";
+  JsonBuilder *event;
+
+  g_message (_ ("Taking users by host name on port %u"), ports[0]);
+  event = vt_tool_event_begin ("listening-http");
+  vt_tool_event_add_text (event, "address", address);
+  vt_tool_event_add_number (event, "port", ports[0]);
+  vt_tool_event_add_text (event, "url", vt_server_get_http_url (self->server));
+  vt_tool_events_send (vt_tool_run_get_events (self->run), event);
+}
+
+static gboolean
+listen_for_names (Server *self, GError **error)
+{
+  const VtToolServerOptions *options = &self->options;
+
+  if (options->http_port == NULL)
+    return TRUE;
+  if (!vt_server_listen_http (self->server, options->http_listen, options->http_port_number, error))
+    return FALSE;
+  tell_names (self);
+  return TRUE;
+}
+
 /* The library says what is wrong; what else would do is only known here. */
 static gboolean
 listen_by_options (Server *self, GError **error)
@@ -310,7 +341,8 @@ run_server (Server *self)
   watch_files (self);
   if (self->options.common.config != NULL || self->access != NULL || self->tls != NULL)
     self->reload = vt_tool_reload_new (self->run, &handlers, self);
-  if (listen_status (self, &error) && listen_somewhere (self, &error))
+  if (listen_status (self, &error) && listen_for_names (self, &error)
+      && listen_somewhere (self, &error))
     tell_service (self);
   else
     vt_tool_run_fail (self->run, vt_tool_status_of (error), error);

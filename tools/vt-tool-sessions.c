@@ -43,20 +43,30 @@ describe_address (GSocketAddress *address)
 }
 
 static void
+tell_names (VtForward *forward, const char *id, gboolean opened)
+{
+  g_autofree char *names = g_strjoinv (", ", (char **) vt_forward_get_host_names (forward));
+
+  if (opened)
+    g_message (_ ("Session %.8s: has %s"), id, names);
+  else
+    g_message (_ ("Session %.8s: %s is free"), id, names);
+}
+
+static void
 tell_forward (Client *self, VtForward *forward, gboolean opened)
 {
   JsonBuilder *event = begin_event (opened ? "forward-opened" : "forward-closed", self->session);
   unsigned int port = vt_forward_get_bound_port (forward);
   const char *id = vt_session_get_id (self->session);
 
-  if (opened)
-    {
-      g_message (_ ("Session %.8s: port %u is open"), id, port);
-      vt_tool_event_add_text (event, "address", vt_forward_get_listen_address (forward));
-    }
+  if (vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP)
+    tell_names (forward, id, opened);
+  else if (opened)
+    g_message (_ ("Session %.8s: port %u is open"), id, port);
   else
     g_message (_ ("Session %.8s: port %u is closed"), id, port);
-  vt_tool_event_add_number (event, "port", port);
+  vt_tool_event_add_forward (event, forward, opened);
   vt_tool_events_send (self->owner->events, event);
 }
 

@@ -11,6 +11,7 @@
 #include <glib/gi18n-lib.h>
 #include "vt-error.h"
 
+#include "vt-host-name-private.h"
 #include "vt-text-private.h"
 
 /* Says what is wrong with a value: a message in the language of people, which the caller puts
@@ -118,20 +119,9 @@ read_ports (VtAccessEntry *entry, const char *text, char **problem)
 static gboolean
 is_pattern (const char *text)
 {
-  const char *name = g_str_has_prefix (text, "*.") ? text + 2 : text;
-  g_auto(GStrv) labels = g_strsplit (name, ".", -1);
+  g_autofree char *normalized = vt_host_pattern_normalize (text);
 
-  if (strlen (name) > 253 || labels[0] == NULL)
-    return FALSE;
-  for (size_t i = 0; labels[i] != NULL; i++)
-    {
-      size_t length = strlen (labels[i]);
-
-      if (length < 1 || length > 63 || labels[i][0] == '-' || labels[i][length - 1] == '-'
-          || strspn (labels[i], G_CSET_a_2_z G_CSET_DIGITS "-") != length)
-        return FALSE;
-    }
-  return TRUE;
+  return g_strcmp0 (normalized, text) == 0;
 }
 
 static gboolean

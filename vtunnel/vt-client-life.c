@@ -227,13 +227,14 @@ tunnel_closed_cb (VtClientTunnel *tunnel, unsigned int code, const GError *error
 static void
 tunnel_listened_cb (VtForward *forward,
                     guint16 port,
+                    const char *url,
                     const GError *error,
                     unsigned int retry_after,
                     void *user_data)
 {
   g_autoptr(VtClient) self = g_object_ref (user_data);
 
-  vt_client_listened (self, forward, port, error, retry_after);
+  vt_client_listened (self, forward, port, url, error, retry_after);
 }
 
 static void

@@ -81,6 +81,7 @@ drop (Listen *listen, const GError *error, const GError *answer_error)
   answer (listen, answer_error);
   vt_list_remove (self->forwards, forward);
   vt_forward_set_bound_port (forward, 0);
+  vt_forward_set_url (forward, NULL);
   vt_forward_set_state (forward, error != NULL ? VT_FORWARD_STATE_FAILED : VT_FORWARD_STATE_IDLE,
                         error);
 }
@@ -117,10 +118,15 @@ get_listens (VtClient *self)
 
 /* Whoever watches the forward is told of all of it at once, and may take it away. */
 static void
-set_forward (VtForward *forward, guint16 bound_port, VtForwardState state, const GError *error)
+set_forward (VtForward *forward,
+             guint16 bound_port,
+             const char *url,
+             VtForwardState state,
+             const GError *error)
 {
   g_object_freeze_notify (G_OBJECT (forward));
   vt_forward_set_bound_port (forward, bound_port);
+  vt_forward_set_url (forward, url);
   vt_forward_set_state (forward, state, error);
   g_object_thaw_notify (G_OBJECT (forward));
 }
@@ -176,7 +182,7 @@ vt_client_recall_listens (VtClient *self)
     {
       listen = g_hash_table_lookup (self->listens, forwards->pdata[i]);
       if (listen != NULL && !listen->asked)
-        set_forward (forwards->pdata[i], 0, VT_FORWARD_STATE_PENDING, NULL);
+        set_forward (forwards->pdata[i], 0, NULL, VT_FORWARD_STATE_PENDING, NULL);
     }
 }
 
@@ -244,7 +250,7 @@ look_after_target (Listen *self)
 }
 
 static void
-accept_port (Listen *self, guint16 port)
+accept_port (Listen *self, guint16 port, const char *url)
 {
   self->bound_port = port != 0 ? port : self->asked_port;
   if (vt_forward_get_listen_kind (self->forward) != VT_LISTEN_KIND_PORT)
@@ -253,13 +259,14 @@ accept_port (Listen *self, guint16 port)
   vt_backoff_reset (&self->backoff);
   look_after_target (self);
   answer (self, NULL);
-  set_forward (self->forward, self->bound_port, VT_FORWARD_STATE_LISTENING, NULL);
+  set_forward (self->forward, self->bound_port, url, VT_FORWARD_STATE_LISTENING, NULL);
 }
 
 void
 vt_client_listened (VtClient *self,
                     VtForward *forward,
                     guint16 port,
+                    const char *url,
                     const GError *error,
                     unsigned int retry_after)
 {
@@ -269,9 +276,9 @@ vt_client_listened (VtClient *self,
     return;
   g_clear_pointer (&listen->health, vt_health_free);
   if (error == NULL)
-    accept_port (listen, port);
+    accept_port (listen, port, url);
   else if (bear_refusal (listen, error, retry_after))
-    set_forward (forward, 0, VT_FORWARD_STATE_PENDING, error);
+    set_forward (forward, 0, NULL, VT_FORWARD_STATE_PENDING, error);
   else
     drop (listen, error, error);
 }
@@ -316,6 +323,7 @@ find_obstacle (VtClient *self, VtForward *forward)
  * @user_data: data for @callback
  *
  * Asks the server to open the port of a forward; or, if it is of the kind
+ * %VT_LISTEN_KIND_HTTP, to give it its host names; or, if it is of the kind
  * %VT_LISTEN_KIND_NONE, to let the application there open streams to it.
  *
  * This may come before the client is opened: the forward waits in the state

@@ -136,6 +136,7 @@ void vt_client_recall_listens (VtClient *self);
 void vt_client_listened (VtClient     *self,
                          VtForward    *forward,
                          guint16       port,
+                         const char   *url,
                          const GError *error,
                          unsigned int  retry_after);
 /* Takes back a forward, which the client must have; its call that is not answered yet fails with

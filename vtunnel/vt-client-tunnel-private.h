@@ -16,8 +16,8 @@ typedef struct _VtClientTunnel VtClientTunnel;
 typedef struct {
   /* The server's answer to a listen. A forward with an error is forgotten; `retry_after` is the
    * seconds after which the server thinks that asking again could help, or 0. The forward's state
-   * is the owner's to set. `port` is what was opened. */
-  void (*listened) (VtForward *forward, guint16 port, const GError *error,
+   * is the owner's to set. `port` is what was opened, `url`, nullable, where users find it. */
+  void (*listened) (VtForward *forward, guint16 port, const char *url, const GError *error,
                     unsigned int retry_after, void *user_data);
   /* The server's answer to what vt_client_tunnel_unlisten () gave this number. */
   void (*unlistened) (guint32 id, void *user_data);

@@ -167,7 +167,12 @@ take_listen (VtClientTunnel *self, guint32 id)
 }
 
 static void
-listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
+listen_ok_cb (guint32 id,
+              const char *address,
+              guint16 port,
+              const char *url,
+              gboolean confirmed,
+              void *user_data)
 {
   g_autoptr(VtClientTunnel) self = g_rc_box_acquire (user_data);
   g_autoptr(VtForward) forward = NULL;
@@ -178,7 +183,7 @@ listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed,
   g_object_ref (forward);
   if (!confirmed)
     g_debug ("The server does not say whether port %u is open", port);
-  self->handlers.listened (forward, port, NULL, 0, self->user_data);
+  self->handlers.listened (forward, port, url, NULL, 0, self->user_data);
 }
 
 static void
@@ -188,7 +193,7 @@ listen_failed_cb (guint32 id, const GError *error, unsigned int retry_after, voi
   g_autoptr(VtForward) forward = take_listen (self, id);
 
   if (forward != NULL)
-    self->handlers.listened (forward, 0, error, retry_after, self->user_data);
+    self->handlers.listened (forward, 0, NULL, error, retry_after, self->user_data);
 }
 
 static void
@@ -403,18 +408,27 @@ void
 vt_client_tunnel_listen (VtClientTunnel *self, VtForward *forward, guint16 port)
 {
   VtMux *mux = get_mux (self);
-  gboolean is_port = vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_PORT;
-  const char *names[] = { is_port ? NULL : vt_forward_get_name (forward), NULL };
-  const VtMuxListen listen = {
-    .kind = is_port ? VT_CONTROL_KIND_TCP : VT_CONTROL_KIND_NONE,
-    .address = is_port ? vt_forward_get_listen_address (forward) : NULL,
-    .port = is_port ? port : 0,
-    .names = names,
-  };
+  const char *name[] = { vt_forward_get_name (forward), NULL };
+  VtMuxListen listen = { 0 };
   guint32 id;
 
   if (mux == NULL)
     return;
+  switch (vt_forward_get_listen_kind (forward))
+    {
+    case VT_LISTEN_KIND_NONE:
+      listen = (VtMuxListen){ .kind = VT_CONTROL_KIND_NONE, .names = name };
+      break;
+    case VT_LISTEN_KIND_HTTP:
+      listen.kind = VT_CONTROL_KIND_HTTP;
+      listen.names = vt_forward_get_host_names (forward);
+      break;
+    case VT_LISTEN_KIND_PORT:
+    default:
+      listen.kind = VT_CONTROL_KIND_TCP;
+      listen.address = vt_forward_get_listen_address (forward);
+      listen.port = port;
+    }
   id = ++self->last_id;
   g_hash_table_insert (self->forwards, GUINT_TO_POINTER (id), g_object_ref (forward));
   g_hash_table_insert (self->ids, forward, GUINT_TO_POINTER (id));

@@ -6,14 +6,22 @@
 #include <vtunnel/vt-forward.h>
 #include <vtunnel/vt-stream.h>
 
+/* As many as the wire takes. */
+#define VT_FORWARD_MAX_HOST_NAMES 64
+
 /* For the server's side, where there is no target: what the client asked for. */
 VtForward *vt_forward_new_remote (const char *address, guint16 port);
 /* The same, without a port. `name` is nullable, and one that the codec has read. */
 VtForward *vt_forward_new_remote_without_port (const char *name);
 
+/* The same, by host names: NULL with VT_ERROR_INVALID_ARGUMENT if they are none. */
+VtForward *vt_forward_new_remote_for_names (const char *const *names, GError **error);
+
 /* Each notifies. `error` is copied; NULL clears it. */
 void vt_forward_set_state (VtForward *self, VtForwardState state, const GError *error);
 void vt_forward_set_bound_port (VtForward *self, guint16 port);
+/* What the server says; anything that is no URL of the web counts as nothing. NULL clears it. */
+void vt_forward_set_url (VtForward *self, const char *url);
 
 /* A forward belongs to at most one client: the pointer is compared, never followed. FALSE if it
  * belongs to another. NULL sets it free. */

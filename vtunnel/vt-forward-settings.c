@@ -1,9 +1,16 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "config.h"
+
 #include "vt-forward-struct-private.h"
 
+#include <glib/gi18n-lib.h>
 #include <string.h>
+
+#include "vt-error.h"
+#include "vt-host-name-private.h"
+#include "vt-text-private.h"
 
 #define MAX_HOST_HEADER 255
 #define MAX_NAME 255
@@ -13,6 +20,8 @@
  * @VT_LISTEN_KIND_PORT: users connect to a TCP port that the server opens
  * @VT_LISTEN_KIND_NONE: no port is opened: the application on the server's side opens the streams,
  *   with [method@Vt.Session.open_stream_async]
+ * @VT_LISTEN_KIND_HTTP: users send requests for one of [property@Vt.Forward:host-names], by
+ *   HTTP/1.x or TLS, to a port that many forwards share
  *
  * Where the streams of a forward come from.
  *
@@ -29,8 +38,11 @@
  * A server takes a forward of the kind %VT_LISTEN_KIND_NONE if it has an application for it, see
  * [property@Vt.Server:allow-streams]; otherwise, and with version 1 of the protocol, which cannot
  * say it, the forward is refused with %VT_ERROR_INVALID_ARGUMENT.
- * [property@Vt.Forward:listen-address] and [property@Vt.Forward:listen-port] then mean nothing, and
- * [property@Vt.Forward:bound-port] stays 0. A change has no effect until the next
+ * It takes one of the kind %VT_LISTEN_KIND_HTTP if it has a port for that, see
+ * [method@Vt.Server.listen_http]; otherwise it is refused in the same way.
+ *
+ * With both, [property@Vt.Forward:listen-address] and [property@Vt.Forward:listen-port] mean
+ * nothing, and [property@Vt.Forward:bound-port] stays 0. A change has no effect until the next
  * [method@Vt.Client.listen_async].
  *
  * Since: 1.0
@@ -66,7 +78,7 @@ void
 vt_forward_set_listen_kind (VtForward *self, VtListenKind kind)
 {
   g_return_if_fail (VT_IS_FORWARD (self));
-  g_return_if_fail (kind == VT_LISTEN_KIND_PORT || kind == VT_LISTEN_KIND_NONE);
+  g_return_if_fail (kind >= VT_LISTEN_KIND_PORT && kind <= VT_LISTEN_KIND_HTTP);
 
   if (self->listen_kind == kind)
     return;
@@ -133,6 +145,124 @@ vt_forward_set_name (VtForward *self, const char *name)
   g_free (self->name);
   self->name = g_strdup (name);
   g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_NAME]);
+}
+
+/**
+ * VtForward:host-names: (getter get_host_names)
+ *
+ * The host names whose requests are this forward's, such as `app.example.com`, or
+ * `*.dev.example.com` for all names below one; %NULL if it has none. Set by
+ * [method@Vt.Forward.set_host_names].
+ *
+ * Only forwards of the kind %VT_LISTEN_KIND_HTTP tell their names. A name belongs to one forward of
+ * one client of a server at a time. Of several that a request's name fits, the exact one counts,
+ * and then the longest.
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_host_names: (get-property host-names)
+ * @self: a forward
+ *
+ * Gets the host names whose requests are this forward's.
+ *
+ * Returns: (nullable) (transfer none) (array zero-terminated=1): the names, in small letters, or
+ *   %NULL if it has none
+ *
+ * Since: 1.0
+ */
+const char *const *
+vt_forward_get_host_names (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), NULL);
+
+  return (const char *const *) self->host_names;
+}
+
+static char **
+normalize_names (const char *const *names, GError **error)
+{
+  g_autoptr(GStrvBuilder) builder = g_strv_builder_new ();
+  size_t n_names = g_strv_length ((char **) names);
+
+  if (n_names < 1 || n_names > VT_FORWARD_MAX_HOST_NAMES)
+    {
+      g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                   _ ("A forward can have 1 to %u host names"), VT_FORWARD_MAX_HOST_NAMES);
+      return NULL;
+    }
+  for (size_t i = 0; i < n_names; i++)
+    {
+      g_autofree char *normalized = vt_host_pattern_normalize (names[i]);
+      g_autofree char *escaped = NULL;
+
+      if (normalized != NULL)
+        {
+          g_strv_builder_add (builder, normalized);
+          continue;
+        }
+      escaped = vt_text_escape (names[i], -1);
+      g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                   _ ("“%s” is no host name, such as a.example.org or *.example.org"), escaped);
+      return NULL;
+    }
+  return g_strv_builder_end (builder);
+}
+
+static void
+take_names (VtForward *self, char **names, VtListenKind kind)
+{
+  g_auto(GStrv) old = g_steal_pointer (&self->host_names);
+  gboolean same = old != NULL && names != NULL
+                      ? g_strv_equal ((const char *const *) old, (const char *const *) names)
+                      : old == NULL && names == NULL;
+
+  self->host_names = names;
+  g_object_freeze_notify (G_OBJECT (self));
+  if (!same)
+    g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_HOST_NAMES]);
+  vt_forward_set_listen_kind (self, kind);
+  g_object_thaw_notify (G_OBJECT (self));
+}
+
+/**
+ * vt_forward_set_host_names:
+ * @self: a forward
+ * @names: (nullable) (array zero-terminated=1): 1 to 64 host names, or `*.` and a name for all
+ *   below it; %NULL for none
+ * @error: return location for an error
+ *
+ * Sets the host names whose requests are this forward's, from the next listening on.
+ *
+ * Names make it one of the kind %VT_LISTEN_KIND_HTTP; %NULL takes that back to
+ * %VT_LISTEN_KIND_PORT, and leaves another kind alone. Names in letters beyond ASCII are taken in
+ * the form of IDNA (`xn--…`), and capitals as small letters.
+ *
+ * Returns: %TRUE, or %FALSE with %VT_ERROR_INVALID_ARGUMENT if one of @names is none, which changes
+ *   nothing
+ *
+ * Since: 1.0
+ */
+gboolean
+vt_forward_set_host_names (VtForward *self, const char *const *names, GError **error)
+{
+  char **normalized;
+
+  g_return_val_if_fail (VT_IS_FORWARD (self), FALSE);
+  g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
+
+  if (names == NULL)
+    {
+      take_names (self, NULL,
+                  self->listen_kind == VT_LISTEN_KIND_HTTP ? VT_LISTEN_KIND_PORT
+                                                           : self->listen_kind);
+      return TRUE;
+    }
+  normalized = normalize_names (names, error);
+  if (normalized == NULL)
+    return FALSE;
+  take_names (self, normalized, VT_LISTEN_KIND_HTTP);
+  return TRUE;
 }
 
 /**

@@ -10,6 +10,7 @@
 #include <glib/gi18n-lib.h>
 
 #include "vt-error.h"
+#include "vt-host-name-private.h"
 #include "vt-target-private.h"
 #include "vt-text-private.h"
 
@@ -32,7 +33,8 @@ static const struct {
 typedef struct {
   const char *text; /* not owned, the whole spec, for messages */
 
-  char *address; /* owned, NULL if there is none */
+  GStrv host_names; /* owned, NULL unless it has names instead of ports */
+  char *address;    /* owned, NULL if there is none */
   guint16 first_port;
   unsigned int n_ports;
 
@@ -51,6 +53,7 @@ typedef struct {
 static void
 spec_clear (Spec *spec)
 {
+  g_strfreev (spec->host_names);
   g_free (spec->address);
   g_clear_pointer (&spec->target, vt_target_unref);
   g_free (spec->host_header);
@@ -107,7 +110,41 @@ is_listen_address (const char *address, gboolean bracketed)
   return parsed != NULL && g_inet_address_get_family (parsed) == G_SOCKET_FAMILY_IPV4;
 }
 
-/* "[ADDRESS:]PORT[-PORT]". */
+/* Whether the left side is meant to be a host name: what begins with a digit and has no dot is a
+ * port, if a mistyped one, and what has a colon begins with an address. */
+static gboolean
+looks_like_names (const char *text)
+{
+  if (strchr (text, ':') != NULL || g_hostname_is_ip_address (text))
+    return FALSE;
+  return strpbrk (text, ".,") != NULL || g_ascii_isalpha (text[0]) || (text[0] & 0x80) != 0;
+}
+
+/* "NAME[,NAME…]". */
+static gboolean
+parse_host_names (Spec *spec, const char *text, GError **error)
+{
+  g_auto(GStrv) names = g_strsplit (text, ",", -1);
+
+  spec->n_ports = 1;
+  for (size_t i = 0; names[i] != NULL; i++)
+    {
+      g_autofree char *normalized = vt_host_pattern_normalize (names[i]);
+      g_autofree char *escaped = normalized == NULL ? vt_text_escape (names[i], -1) : NULL;
+      g_autofree char *what = NULL;
+
+      if (normalized != NULL)
+        continue;
+      what = g_strdup_printf (_ ("“%s” is neither a port nor a host name, such as "
+                                 "a.example.org or *.example.org"),
+                              escaped);
+      return refuse (spec, what, error);
+    }
+  spec->host_names = g_steal_pointer (&names);
+  return TRUE;
+}
+
+/* "[ADDRESS:]PORT[-PORT]", or host names. */
 static gboolean
 parse_listen (Spec *spec, const char *text, GError **error)
 {
@@ -116,6 +153,8 @@ parse_listen (Spec *spec, const char *text, GError **error)
   const char *colon = bracketed ? NULL : strrchr (text, ':');
   size_t length;
 
+  if (looks_like_names (text))
+    return parse_host_names (spec, text, error);
   if (bracketed && closing == NULL)
     return refuse (spec, _ ("the bracket before the address to listen at is not closed"), error);
   if (bracketed && closing[1] != ':')
@@ -320,7 +359,7 @@ parse_spec (Spec *spec, GError **error)
 }
 
 static VtForward *
-make_forward (const Spec *spec, unsigned int index)
+make_forward (const Spec *spec, unsigned int index, GError **error)
 {
   g_autoptr(VtTarget) target = NULL;
   g_autoptr(VtForward) forward = NULL;
@@ -338,6 +377,9 @@ make_forward (const Spec *spec, unsigned int index)
   vt_forward_set_forwarded_headers (forward, spec->forwarded_headers);
   vt_forward_set_http (forward, spec->http);
   vt_forward_set_health_interval (forward, spec->health_interval);
+  if (spec->host_names != NULL
+      && !vt_forward_set_host_names (forward, (const char *const *) spec->host_names, error))
+    return NULL;
   return g_steal_pointer (&forward);
 }
 
@@ -347,7 +389,8 @@ make_forward (const Spec *spec, unsigned int index)
  * @error: return location for an error
  *
  * Reads forwards from text, as they stand on a command line or in a settings file:
- * `[ADDRESS:]PORT[-PORT]=TARGET[,OPTION[=VALUE]…]`.
+ * `[ADDRESS:]PORT[-PORT]=TARGET[,OPTION[=VALUE]…]`, or
+ * `NAME[,NAME…]=TARGET[,OPTION[=VALUE]…]`.
  *
  * - `9000=localhost:3000`: the server's port 9000 goes to port 3000 here;
  * - `0=3000`: the server chooses the port;
@@ -355,7 +398,10 @@ make_forward (const Spec *spec, unsigned int index)
  *   brackets and `localhost` can stand there too;
  * - `9000-9009=localhost:3000-3009`: two ranges of the same length, port by port;
  * - `9000-9009=localhost:3000`: a range that goes to one target, all of it;
- * - `9000=tls://example.com:443,host-header=keep`: with an option.
+ * - `9000=tls://example.com:443,host-header=keep`: with an option;
+ * - `app.example.com=localhost:3000`: requests for this host name, of the kind
+ *   %VT_LISTEN_KIND_HTTP;
+ * - `*.dev.example.com,dev.example.com=3000`: for all names below one, and for that itself.
  *
  * The target is one that [func@Vt.Target.parse] reads. The options, in any order and each once, are
  *
@@ -372,8 +418,8 @@ make_forward (const Spec *spec, unsigned int index)
  * forwards.
  *
  * Returns: (transfer container) (element-type VtForward): the forwards in the order of their ports,
- *   at least one, each of which the array holds a reference to; or %NULL with
- *   `VT_ERROR_INVALID_ARGUMENT` and a message that says what is wrong with @text
+ *   or the one for its names, at least one, each of which the array holds a reference to; or
+ *   %NULL with `VT_ERROR_INVALID_ARGUMENT` and a message that says what is wrong with @text
  *
  * Since: 1.0
  */
@@ -381,7 +427,7 @@ GPtrArray *
 vt_forward_parse (const char *text, GError **error)
 {
   g_auto(Spec) spec = { .text = text };
-  GPtrArray *forwards;
+  g_autoptr(GPtrArray) forwards = NULL;
 
   g_return_val_if_fail (text != NULL, NULL);
   g_return_val_if_fail (error == NULL || *error == NULL, NULL);
@@ -391,8 +437,14 @@ vt_forward_parse (const char *text, GError **error)
 
   forwards = g_ptr_array_new_full (spec.n_ports, g_object_unref);
   for (unsigned int i = 0; i < spec.n_ports; i++)
-    g_ptr_array_add (forwards, make_forward (&spec, i));
-  return forwards;
+    {
+      VtForward *forward = make_forward (&spec, i, error);
+
+      if (forward == NULL)
+        return NULL;
+      g_ptr_array_add (forwards, forward);
+    }
+  return g_steal_pointer (&forwards);
 }
 
 static void
@@ -403,6 +455,15 @@ append_listen (GString *spec, VtForward *self)
   if (address != NULL)
     g_string_append_printf (spec, strchr (address, ':') != NULL ? "[%s]:" : "%s:", address);
   g_string_append_printf (spec, "%u", vt_forward_get_listen_port (self));
+}
+
+static void
+append_host_names (GString *spec, VtForward *self)
+{
+  const char *const *names = vt_forward_get_host_names (self);
+  g_autofree char *list = names != NULL ? g_strjoinv (",", (char **) names) : NULL;
+
+  g_string_append (spec, list != NULL ? list : "");
 }
 
 static void
@@ -474,6 +535,8 @@ vt_forward_to_string (VtForward *self)
   spec = g_string_new (NULL);
   if (vt_forward_get_listen_kind (self) == VT_LISTEN_KIND_PORT)
     append_listen (spec, self);
+  else if (vt_forward_get_listen_kind (self) == VT_LISTEN_KIND_HTTP)
+    append_host_names (spec, self);
 
   target = vt_forward_get_target (self);
   if (target != NULL)

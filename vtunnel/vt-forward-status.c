@@ -1,8 +1,11 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "vt-error-private.h"
 #include "vt-forward-struct-private.h"
+
+#include <string.h>
+
+#include "vt-error-private.h"
 
 /**
  * VtForwardState:
@@ -65,6 +68,61 @@ vt_forward_set_bound_port (VtForward *self, guint16 port)
     return;
   self->bound_port = port;
   g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_BOUND_PORT]);
+}
+
+/**
+ * VtForward:url:
+ *
+ * Where users find it, as the server says: `https://app.example.com`; %NULL while it does not
+ * listen, or if the server says nothing. For a name with `*` it has that in the place of the label.
+ *
+ * It is for people. It begins with `http://` or `https://` and has nothing but printable ASCII, but
+ * is otherwise whatever the server has sent.
+ *
+ * Since: 1.0
+ */
+/**
+ * vt_forward_get_url: (get-property url)
+ * @self: a forward
+ *
+ * Gets where users find it, as the server says.
+ *
+ * Returns: (nullable) (transfer none): the URL, or %NULL if it is not known
+ *
+ * Since: 1.0
+ */
+const char *
+vt_forward_get_url (VtForward *self)
+{
+  g_return_val_if_fail (VT_IS_FORWARD (self), NULL);
+
+  return self->url;
+}
+
+static gboolean
+is_web_url (const char *text)
+{
+  if (!g_str_has_prefix (text, "http://") && !g_str_has_prefix (text, "https://"))
+    return FALSE;
+  for (const char *at = text; *at != '\0'; at++)
+    if (!g_ascii_isgraph (*at) || strchr ("\"<>\\^`{|}", *at) != NULL)
+      return FALSE;
+  return strchr (text, '/')[2] != '\0';
+}
+
+void
+vt_forward_set_url (VtForward *self, const char *url)
+{
+  if (url != NULL && !is_web_url (url))
+    {
+      g_debug ("The server says a URL that is none");
+      url = NULL;
+    }
+  if (g_strcmp0 (self->url, url) == 0)
+    return;
+  g_free (self->url);
+  self->url = g_strdup (url);
+  g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_URL]);
 }
 
 /**

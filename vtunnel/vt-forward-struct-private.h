@@ -14,6 +14,7 @@ struct _VtForward {
   /* What was asked for. */
   VtListenKind listen_kind;
   char *name;           /* owned, nullable */
+  char **host_names;    /* owned, nullable, normalized patterns */
   char *listen_address; /* owned, NULL: where the server pleases */
   guint16 listen_port;
   VtTarget *target; /* owned, NULL: the application takes the streams */
@@ -28,6 +29,7 @@ struct _VtForward {
   VtForwardState state;
   GError *error; /* owned */
   guint16 bound_port;
+  char *url;      /* owned, nullable */
   gpointer owner; /* never followed */
   VtForwardDialFunc dialled; /* nullable */
   void *dialled_data;        /* the caller's */
@@ -41,6 +43,7 @@ struct _VtForward {
 typedef enum {
   VT_FORWARD_PROP_LISTEN_KIND = 1,
   VT_FORWARD_PROP_NAME,
+  VT_FORWARD_PROP_HOST_NAMES,
   VT_FORWARD_PROP_LISTEN_ADDRESS,
   VT_FORWARD_PROP_LISTEN_PORT,
   VT_FORWARD_PROP_TARGET,
@@ -53,6 +56,7 @@ typedef enum {
   VT_FORWARD_PROP_STATE,
   VT_FORWARD_PROP_ERROR,
   VT_FORWARD_PROP_BOUND_PORT,
+  VT_FORWARD_PROP_URL,
   VT_FORWARD_PROP_N_STREAMS,
   VT_FORWARD_PROP_BYTES_SENT,
   VT_FORWARD_PROP_BYTES_RECEIVED,

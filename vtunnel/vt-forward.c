@@ -11,8 +11,10 @@
  *
  * A port that a server opens for a client, and where its connections go.
  *
- * There may be no port at all: streams of a forward of the kind %VT_LISTEN_KIND_NONE are opened by
- * the application on the server's side, with [method@Vt.Session.open_stream_async].
+ * There may be no port at all: a forward of the kind %VT_LISTEN_KIND_HTTP has host names, by which
+ * the requests to a port of the server's are told apart; streams of one of the kind
+ * %VT_LISTEN_KIND_NONE are opened by the application on the server's side, with
+ * [method@Vt.Session.open_stream_async].
  *
  * An application makes a forward, gives it to [method@Vt.Client.listen_async], and then watches it:
  * all that happens to it shows in its properties. On the server's side, forwards are made by the
@@ -104,6 +106,9 @@ vt_forward_get_property (GObject *object,
     case VT_FORWARD_PROP_NAME:
       g_value_set_string (value, self->name);
       break;
+    case VT_FORWARD_PROP_HOST_NAMES:
+      g_value_set_boxed (value, self->host_names);
+      break;
     case VT_FORWARD_PROP_LISTEN_ADDRESS:
       g_value_set_string (value, self->listen_address);
       break;
@@ -191,10 +196,12 @@ vt_forward_finalize (GObject *object)
   VtForward *self = VT_FORWARD (object);
 
   g_free (self->name);
+  g_strfreev (self->host_names);
   g_free (self->listen_address);
   g_clear_pointer (&self->target, vt_target_unref);
   g_free (self->host_header);
   g_clear_error (&self->error);
+  g_free (self->url);
   g_signal_handlers_disconnect_by_func (self->streams, streams_changed_cb, self);
   g_object_unref (self->streams);
 
@@ -226,6 +233,9 @@ create_settings (void)
       g_param_spec_enum ("listen-kind", NULL, NULL, VT_TYPE_LISTEN_KIND, VT_LISTEN_KIND_PORT,
                          writable);
   vt_forward_props[VT_FORWARD_PROP_NAME] = g_param_spec_string ("name", NULL, NULL, NULL, writable);
+  vt_forward_props[VT_FORWARD_PROP_HOST_NAMES] =
+      g_param_spec_boxed ("host-names", NULL, NULL, G_TYPE_STRV,
+                          G_PARAM_READABLE | G_PARAM_STATIC_STRINGS);
   vt_forward_props[VT_FORWARD_PROP_LISTEN_ADDRESS] =
       g_param_spec_string ("listen-address", NULL, NULL, NULL, writable);
   vt_forward_props[VT_FORWARD_PROP_LISTEN_PORT] = spec_uint ("listen-port", G_MAXUINT16, once);
@@ -258,6 +268,7 @@ create_status (void)
   vt_forward_props[VT_FORWARD_PROP_ERROR] =
       g_param_spec_boxed ("error", NULL, NULL, G_TYPE_ERROR, readable);
   vt_forward_props[VT_FORWARD_PROP_BOUND_PORT] = spec_uint ("bound-port", G_MAXUINT16, readable);
+  vt_forward_props[VT_FORWARD_PROP_URL] = g_param_spec_string ("url", NULL, NULL, NULL, readable);
   vt_forward_props[VT_FORWARD_PROP_N_STREAMS] = spec_uint ("n-streams", G_MAXUINT, readable);
   vt_forward_props[VT_FORWARD_PROP_BYTES_SENT] = spec_count ("bytes-sent");
   vt_forward_props[VT_FORWARD_PROP_BYTES_RECEIVED] = spec_count ("bytes-received");
@@ -335,6 +346,17 @@ VtForward *
 vt_forward_new_remote_without_port (const char *name)
 {
   return g_object_new (VT_TYPE_FORWARD, "listen-kind", VT_LISTEN_KIND_NONE, "name", name, NULL);
+}
+
+VtForward *
+vt_forward_new_remote_for_names (const char *const *names, GError **error)
+{
+  g_autoptr(VtForward) forward =
+      g_object_new (VT_TYPE_FORWARD, "listen-kind", VT_LISTEN_KIND_HTTP, NULL);
+
+  if (!vt_forward_set_host_names (forward, names, error))
+    return NULL;
+  return g_steal_pointer (&forward);
 }
 
 gboolean

@@ -23,6 +23,7 @@ typedef enum {
 typedef enum {
   VT_LISTEN_KIND_PORT,
   VT_LISTEN_KIND_NONE,
+  VT_LISTEN_KIND_HTTP,
 } VtListenKind;
 
 typedef enum {
@@ -55,6 +56,10 @@ const char *vt_forward_get_name (VtForward *self);
 VT_EXTERN
 void vt_forward_set_name (VtForward *self, const char *name);
 VT_EXTERN
+const char *const *vt_forward_get_host_names (VtForward *self);
+VT_EXTERN
+gboolean vt_forward_set_host_names (VtForward *self, const char *const *names, GError **error);
+VT_EXTERN
 const char *vt_forward_get_listen_address (VtForward *self);
 VT_EXTERN
 void vt_forward_set_listen_address (VtForward *self, const char *address);
@@ -62,6 +67,8 @@ VT_EXTERN
 guint16 vt_forward_get_listen_port (VtForward *self);
 VT_EXTERN
 guint16 vt_forward_get_bound_port (VtForward *self);
+VT_EXTERN
+const char *vt_forward_get_url (VtForward *self);
 VT_EXTERN
 VtTarget *vt_forward_get_target (VtForward *self);
 VT_EXTERN

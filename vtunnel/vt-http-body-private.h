@@ -11,6 +11,8 @@
 typedef struct {
   gboolean chunked;
   guint64  length; /* if it is not chunked; 0 for no body */
+  gboolean strict; /* nothing that is read in two ways around chunks: blanks after a size, and lines
+                    * of trailers that end with a lone LF */
 } VtHttpBody;
 
 /* Finds the end of a body, across any chunking of the input. Pure; it has no memory but itself, and
@@ -18,6 +20,7 @@ typedef struct {
 typedef struct {
   unsigned int state; /* of vt-http-body.c alone, as is all of it */
   guint64      remaining;
+  gboolean     strict;
   gboolean     has_digit;
   gboolean     line_is_empty;
   gboolean     after_cr;

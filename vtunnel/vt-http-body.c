@@ -35,6 +35,7 @@ enter_chunk_size (VtHttpBodyWalk *self)
 void
 vt_http_body_walk_begin (VtHttpBodyWalk *self, const VtHttpBody *body)
 {
+  self->strict = body->strict;
   if (body->chunked)
     {
       enter_chunk_size (self);
@@ -60,7 +61,7 @@ accept_chunk_size (VtHttpBodyWalk *self, uint8_t byte)
     return FALSE;
   if (byte == '\r')
     enter (self, STATE_CHUNK_SIZE_END);
-  else if (byte == ';' || byte == ' ' || byte == '\t')
+  else if (byte == ';' || (!self->strict && (byte == ' ' || byte == '\t')))
     enter (self, STATE_CHUNK_EXTENSION);
   else
     return FALSE;
@@ -82,13 +83,13 @@ accept_chunk_size_end (VtHttpBodyWalk *self, uint8_t byte)
   return byte == '\n';
 }
 
-/* Lines up to an empty one, which may end with a lone LF (RFC 9112, 2.2). */
+/* Lines up to an empty one, which may end with a lone LF (RFC 9112, 2.2) unless all is strict. */
 static gboolean
 accept_trailers (VtHttpBodyWalk *self, uint8_t byte)
 {
   gboolean after_cr = self->after_cr;
 
-  if (byte == '\0' || (after_cr && byte != '\n'))
+  if (byte == '\0' || (after_cr && byte != '\n') || (self->strict && byte == '\n' && !after_cr))
     return FALSE;
   self->after_cr = byte == '\r';
   if (byte == '\n' && self->line_is_empty)

@@ -138,7 +138,7 @@ ends_in_chunked (const char *list)
 static gboolean
 find_body (const Framing *framing, gboolean is_http_1_0, VtHttpBody *body)
 {
-  *body = (VtHttpBody){ FALSE, 0 };
+  *body = (VtHttpBody){ FALSE, 0, FALSE };
 
   if (framing->codings != NULL)
     {

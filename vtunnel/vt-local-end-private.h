@@ -33,6 +33,9 @@ VtLocalEnd *vt_local_end_new (int            fd,
                               void          *user_data,
                               GError       **error);
 
+/* What was read from a descriptor before there was a local end: is read from it first. */
+void vt_local_end_unread (VtLocalEnd *self, GByteArray *bytes);
+
 /* -1 with G_IO_ERROR_WOULD_BLOCK and kin, as GPollableInputStream; 0 from read is the end. */
 gssize vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error);
 gssize vt_local_end_write (VtLocalEnd *self, const void *data, size_t length, GError **error);

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -24,6 +25,8 @@ typedef struct {
   GIOStream *owner;       /* owned, nullable: closes `fd` */
   VtWatch *watch;         /* owned */
   VtTimer *timer;         /* owned; NULL until it is closed and lingers */
+  GByteArray *unread;     /* owned, nullable: comes before what is in the socket */
+  GIOCondition condition; /* what is waited for, but for the sake of `unread` */
   unsigned int ended : 1; /* its peer has ended, and all that it sent was read */
   unsigned int shut : 1;  /* its peer was told that no more comes */
 } FdEnd;
@@ -48,15 +51,44 @@ fd_end_free (FdEnd *self)
 {
   g_clear_pointer (&self->watch, vt_watch_free);
   g_clear_pointer (&self->timer, vt_timer_free);
+  g_clear_pointer (&self->unread, g_byte_array_unref);
   close_fd (self->fd, self->owner);
   g_free (self);
+}
+
+/* Bytes that are here already are as good as some in the socket, of which the kernel does not know:
+ * it says that there is room to write, which is true most times, and comes without delay. */
+static void
+watch_for (FdEnd *self)
+{
+  gboolean pretends = self->unread != NULL && (self->condition & G_IO_IN) != 0;
+
+  vt_watch_set_condition (self->watch, self->condition | (pretends ? G_IO_OUT : 0));
+}
+
+static size_t
+take_unread (FdEnd *self, void *buffer, size_t size)
+{
+  size_t n = MIN (size, self->unread->len);
+
+  memcpy (buffer, self->unread->data, n);
+  if (n < self->unread->len)
+    g_byte_array_remove_range (self->unread, 0, (unsigned int) n);
+  else
+    g_clear_pointer (&self->unread, g_byte_array_unref);
+  watch_for (self);
+  return n;
 }
 
 static gssize
 fd_end_read (VtLocalEnd *end, void *buffer, size_t size, GError **error)
 {
   FdEnd *self = (FdEnd *) end;
-  gssize n = vt_socket_read (self->fd, buffer, size, error);
+  gssize n;
+
+  if (self->unread != NULL)
+    return (gssize) take_unread (self, buffer, size);
+  n = vt_socket_read (self->fd, buffer, size, error);
 
   self->ended = self->ended || (n == 0 && size > 0);
   return n;
@@ -71,7 +103,10 @@ fd_end_write (VtLocalEnd *end, const void *data, size_t length, GError **error)
 static void
 fd_end_set_condition (VtLocalEnd *end, GIOCondition condition)
 {
-  vt_watch_set_condition (((FdEnd *) end)->watch, condition);
+  FdEnd *self = (FdEnd *) end;
+
+  self->condition = condition;
+  watch_for (self);
 }
 
 static void
@@ -114,6 +149,8 @@ watch_cb (GIOCondition condition, void *user_data)
 
   if (self->timer != NULL)
     drain (self);
+  else if (self->unread != NULL && (self->condition & G_IO_IN) != 0)
+    self->base.func (condition | G_IO_IN, self->base.user_data);
   else
     self->base.func (condition, self->base.user_data);
 }
@@ -132,6 +169,7 @@ fd_end_close (VtLocalEnd *end)
       return;
     }
   clock = vt_clock_get (NULL);
+  g_clear_pointer (&self->unread, g_byte_array_unref);
   self->timer = vt_timer_new (clock, "local end lingers", linger_timeout_cb, self);
   vt_timer_start (self->timer, VT_LOCAL_END_LINGER);
   fd_end_shutdown_write (end);
@@ -173,6 +211,7 @@ vt_local_end_new_for_fd (int fd,
   self->base.user_data = user_data;
   self->fd = fd;
   self->owner = owner;
+  self->condition = condition;
   self->watch = vt_watch_new (poller, fd, condition, watch_cb, self, error);
   if (self->watch == NULL)
     {
@@ -183,6 +222,20 @@ vt_local_end_new_for_fd (int fd,
   /* Fails on a Unix socket, which has nothing to delay. */
   setsockopt (fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
   return &self->base;
+}
+
+void
+vt_local_end_unread (VtLocalEnd *end, GByteArray *bytes)
+{
+  FdEnd *self = (FdEnd *) end;
+
+  g_assert (end->kind == &fd_kind);
+
+  if (bytes->len == 0)
+    return;
+  g_clear_pointer (&self->unread, g_byte_array_unref);
+  self->unread = g_byte_array_ref (bytes);
+  watch_for (self);
 }
 
 VtLocalEnd *

@@ -38,6 +38,7 @@ typedef struct {
   void (*listen) (VtMux *mux, guint32 id, const VtMuxListen *listen);
   gboolean (*unlisten) (VtMux *mux, guint32 id);
   void (*listen_accept) (VtMux *mux, guint32 id, const char *address, guint16 port);
+  void (*listen_accept_names) (VtMux *mux, guint32 id, const char *url); /* NULL: there are none */
   void (*listen_refuse) (VtMux *mux, guint32 id, const GError *error, unsigned int retry_after);
 
   /* Tells the client of a stream that is not in the table yet; FALSE if there is no such listen. */

@@ -70,8 +70,8 @@ typedef struct {
 
   /* Upwards, client. `confirmed` FALSE: an older server, which never answers. Should it refuse the
    * port later all the same, `listen_failed` follows. */
-  void (*listen_ok) (guint32 id, const char *address, guint16 port, gboolean confirmed,
-                     void *user_data);
+  void (*listen_ok) (guint32 id, const char *address, guint16 port, const char *url,
+                     gboolean confirmed, void *user_data);
   void (*listen_failed) (guint32 id, const GError *error, unsigned int retry_after,
                          void *user_data);
   /* What vt_mux_unlisten () asked for is done, if it said that this would come. */
@@ -138,6 +138,8 @@ gboolean vt_mux_unlisten (VtMux *self, guint32 id);
 
 /* Server. */
 void vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16 port);
+/* v2: the same of host names, which have no port. `url` is nullable. */
+void vt_mux_listen_accept_names (VtMux *self, guint32 id, const char *url);
 /* `retry_after` in seconds, 0 where waiting is not known to help. */
 void vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error, unsigned int retry_after);
 /* NULL with VT_ERROR_LIMIT when there are too many streams, or too many that wait for an answer,

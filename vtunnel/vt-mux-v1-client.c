@@ -166,7 +166,7 @@ succeed (VtMuxV1 *self, Wish *wish, guint16 port, gboolean confirmed)
       self->asking = NULL;
       ask_next (self);
     }
-  self->mux->handlers.listen_ok (wish->id, NULL, port, confirmed, self->mux->user_data);
+  self->mux->handlers.listen_ok (wish->id, NULL, port, NULL, confirmed, self->mux->user_data);
 }
 
 /* No answer from a server that answers. Should it come still, nobody wants it any more. */

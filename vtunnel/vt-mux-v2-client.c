@@ -164,7 +164,7 @@ receive_listen_ok (VtMuxV2 *self, Wish *wish, const VtControl *control)
     }
   wish->state = LISTENING;
   vt_timer_stop (wish->timer);
-  self->mux->handlers.listen_ok (wish->id, control->address, control->port, TRUE,
+  self->mux->handlers.listen_ok (wish->id, control->address, control->port, control->url, TRUE,
                                  self->mux->user_data);
 }
 

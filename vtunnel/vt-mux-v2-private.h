@@ -81,6 +81,7 @@ void     vt_mux_v2_client_open (VtMuxV2 *self, const VtBinaryFrame *frame);
 /* vt-mux-v2-server.c */
 void     vt_mux_v2_server_init (VtMuxV2 *self);
 void     vt_mux_v2_server_accept (VtMux *mux, guint32 id, const char *address, guint16 port);
+void     vt_mux_v2_server_accept_names (VtMux *mux, guint32 id, const char *url);
 void     vt_mux_v2_server_refuse (VtMux        *mux,
                                   guint32       id,
                                   const GError *error,

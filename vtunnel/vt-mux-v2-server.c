@@ -98,22 +98,37 @@ take_unanswered (VtMuxV2 *self, guint32 id)
   return listen;
 }
 
+static void
+accept (VtMux *mux, const VtControl *accepted)
+{
+  VtMuxV2 *self = vt_mux_v2_get (mux);
+  Listen *listen = take_unanswered (self, accepted->id);
+
+  if (listen == NULL)
+    return;
+  listen->open = TRUE;
+  vt_mux_v2_send_control (self, accepted);
+}
+
 void
 vt_mux_v2_server_accept (VtMux *mux, guint32 id, const char *address, guint16 port)
 {
-  VtMuxV2 *self = vt_mux_v2_get (mux);
   const VtControl accepted = {
     .type = VT_CONTROL_LISTEN_OK,
     .id = id,
     .address = (char *) address,
     .port = port,
   };
-  Listen *listen = take_unanswered (self, id);
 
-  if (listen == NULL)
-    return;
-  listen->open = TRUE;
-  vt_mux_v2_send_control (self, &accepted);
+  accept (mux, &accepted);
+}
+
+void
+vt_mux_v2_server_accept_names (VtMux *mux, guint32 id, const char *url)
+{
+  const VtControl accepted = { .type = VT_CONTROL_LISTEN_OK, .id = id, .url = (char *) url };
+
+  accept (mux, &accepted);
 }
 
 void

@@ -394,6 +394,7 @@ const VtMuxProtocol vt_mux_v2 = {
   .listen = vt_mux_v2_client_listen,
   .unlisten = vt_mux_v2_client_unlisten,
   .listen_accept = vt_mux_v2_server_accept,
+  .listen_accept_names = vt_mux_v2_server_accept_names,
   .listen_refuse = vt_mux_v2_server_refuse,
   .open_stream = vt_mux_v2_server_open_stream,
   .has_room = vt_mux_v2_window_has_room,

@@ -264,6 +264,15 @@ vt_mux_listen_accept (VtMux *self, guint32 id, const char *address, guint16 port
 }
 
 void
+vt_mux_listen_accept_names (VtMux *self, guint32 id, const char *url)
+{
+  g_assert (self->config.role == VT_MUX_SERVER && self->protocol->listen_accept_names != NULL);
+
+  if (self->failure == NULL)
+    self->protocol->listen_accept_names (self, id, url);
+}
+
+void
 vt_mux_listen_refuse (VtMux *self, guint32 id, const GError *error, unsigned int retry_after)
 {
   g_assert (self->config.role == VT_MUX_SERVER);

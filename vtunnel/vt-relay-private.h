@@ -13,8 +13,13 @@ typedef struct _VtRelay VtRelay;
 /* The last event; the relay may be freed in it. `error` is NULL if all ended in order. */
 typedef void (*VtRelayFunc) (VtRelay *relay, const GError *error, void *user_data);
 
-/* Server: `fd` is the user's connection, and is taken. */
-VtRelay *vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *user_data);
+/* Server: `fd` is the user's connection, and is taken. `begun` is nullable: what was read from it
+ * already, and is sent first. */
+VtRelay *vt_relay_new_for_user (VtStream   *stream,
+                                int         fd,
+                                GByteArray *begun,
+                                VtRelayFunc finished,
+                                void       *user_data);
 
 /* Client: for the target of the stream's forward. A TLS target is verified with `trust`, or with
  * what the system trusts if that is NULL. */

@@ -531,7 +531,11 @@ dialled_cb (int fd, GIOStream *connection, const GError *dial_error, void *user_
 }
 
 VtRelay *
-vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *user_data)
+vt_relay_new_for_user (VtStream *stream,
+                       int fd,
+                       GByteArray *begun,
+                       VtRelayFunc finished,
+                       void *user_data)
 {
   VtRelay *self = relay_new (stream, finished, user_data);
   g_autoptr(GError) error = NULL;
@@ -539,6 +543,8 @@ vt_relay_new_for_user (VtStream *stream, int fd, VtRelayFunc finished, void *use
   self->local = vt_local_end_new_for_fd (fd, NULL, get_condition (self), local_cb, self, &error);
   if (self->local == NULL)
     fail_later (self, error);
+  else if (begun != NULL)
+    vt_local_end_unread (self->local, begun);
   return self;
 }
 

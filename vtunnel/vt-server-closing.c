@@ -15,6 +15,7 @@ take_leave (VtServer *self)
   self->phase = VT_SERVER_CLOSING;
   vt_timer_stop (self->drain);
   vt_front_stop (self->front);
+  vt_host_front_stop (self->host_front);
   vt_server_turn_away_arrivals (self);
   /* Each ends in a later dispatch. */
   for (unsigned int i = 0; i < all->len; i++)
@@ -91,6 +92,7 @@ begin_draining (VtServer *self, unsigned int timeout)
   g_autoptr(GPtrArray) all = vt_server_list_work (self);
 
   self->phase = VT_SERVER_DRAINING;
+  vt_host_front_stop (self->host_front);
   for (unsigned int i = 0; i < all->len; i++)
     if (vt_server_has_work (self, all->pdata[i]))
       vt_server_session_drain (all->pdata[i], timeout);

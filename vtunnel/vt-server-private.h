@@ -10,16 +10,17 @@
 #include "vt-counters-private.h"
 #include "vt-forwarded-private.h"
 #include "vt-front-private.h"
+#include "vt-host-front-private.h"
 #include "vt-list-private.h"
 #include "vt-penalties-private.h"
 #include "vt-port-ranges-private.h"
 #include "vt-server-session-private.h"
 
 /* Shared by vt-server.c (the ways in), vt-server-arrivals.c (who may come in, and who comes back),
- * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-closing.c,
- * vt-server-properties.c and vt-server-limit-properties.c, vt-server-settings.c,
- * vt-server-limits.c, vt-server-opening.c, vt-server-sizes.c, vt-server-rates.c and
- * vt-server-report.c (what there is to be seen). */
+ * vt-server-sessions.c (the work), vt-server-access.c (as whom), vt-server-names.c (users by host
+ * name), vt-server-closing.c, vt-server-properties.c and vt-server-limit-properties.c,
+ * vt-server-settings.c, vt-server-limits.c, vt-server-opening.c, vt-server-sizes.c,
+ * vt-server-rates.c and vt-server-report.c (what there is to be seen). */
 
 typedef enum {
   VT_SERVER_RUNNING,
@@ -35,6 +36,8 @@ struct _VtServer {
   VtPortRanges *allowed_ports;      /* owned */
   VtPortRanges *proxy_protocol_ports; /* owned, NULL: none */
   char **allowed_origins;           /* owned, nullable */
+  char **allowed_names;             /* owned, NULL: any */
+  char *http_url;                   /* owned, nullable */
   GTlsCertificate *tls_certificate; /* owned, nullable */
   GTlsDatabase *client_authorities; /* owned, nullable */
   gboolean allow_anonymous;
@@ -69,6 +72,8 @@ struct _VtServer {
 
   VtServerPhase phase;
   VtFront *front;       /* owned, NULL once disposed of */
+  VtHostFront *host_front; /* owned, NULL once disposed of */
+  VtHostTable *hosts;   /* owned, of VtServerListen */
   GHashTable *arrivals; /* owned, set of arrivals: clients that have not greeted */
   VtList *sessions;     /* owned, of VtSession */
   GHashTable *work;     /* owned, set of VtServerSession, the same */
@@ -86,6 +91,8 @@ typedef enum {
   VT_SERVER_PROP_BIND_ADDRESS,
   VT_SERVER_PROP_ALLOWED_PORTS,
   VT_SERVER_PROP_PROXY_PROTOCOL_PORTS,
+  VT_SERVER_PROP_HTTP_URL,
+  VT_SERVER_PROP_ALLOWED_NAMES,
   VT_SERVER_PROP_ALLOWED_ORIGINS,
   VT_SERVER_PROP_ALLOW_ANONYMOUS,
   VT_SERVER_PROP_ALLOW_STREAMS,
@@ -217,6 +224,23 @@ gboolean vt_server_is_granted (VtServer *self, VtAccessGrant *grant);
  * room, the oldest first. */
 gboolean vt_server_make_room (VtServer *self, VtAccessGrant *grant);
 
+/* vt-server-names.c. The parts of init and finalize. */
+void vt_server_init_names (VtServer *self);
+void vt_server_clear_names (VtServer *self);
+/* Whether a client may have the names of a forward. `entry` is nullable. */
+gboolean vt_server_check_names (VtServer      *self,
+                                VtAccessEntry *entry,
+                                VtForward     *forward,
+                                GError       **error);
+/* Those that keep its names for a client that has lost its connection; none if one has another
+ * owner. */
+GPtrArray *vt_server_list_name_holders (VtServer *self, VtForward *forward);
+/* As in VtServerSessionHandlers. */
+gboolean vt_server_has_names (VtServerSession *work, void *user_data);
+char    *vt_server_make_url (VtServerSession *work, VtForward *forward, void *user_data);
+void     vt_server_names_released (VtServerSession *work, VtForward *forward, void *user_data);
+void     vt_server_define_names (void);
+gboolean vt_server_get_names_property (VtServer *self, VtServerProperty property, GValue *value);
 /* vt-server-report.c. As in VtFrontHandlers. */
 gboolean vt_server_is_ready (VtServer *self);
 char    *vt_server_write_page (VtServer *self, VtFrontPage page);

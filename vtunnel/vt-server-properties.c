@@ -37,7 +37,8 @@ vt_server_get_property (GObject *object, unsigned int property_id, GValue *value
   VtServer *self = VT_SERVER (object);
   unsigned int *limit;
 
-  if (get_access (self, (VtServerProperty) property_id, value))
+  if (get_access (self, (VtServerProperty) property_id, value)
+      || vt_server_get_names_property (self, (VtServerProperty) property_id, value))
     return;
   switch ((VtServerProperty) property_id)
     {
@@ -434,6 +435,7 @@ vt_server_install_properties (GObjectClass *klass)
   klass->set_property = vt_server_set_property;
   define_places ();
   define_fronts ();
+  vt_server_define_names ();
   define_streams ();
   define_access ();
   define_admission ();

@@ -15,11 +15,10 @@
 
 /* The port of one forward, or that there is none for it. */
 typedef struct {
-  VtServerSession *session; /* not owned */
-  guint32 id;
-  VtForward *forward;   /* owned */
-  VtListener *listener; /* owned, NULL where the application opens the streams */
+  VtServerListen listen;
+  VtListener *listener; /* owned, NULL where it has no port */
   VtArrivals *arrivals; /* owned, NULL unless users come with a PROXY header */
+  gboolean has_names;   /* in the table of host names */
 } Port;
 
 static void
@@ -29,12 +28,16 @@ port_free (void *data)
 
   g_clear_pointer (&port->listener, vt_listener_free);
   g_clear_pointer (&port->arrivals, vt_arrivals_free);
-  if (vt_list_remove (vt_session_get_forward_list (port->session->session), port->forward))
+  if (port->has_names)
+    vt_server_session_release_names (port->listen.session, &port->listen);
+  if (vt_list_remove (vt_session_get_forward_list (port->listen.session->session),
+                      port->listen.forward))
     {
-      vt_forward_set_bound_port (port->forward, 0);
-      vt_forward_set_state (port->forward, VT_FORWARD_STATE_IDLE, NULL);
+      vt_forward_set_bound_port (port->listen.forward, 0);
+      vt_forward_set_url (port->listen.forward, NULL);
+      vt_forward_set_state (port->listen.forward, VT_FORWARD_STATE_IDLE, NULL);
     }
-  g_object_unref (port->forward);
+  g_object_unref (port->listen.forward);
   g_free (port);
 }
 
@@ -49,7 +52,7 @@ user_known_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user
 {
   Port *port = user_data;
 
-  vt_server_session_add_user (port->session, port->id, port->forward, fd, remote, local);
+  vt_server_session_add_user (&port->listen, fd, remote, local, NULL);
 }
 
 static void
@@ -63,23 +66,17 @@ user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *us
     user_known_cb (fd, remote, local, port);
 }
 
-static gboolean
-has_no_port (VtForward *forward)
-{
-  return vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_NONE;
-}
-
 static VtListener *
 open_listener (Port *port, GError **error)
 {
-  VtListener *listener =
-      vt_listener_new (vt_forward_get_listen_address (port->forward),
-                       vt_forward_get_listen_port (port->forward), user_arrived_cb, port, error);
+  VtListener *listener = vt_listener_new (vt_forward_get_listen_address (port->listen.forward),
+                                          vt_forward_get_listen_port (port->listen.forward),
+                                          user_arrived_cb, port, error);
 
   if (listener == NULL)
     return NULL;
-  vt_listener_set_max_rate (listener, port->session->max_accept_rate);
-  vt_listener_set_held (listener, port->session->crowded);
+  vt_listener_set_max_rate (listener, port->listen.session->max_accept_rate);
+  vt_listener_set_held (listener, port->listen.session->crowded);
   return listener;
 }
 
@@ -93,13 +90,13 @@ expect_proxy (VtServerSession *self, Port *port)
 
 /* Where another client keeps the port, that one may have to make room. */
 static gboolean
-occupy (VtServerSession *self, Port *port, unsigned int *retry_after, GError **error)
+occupy_port (VtServerSession *self, Port *port, unsigned int *retry_after, GError **error)
 {
   g_autoptr(GError) reason = NULL;
 
   port->listener = open_listener (port, &reason);
   if (g_error_matches (reason, VT_ERROR, VT_ERROR_ADDRESS_IN_USE)
-      && self->handlers.free_port (self, port->forward, retry_after, self->user_data))
+      && self->handlers.free_port (self, port->listen.forward, retry_after, self->user_data))
     {
       g_clear_error (&reason);
       port->listener = open_listener (port, &reason);
@@ -113,10 +110,27 @@ occupy (VtServerSession *self, Port *port, unsigned int *retry_after, GError **e
     g_set_error (error, VT_ERROR, VT_ERROR_ADDRESS_IN_USE,
                  _ ("Port %u is held for a client that has lost its connection; it may be free in "
                     "%u s"),
-                 vt_forward_get_listen_port (port->forward), *retry_after);
+                 vt_forward_get_listen_port (port->listen.forward), *retry_after);
   else
     g_propagate_error (error, g_steal_pointer (&reason));
   return FALSE;
+}
+
+/* Whatever the kind asks for. */
+static gboolean
+occupy (VtServerSession *self, Port *port, unsigned int *retry_after, GError **error)
+{
+  switch (vt_forward_get_listen_kind (port->listen.forward))
+    {
+    case VT_LISTEN_KIND_NONE:
+      return TRUE;
+    case VT_LISTEN_KIND_HTTP:
+      port->has_names = vt_server_session_claim_names (self, &port->listen, retry_after, error);
+      return port->has_names;
+    case VT_LISTEN_KIND_PORT:
+    default:
+      return occupy_port (self, port, retry_after, error);
+    }
 }
 
 static gboolean
@@ -148,12 +162,11 @@ open_port (VtServerSession *self,
   if (!self->handlers.authorise (self, forward, error, self->user_data))
     return NULL;
   port = g_new0 (Port, 1);
-  port->session = self;
-  port->id = id;
-  port->forward = g_object_ref (forward);
+  port->listen.session = self;
+  port->listen.id = id;
+  port->listen.forward = g_object_ref (forward);
   /* The application was asked meanwhile, and may have answered in its own way. */
-  if (!(has_no_port (forward) || occupy (self, port, retry_after, error))
-      || !check_staying (self, error))
+  if (!occupy (self, port, retry_after, error) || !check_staying (self, error))
     {
       port_free (port);
       return NULL;
@@ -162,14 +175,15 @@ open_port (VtServerSession *self,
 }
 
 static gboolean
-check_kind (VtControlKind kind, GError **error)
+check_kind (VtServerSession *self, VtControlKind kind, GError **error)
 {
   static const char *const texts[] = {
     [VT_CONTROL_KIND_HTTP] = N_ ("This server has no host names to give, only ports"),
     [VT_CONTROL_KIND_UNKNOWN] = N_ ("This server has no forwards of this kind, only ports"),
   };
 
-  if (kind == VT_CONTROL_KIND_TCP || kind == VT_CONTROL_KIND_NONE)
+  if (kind == VT_CONTROL_KIND_TCP || kind == VT_CONTROL_KIND_NONE
+      || (kind == VT_CONTROL_KIND_HTTP && self->handlers.has_names (self, self->user_data)))
     return TRUE;
   g_set_error_literal (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT, _ (texts[kind]));
   return FALSE;
@@ -217,10 +231,13 @@ tell_listening (VtServerSession *self, VtForward *forward, guint16 bound)
 static VtForward *
 new_forward (VtServerSession *self, const VtMuxListen *listen, GError **error)
 {
+  static const char *const none[] = { NULL };
   const char *address = listen->address != NULL ? listen->address : self->bind_address;
 
-  if (!check_kind (listen->kind, error))
+  if (!check_kind (self, listen->kind, error))
     return NULL;
+  if (listen->kind == VT_CONTROL_KIND_HTTP)
+    return vt_forward_new_remote_for_names (listen->names != NULL ? listen->names : none, error);
   if (listen->kind == VT_CONTROL_KIND_NONE)
     return vt_forward_new_remote_without_port (listen->names != NULL ? listen->names[0] : NULL);
   if (!check_address (self, listen->address, error))
@@ -231,16 +248,27 @@ new_forward (VtServerSession *self, const VtMuxListen *listen, GError **error)
 static void
 accept_listen (VtMux *mux, Port *port)
 {
+  VtServerSession *self = port->listen.session;
+  VtForward *forward = port->listen.forward;
+  g_autofree char *url = NULL;
   const char *address = NULL;
   guint16 bound = 0;
 
+  if (port->has_names)
+    {
+      url = self->handlers.make_url (self, forward, self->user_data);
+      vt_forward_set_url (forward, url);
+      vt_mux_listen_accept_names (mux, port->listen.id, url);
+      tell_listening (self, forward, 0);
+      return;
+    }
   if (port->listener != NULL)
     {
       address = vt_listener_get_address (port->listener);
       bound = vt_listener_get_port (port->listener);
     }
-  vt_mux_listen_accept (mux, port->id, address, bound);
-  tell_listening (port->session, port->forward, bound);
+  vt_mux_listen_accept (mux, port->listen.id, address, bound);
+  tell_listening (self, forward, bound);
 }
 
 void
@@ -318,7 +346,8 @@ vt_server_session_has_port (VtServerSession *self, const char *address, guint16 
       Port *own = value;
 
       if (own->listener != NULL && vt_listener_get_port (own->listener) == port
-          && vt_listen_place_overlaps (vt_forward_get_listen_address (own->forward), address))
+          && vt_listen_place_overlaps (vt_forward_get_listen_address (own->listen.forward),
+                                       address))
         return TRUE;
     }
   return FALSE;
@@ -335,8 +364,8 @@ vt_server_session_find_port (VtServerSession *self, VtForward *forward)
     {
       Port *port = value;
 
-      if (port->forward == forward)
-        return port->id;
+      if (port->listen.forward == forward)
+        return port->listen.id;
     }
   return 0;
 }

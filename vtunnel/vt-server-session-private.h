@@ -5,6 +5,7 @@
 
 #include "vt-counters-private.h"
 #include "vt-greeting-private.h"
+#include "vt-host-table-private.h"
 #include "vt-listener-private.h"
 #include "vt-report-private.h"
 #include "vt-session-private.h"
@@ -14,6 +15,14 @@
 /* The server's work for one client that has greeted: its trunk, its ports, its streams and relays.
  * It outlives the client's link as its trunk does. */
 typedef struct _VtServerSession VtServerSession;
+
+/* What a session listens for: whom a port's or a name's users belong to. The owner of a name in the
+ * table of host names is one of these. */
+typedef struct {
+  VtServerSession *session; /* not owned */
+  guint32          id;
+  VtForward       *forward; /* owned */
+} VtServerListen;
 
 typedef struct {
   /* Whether this client may have this forward: FALSE with VT_ERROR if not. Asked before a port is
@@ -26,6 +35,12 @@ typedef struct {
                          void *user_data);
   /* Whether users come to this port through a proxy that speaks the PROXY protocol. */
   gboolean (*expects_proxy) (VtServerSession *session, guint16 port, void *user_data);
+  /* Whether there is a port for users that come by a host name. */
+  gboolean (*has_names) (VtServerSession *session, void *user_data);
+  /* Where users find it, newly allocated, or NULL. */
+  char *(*make_url) (VtServerSession *session, VtForward *forward, void *user_data);
+  /* Its names are free again: nobody else comes by them. */
+  void (*names_released) (VtServerSession *session, VtForward *forward, void *user_data);
   void (*stream_opened) (VtServerSession *session, VtStream *stream, void *user_data);
   void (*stream_closed) (VtServerSession *session, VtStream *stream, const GError *error,
                          void *user_data);
@@ -40,6 +55,7 @@ typedef struct {
   const char *const   *addresses;    /* further places to choose from, nullable */
   unsigned int         max_forwards;
   unsigned int         max_accept_rate; /* users a second, of each port; 0: any */
+  VtHostTable         *hosts;       /* outlives the session */
   VtTrunkConfig        trunk;
   const VtCredentials *credentials; /* of v2, else NULL */
   VtCounters          *counters;    /* which it keeps */
@@ -72,6 +88,19 @@ void vt_server_session_resume (VtServerSession *self,
 
 /* Whether its ports keep this one from being opened there. */
 gboolean vt_server_session_has_port (VtServerSession *self, const char *address, guint16 port);
+/* Opens a stream for a user who came by a host name. Whoever it is given to drives it, and says by
+ * vt_stream_finish () when it is over. NULL with VT_ERROR. Anything may end in it. */
+VtStream *vt_server_session_open_for_user (VtServerListen *listen,
+                                           GSocketAddress *remote,
+                                           GSocketAddress *local,
+                                           GError        **error);
+/* The same, where all of the user's connection is one stream's. Takes the descriptor. `begun` is
+ * nullable: what the user has sent already. */
+void vt_server_session_add_user (VtServerListen *listen,
+                                 int             fd,
+                                 GSocketAddress *remote,
+                                 GSocketAddress *local,
+                                 GByteArray     *begun);
 /* Seconds, at least 1, that a suspended one has left. */
 unsigned int vt_server_session_get_remaining (VtServerSession *self);
 

@@ -15,7 +15,8 @@ typedef struct {
   double  rate_received;
 } VtServerSessionLook;
 
-/* Shared by vt-server-session.c (its life and its users), vt-server-session-ports.c, and
+/* Shared by vt-server-session.c (its life and its users), vt-server-session-ports.c,
+ * vt-server-session-names.c (users by host name), and
  * vt-server-session-streams.c (those that the application opens). An
  * application can let go of its server in any handler, and with it of this session, while a
  * function here is still to return. So it is reference-counted, and without a trunk it is over. */
@@ -24,6 +25,7 @@ struct _VtServerSession {
   void *user_data;
   char *bind_address; /* owned */
   char **addresses;   /* owned, nullable */
+  VtHostTable *hosts; /* not owned */
   unsigned int max_forwards;
   unsigned int max_accept_rate;
   gboolean crowded; /* too many users wait for the client's answer: the ports accept nobody */
@@ -36,6 +38,7 @@ struct _VtServerSession {
   VtSession *session; /* owned */
   GHashTable *ports;  /* owned, of ports by id of the listen */
   GQueue users;       /* of users, by their own links */
+  GQueue visitors;    /* of those who came by a host name, by their own links */
   GQueue streams;     /* of the application's own, by their own links */
   VtCounters *counters; /* owned, shared with the server */
   gint64 opened_at;     /* microseconds of Unix time */
@@ -59,13 +62,14 @@ void vt_server_session_note_over (VtServerSession *self, VtStream *stream, const
 /* NULL once it is closing. */
 VtMux *vt_server_session_get_mux (VtServerSession *self);
 
-/* Somebody connected to the port of a listen. Takes the descriptor. */
-void vt_server_session_add_user (VtServerSession *self,
-                                 guint32          id,
-                                 VtForward       *forward,
-                                 int              fd,
-                                 GSocketAddress  *remote,
-                                 GSocketAddress  *local);
+/* All names of the forward, or none: FALSE with VT_ERROR_ADDRESS_IN_USE. */
+gboolean vt_server_session_claim_names (VtServerSession *self,
+                                        VtServerListen  *listen,
+                                        unsigned int    *retry_after,
+                                        GError         **error);
+void     vt_server_session_release_names (VtServerSession *self, VtServerListen *listen);
+/* Those whose streams are over have only to write the rest, which needs no client. */
+void vt_server_session_leave_visitors (VtServerSession *self, gboolean tell);
 
 GHashTable *vt_server_session_new_ports (void);
 /* As in VtTrunkHandlers. */

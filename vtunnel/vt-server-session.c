@@ -72,7 +72,7 @@ void
 vt_server_session_end_if_drained (VtServerSession *self)
 {
   if (self->draining && self->trunk != NULL && g_queue_is_empty (&self->users)
-      && self->n_outgoing == 0)
+      && g_queue_is_empty (&self->visitors) && self->n_outgoing == 0)
     vt_server_session_close (self, SOUP_WEBSOCKET_CLOSE_GOING_AWAY, "shutting down");
 }
 
@@ -105,22 +105,21 @@ reset_user (int fd)
 }
 
 void
-vt_server_session_add_user (VtServerSession *self,
-                            guint32 id,
-                            VtForward *forward,
+vt_server_session_add_user (VtServerListen *listen,
                             int fd,
                             GSocketAddress *remote,
-                            GSocketAddress *local)
+                            GSocketAddress *local,
+                            GByteArray *begun)
 {
-  g_autoptr(VtServerSession) alive = vt_server_session_ref (self);
-  g_autoptr(VtForward) kept = g_object_ref (forward);
+  g_autoptr(VtServerSession) self = vt_server_session_ref (listen->session);
+  g_autoptr(VtForward) forward = g_object_ref (listen->forward);
   g_autoptr(VtStream) stream = NULL;
   VtMux *mux = vt_server_session_get_mux (self);
   g_autoptr(GError) error = NULL;
   VtMuxStream *mux_stream;
   User *user;
 
-  mux_stream = mux != NULL ? vt_mux_open_stream (mux, id, remote, local, &error) : NULL;
+  mux_stream = mux != NULL ? vt_mux_open_stream (mux, listen->id, remote, local, &error) : NULL;
   if (mux_stream == NULL)
     {
       self->counters->users_refused++;
@@ -134,7 +133,7 @@ vt_server_session_add_user (VtServerSession *self,
   user->link.data = user;
   user->session = self;
   user->stream = g_object_ref (stream);
-  user->relay = vt_relay_new_for_user (stream, fd, relay_finished_cb, user);
+  user->relay = vt_relay_new_for_user (stream, fd, begun, relay_finished_cb, user);
   g_queue_push_tail_link (&self->users, &user->link);
 
   /* Whoever hears of it may end the session, and the user and the port with it. */
@@ -210,6 +209,7 @@ trunk_closed_cb (unsigned int code, const GError *error, void *user_data)
 
   g_hash_table_remove_all (self->ports);
   leave_users (self);
+  vt_server_session_leave_visitors (self, TRUE);
   vt_server_session_abort_streams (self, error);
   if (self->trunk != NULL)
     self->handlers.closed (self, error, self->user_data);
@@ -260,6 +260,7 @@ vt_server_session_new (VtLink *link,
   self->bind_address = g_strdup (config->bind_address);
   self->addresses = g_strdupv ((char **) config->addresses);
   self->max_forwards = config->max_forwards;
+  self->hosts = config->hosts;
   self->max_accept_rate = config->max_accept_rate;
   self->counters = vt_counters_ref (config->counters);
   self->opened_at = g_get_real_time ();
@@ -288,6 +289,7 @@ vt_server_session_free (VtServerSession *self)
   abort_users (self, error);
   vt_server_session_abort_streams (self, error);
   g_clear_pointer (&self->trunk, vt_trunk_free);
+  vt_server_session_leave_visitors (self, FALSE);
   vt_server_session_unref (self);
 }
 

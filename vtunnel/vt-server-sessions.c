@@ -57,6 +57,8 @@ check_address (VtServer *self, VtAccessEntry *entry, const char *address, GError
 static gboolean
 check_forward (VtServer *self, VtAccessEntry *entry, VtForward *forward, GError **error)
 {
+  if (vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP)
+    return vt_server_check_names (self, entry, forward, error);
   if (vt_forward_get_listen_kind (forward) != VT_LISTEN_KIND_NONE)
     return check_port (self, entry, vt_forward_get_listen_port (forward), error)
            && check_address (self, entry, vt_forward_get_listen_address (forward), error);
@@ -119,14 +121,15 @@ stream_closed_cb (VtServerSession *work, VtStream *stream, const GError *error, 
                  error);
 }
 
-/* Those that keep the port for a client that has lost its connection. */
+/* Those that keep the port, or the names, for a client that has lost its connection. */
 static GPtrArray *
 list_holders (VtServer *self, VtForward *forward)
 {
+  gboolean has_names = vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP;
   const char *address = vt_forward_get_listen_address (forward);
   guint16 port = vt_forward_get_listen_port (forward);
   g_autoptr(GPtrArray) all = vt_server_list_work (self);
-  GPtrArray *holders = g_ptr_array_new ();
+  GPtrArray *holders = has_names ? vt_server_list_name_holders (self, forward) : g_ptr_array_new ();
 
   for (unsigned int i = 0; port != 0 && i < all->len; i++)
     if (vt_server_session_is_suspended (all->pdata[i])
@@ -229,6 +232,9 @@ vt_server_begin_session (VtServer *self,
     .authorise = authorise_cb,
     .free_port = free_port_cb,
     .expects_proxy = expects_proxy_cb,
+    .has_names = vt_server_has_names,
+    .make_url = vt_server_make_url,
+    .names_released = vt_server_names_released,
     .stream_opened = stream_opened_cb,
     .stream_closed = stream_closed_cb,
     .closed = closed_cb,
@@ -239,6 +245,7 @@ vt_server_begin_session (VtServer *self,
   VtServerSessionConfig config = {
     .bind_address = self->bind_address,
     .max_forwards = self->max_forwards,
+    .hosts = self->hosts,
     .max_accept_rate = self->max_accept_rate,
     .credentials = credentials,
     .counters = self->counters,

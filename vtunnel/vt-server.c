@@ -126,6 +126,7 @@ vt_server_dispose (GObject *object)
   VtServer *self = VT_SERVER (object);
 
   g_clear_pointer (&self->front, vt_front_free);
+  g_clear_pointer (&self->host_front, vt_host_front_free);
   g_clear_pointer (&self->drain, vt_timer_free);
   g_hash_table_remove_all (self->arrivals);
   vt_server_drop_work (self);
@@ -140,6 +141,7 @@ vt_server_finalize (GObject *object)
 
   vt_server_clear_settings (self);
   vt_server_clear_access (self);
+  vt_server_clear_names (self);
   g_object_unref (self->sessions);
   g_hash_table_unref (self->arrivals);
   g_hash_table_unref (self->names);
@@ -276,6 +278,7 @@ vt_server_init (VtServer *self)
   self->closes = g_ptr_array_new_with_free_func (g_object_unref);
   self->front = vt_front_new (&handlers, self);
   vt_front_set_counters (self->front, self->counters);
+  vt_server_init_names (self);
 }
 
 /**

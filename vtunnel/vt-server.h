@@ -27,6 +27,10 @@ gboolean vt_server_listen_socket (VtServer *self, GSocket *socket, GError **erro
 VT_EXTERN
 guint16 *vt_server_get_ports (VtServer *self, size_t *n_ports);
 VT_EXTERN
+gboolean vt_server_listen_http (VtServer *self, const char *address, guint16 port, GError **error);
+VT_EXTERN
+guint16 *vt_server_get_http_ports (VtServer *self, size_t *n_ports);
+VT_EXTERN
 gboolean vt_server_listen_status (VtServer   *self,
                                   const char *address,
                                   guint16     port,
@@ -52,6 +56,16 @@ VT_EXTERN
 const char *vt_server_get_allowed_ports (VtServer *self);
 VT_EXTERN
 gboolean vt_server_set_allowed_ports (VtServer *self, const char *ranges, GError **error);
+VT_EXTERN
+const char *vt_server_get_http_url (VtServer *self);
+VT_EXTERN
+gboolean vt_server_set_http_url (VtServer *self, const char *pattern, GError **error);
+VT_EXTERN
+const char *const *vt_server_get_allowed_names (VtServer *self);
+VT_EXTERN
+gboolean vt_server_set_allowed_names (VtServer          *self,
+                                      const char *const *patterns,
+                                      GError           **error);
 VT_EXTERN
 const char *vt_server_get_proxy_protocol_ports (VtServer *self);
 VT_EXTERN

@@ -11,12 +11,17 @@ is_live (VtTrunk *self)
 }
 
 static void
-listen_ok_cb (guint32 id, const char *address, guint16 port, gboolean confirmed, void *user_data)
+listen_ok_cb (guint32 id,
+              const char *address,
+              guint16 port,
+              const char *url,
+              gboolean confirmed,
+              void *user_data)
 {
   VtTrunk *self = user_data;
 
   if (is_live (self) && self->handlers.listen_ok != NULL)
-    self->handlers.listen_ok (id, address, port, confirmed, self->user_data);
+    self->handlers.listen_ok (id, address, port, url, confirmed, self->user_data);
 }
 
 static void

@@ -28,8 +28,8 @@ typedef struct {
 
 typedef struct {
   /* As in VtMuxHandlers. Those of the other role may be NULL. */
-  void (*listen_ok) (guint32 id, const char *address, guint16 port, gboolean confirmed,
-                     void *user_data);
+  void (*listen_ok) (guint32 id, const char *address, guint16 port, const char *url,
+                     gboolean confirmed, void *user_data);
   void (*listen_failed) (guint32 id, const GError *error, unsigned int retry_after,
                          void *user_data);
   void (*unlisten_done) (guint32 id, void *user_data);

@@ -21,6 +21,8 @@ TARGETS = [
     '127.0.0.1:9000-9009=localhost:3000-3009', '9000-9009=tls://a.example:443,host-header=keep',
     '9000=unix:/a\\,b\\\\c,host-header=b.example,proxy-protocol=2',
     'localhost:1=2,host-header=auto,proxy-protocol=1',
+    'app.example.com=3000', '*.dev.example.com,dev.example.com=localhost:3000,host-header=keep',
+    'b\u00fccher.example=unix:/a',
     '[::1]:9000=[fe80::1%lo]:80,forwarded=both,http,health=30',
 ]
 
@@ -46,6 +48,33 @@ REQUESTS = [
     b'GET / HTTP/1.1\r\nX-Forwarded-For: a\r\nX_Forwarded_For: b\r\nForwarded: for="a\r\n\r\n',
     b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03', b'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
 ]
+
+RESPONSES = [
+    b'HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\n\r\n',
+    b'HTTP/1.1 100 Continue\r\n\r\nHTTP/1.0 200\r\nConnection: keep-alive\r\n\r\nrest',
+    b'HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n5;a=b\r\nhello\r\n'
+    b'0\r\nA: b\r\n\r\n',
+    b'HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n\x82\x01a',
+    b'HTTP/1.1 204 No Content\r\n\r\n', b'HTTP/1.1 304 \r\nContent-Length: 5\r\n\r\n',
+]
+
+NAME = b'\0\0\0\x0e\0\x0c\0\0\x09a.example'
+HELLO = b'\x03\x03' + bytes(32) + b'\0\0\x02\x13\x01\x01\0'
+HELLOS = [HELLO, HELLO + struct.pack('!H', len(NAME)) + NAME,
+          HELLO + struct.pack('!H', len(NAME) + 5) + b'\0\x10\0\x01x' + NAME]
+
+
+def record(payload):
+    """A record of TLS."""
+    return b'\x16\x03\x01' + struct.pack('!H', len(payload)) + payload
+
+
+def hellos():
+    """ClientHellos in one record and in several."""
+    for body in HELLOS:
+        message = b'\x01\0' + struct.pack('!H', len(body)) + body
+        yield record(message)
+        yield b''.join(record(message[at:at + 9]) for at in range(0, len(message), 9))
 
 
 def frame(first, payload, mask=None, form=0):
@@ -145,6 +174,10 @@ def main():
                              [message for message in binary if len(message) < 400], small)),
         'frame-feed': list(frames()),
         'head-guard': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
+        'client-hello': [struct.pack('!H', cut) + hello for cut in (30, 65535)
+                         for hello in hellos()],
+        'http-walk': [bytes([flags, cuts]) + text for flags in (0, 3) for cuts in (0, 1, 9)
+                      for text in REQUESTS + RESPONSES],
         'head-rewriter': [bytes([cuts]) + request for cuts in (0, 1, 9) for request in REQUESTS],
         'proxy-header': [bytes([version, *place, *place]) for version in (0, 1)
                          for place in ([kind, *range(18)] for kind in range(4))],

@@ -36,6 +36,16 @@ class Program:
 
 def nginx(folder, port, server):
     """With one server on that port, and what stands in `server` for it."""
+    return nginx_with(folder, ('127.0.0.1', port), f'''
+  server {{
+    listen 127.0.0.1:{port};
+{server}
+  }}
+''')
+
+
+def nginx_with(folder, address, servers):
+    """With what stands in `servers` for its http { }, which listens at an address."""
     temporary = '\n'.join(f'  {name}_temp_path {folder}/tmp-{name};' for name in
                           ('client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'))
     configuration = folder / 'nginx.conf'
@@ -48,14 +58,11 @@ events {{ }}
 http {{
 {temporary}
   access_log off;
-  server {{
-    listen 127.0.0.1:{port};
-{server}
-  }}
+{servers}
 }}
 ''')
     return Program(['/usr/sbin/nginx', '-p', str(folder), '-c', str(configuration)],
-                   ('127.0.0.1', port))
+                   address)
 
 
 def haproxy(folder, host, server, mode='tcp', more=''):

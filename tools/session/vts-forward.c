@@ -15,7 +15,7 @@
 
 #define MAX_HEALTH 86400
 
-#define LISTEN_CHARACTERS G_CSET_DIGITS G_CSET_a_2_z G_CSET_A_2_Z ".:*[]"
+#define LISTEN_CHARACTERS G_CSET_DIGITS G_CSET_a_2_z G_CSET_A_2_Z ".:*[]-,"
 #define HOST_CHARACTERS G_CSET_DIGITS G_CSET_a_2_z G_CSET_A_2_Z ".-_:[]"
 
 static gboolean
@@ -45,11 +45,15 @@ parse (const char *spec, GError **error)
       g_propagate_error (error, vts_error_from (reason));
       return NULL;
     }
-  g_assert (forwards->len == 1);
+  if (forwards->len != 1)
+    {
+      fail (_ ("A range of ports is more than one forward"), error);
+      return NULL;
+    }
   return g_object_ref (forwards->pdata[0]);
 }
 
-/* The characters of a range, of an option and of a target are none of these. */
+/* The characters of an option and of a target are none of these. */
 static VtForward *
 parse_listen (const char *listen, GError **error)
 {
@@ -57,7 +61,7 @@ parse_listen (const char *listen, GError **error)
 
   if (!consists_of (listen, LISTEN_CHARACTERS))
     {
-      fail (_ ("What to listen on must be a port, or an address and a port"), error);
+      fail (_ ("What to listen on must be a port, an address and a port, or host names"), error);
       return NULL;
     }
   spec = g_strconcat (listen, "=1", NULL);
@@ -229,6 +233,7 @@ vts_forward_make (const VtsForward *self)
   VtForward *forward = vt_forward_new (vt_forward_get_listen_port (source), target);
 
   vt_forward_set_listen_address (forward, vt_forward_get_listen_address (source));
+  vt_forward_set_host_names (forward, vt_forward_get_host_names (source), NULL);
   apply_options (self, forward);
   return forward;
 }
