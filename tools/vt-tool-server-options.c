@@ -463,16 +463,11 @@ VtServer *
 vt_tool_server_options_make_server (VtToolServerOptions *self, GError **error)
 {
   gboolean (*const setters[]) (VtToolServerOptions *, VtServer *, GError **) = {
-    set_numbers,
-    set_limits,
-    set_allowed_ports,
-    set_proxy_protocol_ports,
-    set_names,
-    set_trusted_proxies,
-    set_certificate,
-    set_client_authorities,
-    set_access,
-    set_rest,
+    set_numbers,       set_limits,
+    set_allowed_ports, set_proxy_protocol_ports,
+    set_names,         set_trusted_proxies,
+    set_certificate,   set_client_authorities,
+    set_access,        set_rest,
   };
   g_autoptr(VtServer) server = vt_server_new ();
 

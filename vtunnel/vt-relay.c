@@ -470,12 +470,6 @@ fail_later (VtRelay *self, const GError *error)
   vt_timer_start (self->timer, 0);
 }
 
-static void
-page_finished_cb (void *user_data)
-{
-  failed_cb (user_data);
-}
-
 /* Streams that an application has opened fail: it is told why in its own way. */
 static gboolean
 may_answer (VtRelay *self)
@@ -492,7 +486,7 @@ target_failed (VtRelay *self, const GError *error)
   if (may_answer (self))
     {
       self->failure = g_error_copy (error);
-      self->page = vt_relay_page_new (self->mux, error, page_finished_cb, self);
+      self->page = vt_relay_page_new (self->mux, error, failed_cb, self);
       return;
     }
   vt_mux_stream_reset (self->mux, error);
