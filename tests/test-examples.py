@@ -375,7 +375,7 @@ def the_readme_shows_them():
 @test
 def the_pages_show_nothing_else():
     """Code in the pages is part of an example."""
-    endings = {'c': '.c', 'python': '.py', 'js': '.js'}
+    endings = {'c': '.c', 'nginx': '.conf', 'python': '.py', 'js': '.js'}
     bodies = [(path.suffix, body(path)) for path in examples.iterdir()]
     shown = 0
     for page in (tests.parent / 'README.md', *sorted(docs.glob('*.md'))):

@@ -60,6 +60,9 @@ CLIENT = {
 RARE = ('socket', 'bind', 'listen', 'getsockname', 'setsockopt', 'getsockopt', 'recvmsg', 'sendmsg',
         'openat')
 
+# GIO's own, when it looks at the network: nothing here makes it.
+SELDOM = ('recvmsg',)
+
 # Looking for free descriptors is rarer still. In all others, 50 calls come of 25 users twice.
 N_USERS = collections.defaultdict(lambda: 25 if EACH else 3, openat=36)
 
@@ -135,7 +138,7 @@ def run_side(side, table):
     cases = [(call, error) for call, errors in table.items() for error in errors]
     run_all(cases, run)
     print(f'# {len(cases)} ways to fail: {dict(counts)}')
-    assert all(counts[call] for call in table), 'a call never failed'
+    assert all(counts[call] for call in table if call not in SELDOM), 'a call never failed'
 
 
 @test
@@ -247,13 +250,14 @@ def no_descriptors_left_for_a_client():
 
 @test
 def no_descriptors_left_at_the_start():
-    """For either side: it works, or says why not."""
+    """For either side: it works, or says why not. GLib warns of modules that it cannot load."""
     server = Tool.server()
+    environment = {**os.environ, 'G_DEBUG': ''}
     for arguments in (['server', '--port', '0'],
                       ['client', '--server', f'ws://127.0.0.1:{server.port}/', '--forward', '0=1']):
         for count in (*range(8, 24), 40, 64, 70, 72, 80):
             process = subprocess.Popen(['prlimit', f'--nofile={count}', TOOL, *arguments],
-                                       stderr=subprocess.PIPE, text=True)
+                                       stderr=subprocess.PIPE, text=True, env=environment)
             lines = []
             for line in process.stderr:
                 lines.append(line)

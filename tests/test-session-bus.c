@@ -189,7 +189,7 @@ test_refusals (Fixture *self, const void *data)
 {
   static const char *const invalid[] = {
     "('nonsense', @a(ssa{sv}) [], @a{sv} {})",
-    "('ws://127.0.0.1:1/', [('x', '1', @a{sv} {})], @a{sv} {})",
+    "('ws://127.0.0.1:1/', [('-x', '1', @a{sv} {})], @a{sv} {})",
     "('ws://127.0.0.1:1/', @a(ssa{sv}) [], {'open': <'yes'>})",
     "('ws://127.0.0.1:1/', @a(ssa{sv}) [], {'lifetime': <'long'>})",
     "('ws://127.0.0.1:1/', @a(ssa{sv}) [], {'unknown': <true>})",

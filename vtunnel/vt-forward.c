@@ -75,6 +75,9 @@ get_status (VtForward *self, VtForwardProp property, GValue *value)
     case VT_FORWARD_PROP_BOUND_PORT:
       g_value_set_uint (value, self->bound_port);
       break;
+    case VT_FORWARD_PROP_URL:
+      g_value_set_string (value, self->url);
+      break;
     case VT_FORWARD_PROP_N_STREAMS:
       g_value_set_uint (value, vt_forward_get_n_streams (self));
       break;
