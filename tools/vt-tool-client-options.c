@@ -41,7 +41,9 @@ static const VtToolHelp help = {
   .more = N_ ("What else may stand behind the target, in any order:\n"
               "  ,forwarded=both  tells an HTTP target of the user: X-Forwarded-For, Forwarded\n"
               "  ,http            gives users of HTTP a page while the target is not there\n"
-              "  ,health=SECONDS  looks whether the target is there, and says so"),
+              "  ,health=SECONDS  looks whether the target is there, and says so\n"
+              "A host name in the place of the port, such as app.example.org=3000, takes users by\n"
+              "that name, where the server has a port for them."),
 };
 
 static gboolean
