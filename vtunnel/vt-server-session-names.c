@@ -109,7 +109,11 @@ vt_server_session_claim_names (VtServerSession *self,
 
   if (taken != NULL
       && self->handlers.free_port (self, listen->forward, retry_after, self->user_data))
-    taken = vt_host_table_claim (self->hosts, names, listen);
+    {
+      if (!vt_server_session_check_staying (self, error))
+        return FALSE;
+      taken = vt_host_table_claim (self->hosts, names, listen);
+    }
   if (taken == NULL)
     return TRUE;
   if (*retry_after > 0)

@@ -88,6 +88,16 @@ expect_proxy (VtServerSession *self, Port *port)
     port->arrivals = vt_arrivals_new (NULL, user_known_cb, port);
 }
 
+/* Whoever was asked meanwhile may have answered in its own way, and let go of the server. */
+gboolean
+vt_server_session_check_staying (VtServerSession *self, GError **error)
+{
+  if (!self->draining && self->trunk != NULL)
+    return TRUE;
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is shutting down"));
+  return FALSE;
+}
+
 /* Where another client keeps the port, that one may have to make room. */
 static gboolean
 occupy_port (VtServerSession *self, Port *port, unsigned int *retry_after, GError **error)
@@ -99,7 +109,8 @@ occupy_port (VtServerSession *self, Port *port, unsigned int *retry_after, GErro
       && self->handlers.free_port (self, port->listen.forward, retry_after, self->user_data))
     {
       g_clear_error (&reason);
-      port->listener = open_listener (port, &reason);
+      if (vt_server_session_check_staying (self, &reason))
+        port->listener = open_listener (port, &reason);
     }
   if (port->listener != NULL)
     {
@@ -133,15 +144,6 @@ occupy (VtServerSession *self, Port *port, unsigned int *retry_after, GError **e
     }
 }
 
-static gboolean
-check_staying (VtServerSession *self, GError **error)
-{
-  if (!self->draining)
-    return TRUE;
-  g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is shutting down"));
-  return FALSE;
-}
-
 static Port *
 open_port (VtServerSession *self,
            guint32 id,
@@ -151,7 +153,7 @@ open_port (VtServerSession *self,
 {
   Port *port;
 
-  if (!check_staying (self, error))
+  if (!vt_server_session_check_staying (self, error))
     return NULL;
   if (g_hash_table_size (self->ports) >= self->max_forwards)
     {
@@ -159,14 +161,14 @@ open_port (VtServerSession *self,
                    _ ("This client has reached the limit of %u forwards"), self->max_forwards);
       return NULL;
     }
-  if (!self->handlers.authorise (self, forward, error, self->user_data))
+  if (!self->handlers.authorise (self, forward, error, self->user_data)
+      || !vt_server_session_check_staying (self, error))
     return NULL;
   port = g_new0 (Port, 1);
   port->listen.session = self;
   port->listen.id = id;
   port->listen.forward = g_object_ref (forward);
-  /* The application was asked meanwhile, and may have answered in its own way. */
-  if (!occupy (self, port, retry_after, error) || !check_staying (self, error))
+  if (!occupy (self, port, retry_after, error) || !vt_server_session_check_staying (self, error))
     {
       port_free (port);
       return NULL;
@@ -296,7 +298,6 @@ vt_server_session_listen_requested_cb (guint32 id, const VtMuxListen *listen, vo
       return;
     }
   mux = vt_server_session_get_mux (self);
-  /* The application closed the session when it was asked. */
   if (mux == NULL)
     {
       port_free (port);

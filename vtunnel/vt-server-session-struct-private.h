@@ -72,6 +72,9 @@ void     vt_server_session_release_names (VtServerSession *self, VtServerListen 
 void vt_server_session_leave_visitors (VtServerSession *self, gboolean tell);
 
 GHashTable *vt_server_session_new_ports (void);
+/* FALSE with VT_ERROR_SHUTTING_DOWN if it opens nothing any more: what it was given from outside,
+ * handlers included, may be gone. */
+gboolean vt_server_session_check_staying (VtServerSession *self, GError **error);
 /* As in VtTrunkHandlers. */
 void vt_server_session_listen_requested_cb (guint32            id,
                                             const VtMuxListen *listen,
