@@ -42,6 +42,8 @@ void     vt_mux_v2_batch_init (VtMuxV2 *self);
 void     vt_mux_v2_batch_clear (VtMuxV2 *self);
 /* What the other side takes in a message. */
 void     vt_mux_v2_batch_set_max (VtMuxV2 *self, size_t max_message);
+/* Now, not at the end of the dispatch. */
+void     vt_mux_v2_batch_flush (VtMuxV2 *self);
 void     vt_mux_v2_put_open (VtMuxV2               *self,
                              guint32                stream,
                              guint32                listen_id,
