@@ -7,8 +7,24 @@
 
 #include "vt-error.h"
 
-/* Below this, no more than one turn and what goes out past a full queue. */
-#define QUEUE_MAX (320 * 1024)
+/* Nobody writes while so much is queued, and nothing that was lost is sent again. */
+#define QUEUE_FULL (128 * 1024)
+
+/* What still fits in one byte below that: of what was lost a message, which is a whole batch at
+ * most. A turn is less: it begins with the batch counted, and adds one frame. */
+#define MESSAGE_MAX (2 * (VT_BINARY_HEADER + VT_CONTROL_OUR_FRAME))
+
+/* What goes out past a full queue: of each stream OPEN, OPENED, EOF, RESET, and CREDIT for what the
+ * other side may still send while it hears of none (a quarter of a window each, so four, and one
+ * for each time that the window has just become narrower); and control messages of 200 bytes, two
+ * for each listen, and a few pings and pongs. */
+#define PAST_MAX                                                                                   \
+  (N_STREAMS                                                                                       \
+       * (VT_BINARY_MAX_OPEN + 2 * VT_BINARY_HEADER + VT_BINARY_MAX_RESET                          \
+          + 8 * VT_BINARY_CREDIT_SIZE)                                                             \
+   + (2 * N_LISTENS + 8) * 200)
+
+#define QUEUE_MAX (QUEUE_FULL + MESSAGE_MAX + PAST_MAX)
 
 WorldTally world_tally;
 
@@ -19,6 +35,7 @@ check_memory (World *self, Role role)
   VtMux *mux = self->sides[role]->mux;
   VtMuxV2 *v2 = vt_mux_v2_get (mux);
   size_t held = 0, promised = 0, owed = 0;
+  unsigned int n_wide = 0;
 
   for (GList *l = mux->members.head; l != NULL; l = l->next)
     {
@@ -27,8 +44,10 @@ check_memory (World *self, Role role)
       held += stream->received.length;
       promised += stream->over ? 0 : stream->granted - stream->bytes_received;
       owed += stream->over ? 0 : stream->owed;
-      world_tally.grown += !stream->over && stream->window > v2->ours.window;
+      n_wide += !stream->over && stream->window > v2->ours.window;
     }
+  world_tally.grown += n_wide;
+  g_assert_cmpuint (v2->n_wide, ==, n_wide);
   g_assert_cmpuint (v2->promised, ==, promised);
   g_assert_cmpuint (held, <=, mux->buffered);
   g_assert_cmpuint (v2->owed, ==, owed);
@@ -41,7 +60,7 @@ check_bounds (World *self, Role role)
   Side *side = self->sides[role];
 
   g_assert_cmpuint (side->queued, <, QUEUE_MAX);
-  world_tally.full += side->queued > 128 * 1024;
+  world_tally.full += side->queued > QUEUE_FULL;
   world_tally.behind += !side->cut && vt_replay_is_behind (side->replay);
   g_assert_cmpuint (vt_replay_get_kept (side->replay), <, self->config.max_buffer + QUEUE_MAX);
 }

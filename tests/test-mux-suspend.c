@@ -252,6 +252,35 @@ test_behind_with_link (void)
   pair_free (client, server);
 }
 
+/* What was written, and had not left yet, is behind what was lost: it has no place of its own in the
+ * queue of the next link. */
+static void
+test_behind_batched (void)
+{
+  Side *client, *server;
+  User *far[16];
+
+  pair_new_v2 (&client, &server, NULL);
+  for (unsigned int i = 0; i < G_N_ELEMENTS (far); i++)
+    far[i] = side_open (server, 1);
+  pair_settle (client, server);
+  server->endless = TRUE;
+  for (unsigned int i = 0; i < G_N_ELEMENTS (far); i++)
+    user_write (far[i], 16 * KIB);
+  server->endless = FALSE;
+  g_assert_cmpuint (server->mux->batched, >, 0);
+
+  pair_cut (client, server);
+  pair_mend (client, server);
+  vt_clock_advance (server->clock, 10);
+  g_assert_true (vt_replay_is_behind (server->replay));
+  g_assert_cmpuint (server->queued, <, 256 * KIB);
+  pair_settle (client, server);
+  for (unsigned int i = 0; i < G_N_ELEMENTS (far); i++)
+    user_expect_received (side_get_user (client, i), i + 1, 16 * KIB);
+  pair_free (client, server);
+}
+
 /* Users who come and go without a link leave their traces in what is kept. */
 static void
 test_too_much_kept (void)
@@ -412,6 +441,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux/suspend/handed-out", test_handed_out);
   g_test_add_func ("/mux/suspend/behind/without-link", test_behind_without_link);
   g_test_add_func ("/mux/suspend/behind/with-link", test_behind_with_link);
+  g_test_add_func ("/mux/suspend/behind/batched", test_behind_batched);
   g_test_add_func ("/mux/suspend/too-much-kept", test_too_much_kept);
   g_test_add_func ("/mux/suspend/traces", test_traces);
   g_test_add_func ("/mux/suspend/requests", test_requests);

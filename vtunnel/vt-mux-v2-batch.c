@@ -29,8 +29,8 @@ take_batch (VtMuxV2 *self)
   return g_bytes_new_take (g_steal_pointer (&self->batch), used);
 }
 
-static void
-flush (VtMuxV2 *self)
+void
+vt_mux_v2_batch_flush (VtMuxV2 *self)
 {
   vt_timer_stop (self->flush_timer);
   if (self->batch_used == 0)
@@ -43,7 +43,7 @@ flush (VtMuxV2 *self)
 static void
 flush_cb (void *user_data)
 {
-  flush (user_data);
+  vt_mux_v2_batch_flush (user_data);
 }
 
 void
@@ -65,7 +65,7 @@ vt_mux_v2_batch_clear (VtMuxV2 *self)
 void
 vt_mux_v2_batch_set_max (VtMuxV2 *self, size_t max_message)
 {
-  flush (self);
+  vt_mux_v2_batch_flush (self);
   g_clear_pointer (&self->batch, g_free);
   self->batch_size = MIN (BATCH_SIZE, max_message);
 }
@@ -75,7 +75,7 @@ static uint8_t *
 reserve (VtMuxV2 *self, size_t length)
 {
   if (self->batch_size - self->batch_used < length)
-    flush (self);
+    vt_mux_v2_batch_flush (self);
   if (self->batch == NULL)
     self->batch = g_malloc (self->batch_size);
   return self->batch + self->batch_used;
@@ -153,13 +153,13 @@ vt_mux_v2_end_data (VtMuxV2 *self, guint32 stream, size_t length)
   vt_codec_binary_write_data_header (self->batch + self->batch_used, stream, (guint32) length);
   commit (self, VT_BINARY_HEADER + length);
   if (self->batch_size - self->batch_used < VT_BINARY_HEADER + PLACE_MIN)
-    flush (self);
+    vt_mux_v2_batch_flush (self);
 }
 
 void
 vt_mux_v2_send_control (VtMuxV2 *self, const VtControl *control)
 {
-  flush (self);
+  vt_mux_v2_batch_flush (self);
   vt_mux_send (self->mux, vt_codec_control_encode (control), TRUE,
                vt_control_is_counted (control->type));
 }

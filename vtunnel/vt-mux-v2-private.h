@@ -24,6 +24,7 @@ typedef struct {
   /* Bytes that the other side may still send, over all streams: vt-mux-v2-window.c. */
   size_t promised;
   size_t owed;     /* bytes that the windows allow and that no limit says yet */
+  unsigned int n_wide; /* streams whose windows are wider than at first */
   gint64 min_trip; /* from a credit to what it allowed, -1 while unknown */
   guint64 pace;    /* what busy streams drained of late in a microsecond, times PACE_WEIGHT */
 
@@ -42,6 +43,8 @@ void     vt_mux_v2_batch_init (VtMuxV2 *self);
 void     vt_mux_v2_batch_clear (VtMuxV2 *self);
 /* What the other side takes in a message. */
 void     vt_mux_v2_batch_set_max (VtMuxV2 *self, size_t max_message);
+/* Now, not at the end of the dispatch. */
+void     vt_mux_v2_batch_flush (VtMuxV2 *self);
 void     vt_mux_v2_put_open (VtMuxV2               *self,
                              guint32                stream,
                              guint32                listen_id,

@@ -65,9 +65,12 @@ v2_ping (VtMux *mux)
   vt_mux_v2_send_control (vt_mux_v2_get (mux), &ping);
 }
 
+/* What the link had room for, and did not get, waits for the next one like all that it has lost: it
+ * must not go out past the full queue that the latter may fill. */
 static void
 v2_suspend (VtMux *mux)
 {
+  vt_mux_v2_batch_flush (vt_mux_v2_get (mux));
   if (mux->config.role == VT_MUX_CLIENT)
     vt_mux_v2_client_suspend (vt_mux_v2_get (mux));
 }
