@@ -41,6 +41,7 @@ class App(http.server.ThreadingHTTPServer):
         self.spec = f'127.0.0.1:{self.port}'
         self.connections = 0
         self.seen = []
+        self.headers = None
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     def handle_error(self, request, client_address):
@@ -75,6 +76,7 @@ class Page(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         self.server.seen.append(self.path)
+        self.server.headers = self.headers
         if self.path == '/old':
             self.protocol_version = 'HTTP/1.0'
         if self.path.startswith('/large'):
@@ -331,6 +333,49 @@ def nginx_in_front():
         tls.sendall(b'hello')
         assert receive_exactly(tls, 5) == b'HELLO'
     assert status(ask_tls(port, context, get('example.org.example.org'))) == 200
+
+
+@test
+def a_proxy_that_says_who_comes():
+    """The port for names can be one of --proxy-protocol-ports, for HTTP and for TLS."""
+    a, b = App('a'), Tls('b.example')
+    server, client, port = serve(f'a.example={a.spec},forwarded=x-forwarded',
+                                 f'b.example={b.target.spec}',
+                                 arguments=('--proxy-protocol-ports', '1-65535'))
+    for word in 'send-proxy', 'send-proxy-v2':
+        for host in '127.0.0.1', '::1':
+            front = programs.haproxy(folder, host, f'server names 127.0.0.1:{port} {word}')
+            with user(front.port, host) as sock:
+                own = sock.getsockname()
+                sock.sendall(get('a.example'))
+                assert read_answer(sock) == (200, b'a / a.example')
+                for tool in server, client:
+                    event = tool.event('stream-opened', user_port=own[1])
+                    assert event['user_address'] == host, event
+            front.end()
+    # curl says a header itself, before the handshake.
+    assert curl(port, '--haproxy-protocol', '--cacert', str(folder / 'b.example.crt'), '--http1.1',
+                'https://b.example/') == 'b.example http/1.1'
+    said = b'PROXY TCP6 2001:db8::7 2001:db8::1 4444 80\r\n'
+    with user(port) as sock:
+        # Byte by byte, and what follows with the last of them.
+        for i in range(len(said) - 1):
+            sock.sendall(said[i:i + 1])
+        sock.sendall(said[-1:] + get('a.example', 'X-Forwarded-For: 192.0.2.1'))
+        assert read_answer(sock)[0] == 200
+        assert a.headers['X-Forwarded-For'] == '192.0.2.1, 2001:db8::7'
+    seen = len(a.seen)
+    for first in get('a.example'), said.replace(b'TCP6', b'TCP7') + get('a.example'):
+        with user(port) as sock:
+            sock.sendall(first)
+            try:
+                assert sock.recv(1) == b''
+            except ConnectionResetError:
+                pass
+    assert len(a.seen) == seen
+    # Where nobody is expected to say one, it is no request.
+    _, _, plain = serve(f'a.example={a.spec}')
+    assert status(ask(plain, said + get('a.example'))) == 400
 
 
 def ask_tls(port, context, request):

@@ -20,6 +20,8 @@ typedef struct {
   /* All of the connection is the forward's, from its first byte on. Takes the descriptor. */
   void (*pass) (VtForward *forward, int fd, GSocketAddress *remote, GSocketAddress *local,
                 GByteArray *begun, void *user_data);
+  /* Whether users come to this port of the front with a PROXY header. */
+  gboolean (*expects_proxy) (guint16 port, void *user_data);
 } VtHostFrontHandlers;
 
 VtHostFront *vt_host_front_new (const VtHostFrontHandlers *handlers, void *user_data);

@@ -65,6 +65,12 @@ pass_cb (VtForward *forward,
   vt_server_session_add_user (find_listen (self, forward), fd, remote, local, begun);
 }
 
+static gboolean
+expects_proxy_cb (guint16 port, void *user_data)
+{
+  return vt_server_expects_proxy (user_data, port);
+}
+
 void
 vt_server_init_names (VtServer *self)
 {
@@ -72,6 +78,7 @@ vt_server_init_names (VtServer *self)
     .find = find_cb,
     .open = open_cb,
     .pass = pass_cb,
+    .expects_proxy = expects_proxy_cb,
   };
 
   self->hosts = vt_host_table_new ();
@@ -191,7 +198,8 @@ vt_server_list_name_holders (VtServer *self, VtForward *forward)
  *
  * HTTP/1.x goes, request by request, to the forward whose name the request is for; what begins as
  * TLS goes, untouched, to the one that it names (SNI). A name that nobody has is answered with 404,
- * or with an alert. HTTP/2 is only spoken inside of TLS.
+ * or with an alert. HTTP/2 is only spoken inside of TLS. Where the port is one of
+ * [property@Vt.Server:proxy-protocol-ports] when it is opened, each connection begins with a header.
  *
  * Which names a client may have is said by its entry in [property@Vt.Server:access], or else by
  * [property@Vt.Server:allowed-names].

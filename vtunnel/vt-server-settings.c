@@ -222,6 +222,13 @@ vt_server_get_proxy_protocol_ports (VtServer *self)
                                             : NULL;
 }
 
+gboolean
+vt_server_expects_proxy (VtServer *self, guint16 port)
+{
+  return self->proxy_protocol_ports != NULL
+         && vt_port_ranges_contain (self->proxy_protocol_ports, port);
+}
+
 /**
  * vt_server_set_proxy_protocol_ports:
  * @self: a server
