@@ -537,6 +537,64 @@ def targets_that_fail():
 
 
 @test
+def a_target_that_is_not_there():
+    """One page, which the client writes: it knows more; and none for TLS. With health, too."""
+    down = free_port()
+    server, client, port = serve(f'down.example={down},health=1',
+                                 f'told.example={down},forwarded=both')
+    event = client.event('target-down')
+    assert event['names'] == ['down.example'] and 'port' not in event, event
+    for name in 'down.example', 'told.example':
+        for request in (get(name), get(name, version='1.0'), get(name) + get(name, path='/2'),
+                        get(name, 'Content-Length: 100000').replace(b'GET', b'POST')
+                        + bytes(100000)):
+            answer = ask(port, request)
+            assert status(answer) == 502 and answer.count(b'HTTP/1') == 1, answer
+            assert answer.count(b'</html>') == 1 and b'cannot be reached' in answer, answer
+            assert answer.count(b'Connection: close\r\n') == 1, answer
+        answer = ask(port, get(name).replace(b'GET', b'HEAD'))
+        assert status(answer) == 502 and answer.endswith(b'\r\n\r\n'), answer
+    done = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{port}', '-servername',
+                           'down.example'], capture_output=True, text=True, timeout=DEADLINE,
+                          stdin=subprocess.DEVNULL)
+    assert done.returncode != 0 and 'HTTP' not in done.stdout, done
+    for event in client.wait_events('stream-closed', 11):
+        assert event['error']['code'] == 'target-refused', event
+    # And back: the name was there all the time.
+    def answer_up(sock):
+        # Who only looks at it says nothing.
+        if sock.recv(1 << 16):
+            sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nup')
+    back = Target(answer_up, port=down)
+    assert client.event('target-up')['names'] == ['down.example']
+    with user(port) as sock:
+        sock.sendall(get('down.example'))
+        assert read_answer(sock) == (200, b'up')
+    back.close()
+    assert len(server.wait_events('forward-opened', 2)) == 2
+
+
+@test
+def targets_are_told_of_the_user():
+    a = App('a')
+    _, _, port = serve(f'*.example={a.spec},forwarded=both,host-header=inner.test')
+    with user(port, '127.0.0.1') as sock:
+        for name in 'a.example', 'b.example:80':
+            sock.sendall(get(name, 'X-Forwarded-For: 192.0.2.1'))
+            assert read_answer(sock) == (200, b'a / inner.test')
+            told = [a.headers.get_all(f'X-Forwarded-{key}') for key in ('For', 'Host', 'Proto')]
+            assert told == [['192.0.2.1, 127.0.0.1'], [name], ['http']], told
+            node = f'"{name}"' if ':' in name else name
+            assert a.headers.get_all('Forwarded') == [f'for=127.0.0.1;host={node};proto=http']
+        assert a.connections == 1
+        # What a proxy in front has said of its own connection stands.
+        sock.sendall(get('a.example', 'X-Forwarded-Proto: https', 'X-Forwarded-Host: www.test'))
+        assert read_answer(sock)[0] == 200
+        assert a.headers.get_all('X-Forwarded-Proto') == ['https']
+        assert a.headers.get_all('X-Forwarded-Host') == ['www.test']
+
+
+@test
 def those_who_say_nothing():
     a = App('a')
     server, _, port = serve(f'a.example={a.spec}')
