@@ -31,6 +31,8 @@ void vt_host_front_free (VtHostFront *self);
 /* VT_ERROR. Port 0 picks one. */
 gboolean vt_host_front_listen (VtHostFront *self, const char *address, guint16 port,
                                GError **error);
+/* From now on each port takes at most so many users a second; 0: any number. */
+void     vt_host_front_set_max_rate (VtHostFront *self, unsigned int max_rate);
 GArray  *vt_host_front_get_ports (VtHostFront *self); /* of guint16, the front's */
 
 /* A user's connection, with the addresses that it comes from and came to. Takes the descriptor. */

@@ -27,6 +27,7 @@ struct _VtHostFront {
   VtClock *clock;                      /* owned */
   GPtrArray *doors;                    /* owned, of Door */
   GArray *ports;                       /* owned, of guint16 */
+  unsigned int max_rate;               /* users a second, of each port; 0: any */
   GQueue waiting;                      /* of guests without a stream, who waits longest first */
   GQueue served;                       /* of guests that speak HTTP, and have one */
 };
@@ -345,12 +346,25 @@ vt_host_front_listen (VtHostFront *self, const char *address, guint16 port, GErr
       door_free (door);
       return FALSE;
     }
+  vt_listener_set_max_rate (door->listener, self->max_rate);
   bound = vt_listener_get_port (door->listener);
   if (self->handlers->expects_proxy (bound, self->user_data))
     door->arrivals = vt_arrivals_new (self->clock, known_cb, door);
   g_ptr_array_add (self->doors, door);
   g_array_append_val (self->ports, bound);
   return TRUE;
+}
+
+void
+vt_host_front_set_max_rate (VtHostFront *self, unsigned int max_rate)
+{
+  self->max_rate = max_rate;
+  for (unsigned int i = 0; i < self->doors->len; i++)
+    {
+      Door *door = self->doors->pdata[i];
+
+      vt_listener_set_max_rate (door->listener, max_rate);
+    }
 }
 
 GArray *

@@ -83,6 +83,7 @@ vt_server_init_names (VtServer *self)
 
   self->hosts = vt_host_table_new ();
   self->host_front = vt_host_front_new (&handlers, self);
+  vt_host_front_set_max_rate (self->host_front, self->max_accept_rate);
 }
 
 void

@@ -69,6 +69,9 @@ vt_server_set_number (VtServer *self,
   if (*field == value)
     return;
   *field = value;
+  /* The ports for names are the server's own, and of no session that is to begin. */
+  if (property == VT_SERVER_PROP_MAX_ACCEPT_RATE && self->host_front != NULL)
+    vt_host_front_set_max_rate (self->host_front, value);
   notify (self, property);
 }
 
