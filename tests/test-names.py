@@ -594,6 +594,80 @@ def targets_are_told_of_the_user():
         assert a.headers.get_all('X-Forwarded-Host') == ['www.test']
 
 
+def metrics(server):
+    """What the server counts: {name with labels: number}."""
+    lines = curl(server.port, 'http://localhost/metrics').splitlines()
+    return {name: float(value) for name, value in
+            (line.removeprefix('vtunnel_').split(' ') for line in lines if line[0] != '#')}
+
+
+@test
+def what_the_server_shows():
+    a = App('a')
+    server, client, port = serve(f'a.example,*.b.example={a.spec}',
+                                 arguments=('--http-url', 'https://*/'))
+    opened = server.event('forward-opened')
+    assert opened['names'] == ['a.example', '*.b.example'] and 'port' not in opened, opened
+    assert opened['url'] == 'https://a.example/', opened
+    page = curl(server.port, 'http://localhost/status')
+    for words in 'a.example, *.b.example', 'https://a.example/', 'listening':
+        assert words in page, (words, page)
+    requests = [get(name, 'Connection: close') for name in ('a.example', 'x.b.example')]
+    answers = [ask(port, request) for request in requests]
+    for tool in server, client:
+        for kind in 'stream-opened', 'stream-closed':
+            for event in tool.wait_events(kind, 2):
+                assert event['names'] == opened['names'] and 'port' not in event, event
+    now = metrics(server)
+    assert now['forwards'] == 1 and now['streams_opened_total'] == 2, now
+    assert now['sent_bytes_total'] == sum(map(len, requests)), now
+    assert now['received_bytes_total'] == sum(map(len, answers)), now
+    client.stop()
+    assert server.event('forward-closed')['names'] == opened['names']
+
+
+@test
+def who_comes_too_fast():
+    a = App('a')
+    server, _, port = serve(f'a.example={a.spec}', arguments=('--max-accept-rate', '10'))
+    # Twenty at once are saved up; the others wait, and nobody is turned away.
+    waits = [in_thread(ask, port, get('a.example', 'Connection: close')) for _ in range(30)]
+    for wait in waits:
+        assert status(wait()) == 200
+    assert metrics(server)['accept_pauses_total'] > 0
+
+
+@test
+def a_client_that_does_not_answer():
+    """Its users are told to come again later, as the port is for all clients' users."""
+    with socket.socket() as full:
+        full.bind(('127.0.0.1', 0))
+        full.listen(0)
+        place = full.getsockname()
+        waiting = [socket.socket() for _ in range(3)]
+        for sock in waiting:
+            sock.setblocking(False)
+            sock.connect_ex(place)
+        server, _, port = serve(f'full.example=127.0.0.1:{place[1]}',
+                                arguments=('--max-opening', '2'))
+        a = App('a')
+        Tool.client(server.port, f'a.example={a.spec}').event('forward-opened')
+        users = [user(port) for _ in range(2)]
+        for sock in users:
+            sock.sendall(get('full.example'))
+        server.wait_events('stream-opened', 2)
+        answer = ask(port, get('full.example'))
+        assert status(answer) == 503 and b'\r\nRetry-After: 1\r\n' in answer, answer
+        done = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{port}',
+                               '-servername', 'full.example'], capture_output=True, text=True,
+                              timeout=DEADLINE, stdin=subprocess.DEVNULL)
+        assert done.returncode != 0, done
+        assert curl(port, 'http://a.example/') == 'a / a.example'
+        assert metrics(server)['users_refused_total'] == 2
+        for sock in users + waiting:
+            sock.close()
+
+
 @test
 def those_who_say_nothing():
     a = App('a')
