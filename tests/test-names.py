@@ -4,142 +4,22 @@
 """One port, many names: users of all clients come in at one port, with real programs."""
 
 import hashlib
-import http.server
 import os
-import pathlib
 import re
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
-import programs  # noqa: E402
 import websocket  # noqa: E402
 from fault import Fault  # noqa: E402
 from harness import (DEADLINE, TOOL, Target, Tool, free_port, in_thread, main,  # noqa: E402
                      pattern, receive_all, receive_exactly, test, user, wait_until)
-
-scratch = tempfile.TemporaryDirectory()
-folder = pathlib.Path(scratch.name)
-
-
-class App(http.server.ThreadingHTTPServer):
-    """A web server that says who it is, and counts the connections that come to it."""
-
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self, name):
-        super().__init__(('127.0.0.1', 0), Page)
-        self.name = name
-        self.port = self.server_address[1]
-        self.spec = f'127.0.0.1:{self.port}'
-        self.connections = 0
-        self.seen = []
-        self.headers = None
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def handle_error(self, request, client_address):
-        pass
-
-    def process_request(self, request, client_address):
-        self.connections += 1
-        super().process_request(request, client_address)
-
-
-class Page(http.server.BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-
-    def log_message(self, *arguments):
-        pass
-
-    def answer(self, body, chunked=False):
-        self.send_response(200)
-        self.send_header('X-App', self.server.name)
-        if chunked:
-            self.send_header('Transfer-Encoding', 'chunked')
-        else:
-            self.send_header('Content-Length', str(len(body)))
-        self.end_headers()
-        if chunked:
-            for at in range(0, len(body), 1000):
-                piece = body[at:at + 1000]
-                self.wfile.write(b'%x\r\n%s\r\n' % (len(piece), piece))
-            self.wfile.write(b'0\r\n\r\n')
-        elif self.command != 'HEAD':
-            self.wfile.write(body)
-
-    def do_GET(self):
-        self.server.seen.append(self.path)
-        self.server.headers = self.headers
-        if self.path == '/old':
-            self.protocol_version = 'HTTP/1.0'
-        if self.path.startswith('/large'):
-            self.answer(b'x' * 5_000_000, chunked=self.path.endswith('chunked'))
-        else:
-            self.answer(f'{self.server.name} {self.path} {self.headers["Host"]}'.encode())
-
-    do_HEAD = do_GET
-
-    def do_POST(self):
-        digest, count = hashlib.sha256(), 0
-        for piece in self.pieces():
-            digest.update(piece)
-            count += len(piece)
-        self.answer(f'{self.server.name} {count} {digest.hexdigest()}'.encode())
-
-    def pieces(self):
-        if self.headers['Transfer-Encoding'] != 'chunked':
-            yield self.rfile.read(int(self.headers['Content-Length']))
-            return
-        while size := int(self.rfile.readline(), 16):
-            yield self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-
-
-def serve(*forwards, arguments=(), **options):
-    """A server with a port for names, and a client: (server, client, port)."""
-    server = Tool.server('--http-port', '0', *arguments)
-    server.http = server.event('listening-http')['port']
-    client = Tool.client(server.port, *forwards, **options)
-    client.wait_events('forward-opened', len(forwards))
-    return server, client, server.http
-
-
-def curl(port, *arguments):
-    done = subprocess.run(
-        ['curl', '--silent', '--show-error', '--max-time', str(int(DEADLINE)), '--noproxy', '*',
-         '--connect-to', f'::127.0.0.1:{port}', *arguments],
-        capture_output=True, text=True, timeout=DEADLINE, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, (done.returncode, done.stderr)
-    return done.stdout
-
-
-def ask(port, request):
-    """All that comes back, to the end."""
-    with user(port) as sock:
-        sock.sendall(request)
-        return receive_all(sock)
-
-
-def status(answer):
-    return int(re.match(rb'HTTP/1\.1 (\d{3}) ', answer)[1])
-
-
-def get(host, *lines, path='/', version='1.1'):
-    return '\r\n'.join([f'GET {path} HTTP/{version}', f'Host: {host}', *lines, '', '']).encode()
-
-
-def read_answer(sock):
-    """One answer with a length: (status, body)."""
-    line, headers = websocket.read_head(sock)
-    return int(line.split()[1]), receive_exactly(sock, int(headers['content-length']))
+from named import (App, Tls, ask, curl, folder, get, read_answer, serve, status,  # noqa: E402
+                   talk)
 
 
 @test
@@ -232,38 +112,6 @@ def a_websocket():
     assert status(ask(port, get('ws.example'))) == 502
 
 
-def talk(sock):
-    websocket.read_head(sock)
-    sock.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: talk\r\n'
-                 b'Connection: Upgrade\r\n\r\n')
-    while data := sock.recv(1 << 16):
-        sock.sendall(data.upper())
-    sock.sendall(b'end')
-
-
-class Tls:
-    """A TLS target with a certificate of its own, that says what its user sees of it."""
-
-    def __init__(self, name, names=None):
-        self.name = name
-        subprocess.run(
-            ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
-             '-nodes', '-keyout', folder / f'{name}.key', '-out', folder / f'{name}.crt', '-days',
-             '2', '-subj', f'/CN={name}', '-addext', f'subjectAltName=DNS:{names or name}'],
-            check=True, capture_output=True, timeout=DEADLINE)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(folder / f'{name}.crt', folder / f'{name}.key')
-        self.context.set_alpn_protocols(['h2', 'http/1.1'])
-        self.target = Target(self.serve)
-
-    def serve(self, sock):
-        with self.context.wrap_socket(sock, server_side=True) as tls:
-            websocket.read_head(tls)
-            text = f'{self.name} {tls.selected_alpn_protocol()}'.encode()
-            tls.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s'
-                        % (len(text), text))
-
-
 @test
 def tls_by_name():
     a, b = Tls('a.example'), Tls('b.example')
@@ -298,90 +146,6 @@ def tls_by_name():
                               stdin=subprocess.DEVNULL)
         assert done.returncode != 0 and 'unrecognized name' in done.stderr, done.stderr
     assert curl(port, 'http://plain.test/x') == 'plain /x plain.test'
-
-
-@test
-def nginx_in_front():
-    """With what docs/examples/host-names.conf has."""
-    docs = pathlib.Path(__file__).parent.parent / 'docs'
-    example = (docs / 'examples' / 'host-names.conf').read_text()
-    a, b = App('a'), App('b')
-    talker = Target(talk)
-    _, _, names = serve(f'a.example.org={a.spec}', f'*.example.org={b.spec}',
-                        f'ws.example.org={talker.spec}')
-    certificate = Tls('x.example.org', '*.example.org')
-    port = free_port()
-    for there, here in (('443 ssl', f'127.0.0.1:{port} ssl'),
-                        ('127.0.0.1:8080', f'127.0.0.1:{names}'),
-                        ('/etc/ssl/example.org', f'{folder}/{certificate.name}')):
-        assert there in example, there
-        example = example.replace(there, here)
-    programs.nginx_with(folder, ('127.0.0.1', port), example)
-    words = ['--cacert', str(folder / f'{certificate.name}.crt'), '--http1.1']
-    output = curl(port, *words, *(f'https://{"abc"[i % 3]}.example.org/{i}' for i in range(30)))
-    assert output == ''.join(f'{"abb"[i % 3]} /{i} {"abc"[i % 3]}.example.org' for i in range(30))
-    # Many users' requests go over few connections.
-    (folder / 'body').write_bytes(b'x' * 1_000_000)
-    waits = [in_thread(curl, port, *words, '--data-binary', f'@{folder}/body', url)
-             for url in ('https://a.example.org/', 'https://b.example.org/') * 10]
-    for i, wait in enumerate(waits):
-        assert wait().startswith(f'{"ab"[i % 2]} 1000000 '), i
-    context = ssl.create_default_context(cafile=folder / f'{certificate.name}.crt')
-    with user(port) as sock, context.wrap_socket(sock, server_hostname='ws.example.org') as tls:
-        tls.sendall(get('ws.example.org', 'Upgrade: talk', 'Connection: Upgrade'))
-        assert websocket.read_head(tls)[0].startswith('HTTP/1.1 101')
-        tls.sendall(b'hello')
-        assert receive_exactly(tls, 5) == b'HELLO'
-    assert status(ask_tls(port, context, get('example.org.example.org'))) == 200
-
-
-@test
-def a_proxy_that_says_who_comes():
-    """The port for names can be one of --proxy-protocol-ports, for HTTP and for TLS."""
-    a, b = App('a'), Tls('b.example')
-    server, client, port = serve(f'a.example={a.spec},forwarded=x-forwarded',
-                                 f'b.example={b.target.spec}',
-                                 arguments=('--proxy-protocol-ports', '1-65535'))
-    for word in 'send-proxy', 'send-proxy-v2':
-        for host in '127.0.0.1', '::1':
-            front = programs.haproxy(folder, host, f'server names 127.0.0.1:{port} {word}')
-            with user(front.port, host) as sock:
-                own = sock.getsockname()
-                sock.sendall(get('a.example'))
-                assert read_answer(sock) == (200, b'a / a.example')
-                for tool in server, client:
-                    event = tool.event('stream-opened', user_port=own[1])
-                    assert event['user_address'] == host, event
-            front.end()
-    # curl says a header itself, before the handshake.
-    assert curl(port, '--haproxy-protocol', '--cacert', str(folder / 'b.example.crt'), '--http1.1',
-                'https://b.example/') == 'b.example http/1.1'
-    said = b'PROXY TCP6 2001:db8::7 2001:db8::1 4444 80\r\n'
-    with user(port) as sock:
-        # Byte by byte, and what follows with the last of them.
-        for i in range(len(said) - 1):
-            sock.sendall(said[i:i + 1])
-        sock.sendall(said[-1:] + get('a.example', 'X-Forwarded-For: 192.0.2.1'))
-        assert read_answer(sock)[0] == 200
-        assert a.headers['X-Forwarded-For'] == '192.0.2.1, 2001:db8::7'
-    seen = len(a.seen)
-    for first in get('a.example'), said.replace(b'TCP6', b'TCP7') + get('a.example'):
-        with user(port) as sock:
-            sock.sendall(first)
-            try:
-                assert sock.recv(1) == b''
-            except ConnectionResetError:
-                pass
-    assert len(a.seen) == seen
-    # Where nobody is expected to say one, it is no request.
-    _, _, plain = serve(f'a.example={a.spec}')
-    assert status(ask(plain, said + get('a.example'))) == 400
-
-
-def ask_tls(port, context, request):
-    with user(port) as sock, context.wrap_socket(sock, server_hostname='x.example.org') as tls:
-        tls.sendall(request.replace(b'\r\n\r\n', b'\r\nConnection: close\r\n\r\n'))
-        return receive_all(tls)
 
 
 @test
@@ -534,138 +298,6 @@ def targets_that_fail():
         sock.sendall(get('early.example', 'Connection: close'))
         answer = receive_all(sock)
         assert [int(code) for code in re.findall(rb'HTTP/1\.1 (\d+)', answer)] == [100, 103, 204]
-
-
-@test
-def a_target_that_is_not_there():
-    """One page, which the client writes: it knows more; and none for TLS. With health, too."""
-    down = free_port()
-    server, client, port = serve(f'down.example={down},health=1',
-                                 f'told.example={down},forwarded=both')
-    event = client.event('target-down')
-    assert event['names'] == ['down.example'] and 'port' not in event, event
-    for name in 'down.example', 'told.example':
-        for request in (get(name), get(name, version='1.0'), get(name) + get(name, path='/2'),
-                        get(name, 'Content-Length: 100000').replace(b'GET', b'POST')
-                        + bytes(100000)):
-            answer = ask(port, request)
-            assert status(answer) == 502 and answer.count(b'HTTP/1') == 1, answer
-            assert answer.count(b'</html>') == 1 and b'cannot be reached' in answer, answer
-            assert answer.count(b'Connection: close\r\n') == 1, answer
-        answer = ask(port, get(name).replace(b'GET', b'HEAD'))
-        assert status(answer) == 502 and answer.endswith(b'\r\n\r\n'), answer
-    done = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{port}', '-servername',
-                           'down.example'], capture_output=True, text=True, timeout=DEADLINE,
-                          stdin=subprocess.DEVNULL)
-    assert done.returncode != 0 and 'HTTP' not in done.stdout, done
-    for event in client.wait_events('stream-closed', 11):
-        assert event['error']['code'] == 'target-refused', event
-    # And back: the name was there all the time.
-    def answer_up(sock):
-        # Who only looks at it says nothing.
-        if sock.recv(1 << 16):
-            sock.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nup')
-    back = Target(answer_up, port=down)
-    assert client.event('target-up')['names'] == ['down.example']
-    with user(port) as sock:
-        sock.sendall(get('down.example'))
-        assert read_answer(sock) == (200, b'up')
-    back.close()
-    assert len(server.wait_events('forward-opened', 2)) == 2
-
-
-@test
-def targets_are_told_of_the_user():
-    a = App('a')
-    _, _, port = serve(f'*.example={a.spec},forwarded=both,host-header=inner.test')
-    with user(port, '127.0.0.1') as sock:
-        for name in 'a.example', 'b.example:80':
-            sock.sendall(get(name, 'X-Forwarded-For: 192.0.2.1'))
-            assert read_answer(sock) == (200, b'a / inner.test')
-            told = [a.headers.get_all(f'X-Forwarded-{key}') for key in ('For', 'Host', 'Proto')]
-            assert told == [['192.0.2.1, 127.0.0.1'], [name], ['http']], told
-            node = f'"{name}"' if ':' in name else name
-            assert a.headers.get_all('Forwarded') == [f'for=127.0.0.1;host={node};proto=http']
-        assert a.connections == 1
-        # What a proxy in front has said of its own connection stands.
-        sock.sendall(get('a.example', 'X-Forwarded-Proto: https', 'X-Forwarded-Host: www.test'))
-        assert read_answer(sock)[0] == 200
-        assert a.headers.get_all('X-Forwarded-Proto') == ['https']
-        assert a.headers.get_all('X-Forwarded-Host') == ['www.test']
-
-
-def metrics(server):
-    """What the server counts: {name with labels: number}."""
-    lines = curl(server.port, 'http://localhost/metrics').splitlines()
-    return {name: float(value) for name, value in
-            (line.removeprefix('vtunnel_').split(' ') for line in lines if line[0] != '#')}
-
-
-@test
-def what_the_server_shows():
-    a = App('a')
-    server, client, port = serve(f'a.example,*.b.example={a.spec}',
-                                 arguments=('--http-url', 'https://*/'))
-    opened = server.event('forward-opened')
-    assert opened['names'] == ['a.example', '*.b.example'] and 'port' not in opened, opened
-    assert opened['url'] == 'https://a.example/', opened
-    page = curl(server.port, 'http://localhost/status')
-    for words in 'a.example, *.b.example', 'https://a.example/', 'listening':
-        assert words in page, (words, page)
-    requests = [get(name, 'Connection: close') for name in ('a.example', 'x.b.example')]
-    answers = [ask(port, request) for request in requests]
-    for tool in server, client:
-        for kind in 'stream-opened', 'stream-closed':
-            for event in tool.wait_events(kind, 2):
-                assert event['names'] == opened['names'] and 'port' not in event, event
-    now = metrics(server)
-    assert now['forwards'] == 1 and now['streams_opened_total'] == 2, now
-    assert now['sent_bytes_total'] == sum(map(len, requests)), now
-    assert now['received_bytes_total'] == sum(map(len, answers)), now
-    client.stop()
-    assert server.event('forward-closed')['names'] == opened['names']
-
-
-@test
-def who_comes_too_fast():
-    a = App('a')
-    server, _, port = serve(f'a.example={a.spec}', arguments=('--max-accept-rate', '10'))
-    # Twenty at once are saved up; the others wait, and nobody is turned away.
-    waits = [in_thread(ask, port, get('a.example', 'Connection: close')) for _ in range(30)]
-    for wait in waits:
-        assert status(wait()) == 200
-    assert metrics(server)['accept_pauses_total'] > 0
-
-
-@test
-def a_client_that_does_not_answer():
-    """Its users are told to come again later, as the port is for all clients' users."""
-    with socket.socket() as full:
-        full.bind(('127.0.0.1', 0))
-        full.listen(0)
-        place = full.getsockname()
-        waiting = [socket.socket() for _ in range(3)]
-        for sock in waiting:
-            sock.setblocking(False)
-            sock.connect_ex(place)
-        server, _, port = serve(f'full.example=127.0.0.1:{place[1]}',
-                                arguments=('--max-opening', '2'))
-        a = App('a')
-        Tool.client(server.port, f'a.example={a.spec}').event('forward-opened')
-        users = [user(port) for _ in range(2)]
-        for sock in users:
-            sock.sendall(get('full.example'))
-        server.wait_events('stream-opened', 2)
-        answer = ask(port, get('full.example'))
-        assert status(answer) == 503 and b'\r\nRetry-After: 1\r\n' in answer, answer
-        done = subprocess.run(['openssl', 's_client', '-connect', f'127.0.0.1:{port}',
-                               '-servername', 'full.example'], capture_output=True, text=True,
-                              timeout=DEADLINE, stdin=subprocess.DEVNULL)
-        assert done.returncode != 0, done
-        assert curl(port, 'http://a.example/') == 'a / a.example'
-        assert metrics(server)['users_refused_total'] == 2
-        for sock in users + waiting:
-            sock.close()
 
 
 @test
