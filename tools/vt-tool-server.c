@@ -256,7 +256,7 @@ static void
 take_over (Server *self, VtServer *draft)
 {
   const char *path = g_hash_table_lookup (self->begun_with, "path");
-  gulong handler = g_signal_connect (self->server, "notify", G_CALLBACK (changed_cb), NULL);
+  unsigned long handler = g_signal_connect (self->server, "notify", G_CALLBACK (changed_cb), NULL);
 
   /* These are written by functions that could fail; for the draft they did not. */
   vt_server_set_allowed_ports (self->server, vt_server_get_allowed_ports (draft), NULL);

@@ -199,8 +199,10 @@ vt_server_list_name_holders (VtServer *self, VtForward *forward)
  *
  * HTTP/1.x goes, request by request, to the forward whose name the request is for; what begins as
  * TLS goes, untouched, to the one that it names (SNI). A name that nobody has is answered with 404,
- * or with an alert. HTTP/2 is only spoken inside of TLS. Where the port is one of
- * [property@Vt.Server:proxy-protocol-ports] when it is opened, each connection begins with a header.
+ * or with an alert. HTTP/2 is only spoken inside of TLS.
+ *
+ * Where the port is one of [property@Vt.Server:proxy-protocol-ports] when it is opened, each
+ * connection begins with a header.
  *
  * Which names a client may have is said by its entry in [property@Vt.Server:access], or else by
  * [property@Vt.Server:allowed-names].
