@@ -161,7 +161,7 @@ def values_that_cannot_be():
             ('trusted-proxy', 'a\\', '“;”'), ('tls-key', 'x', '--tls-certificate')]:
         Config('server', f'[server]\n{key}={value}\n').fault(f': [server] {key}', words)
     for text, words in [('listen=9000\n', 'target: '), ('target=3000\n', 'listen: '),
-                        ('listen=x\ntarget=3000\n', '“x=3000”'),
+                        ('listen=x!\ntarget=3000\n', '“x!=3000”'),
                         ('listen=1\ntarget=2\nbananas=3\n', 'bananas=3')]:
         Config('client', f'[client]\nserver=ws://localhost/\nforward=1=2\n[forward web]\n{text}'
                ).fault('[forward web]', words)
@@ -303,18 +303,69 @@ def what_a_server_cannot_change():
     server.stop()
 
 
+# Options whose property has another name.
+PROPERTIES = {'no-auth': 'allow-anonymous', 'trusted-proxy': 'trusted-proxies',
+              'allowed-origin': 'allowed-origins', 'client-ca': 'client-authorities',
+              'tls-key': 'tls-certificate'}
+# Those that are nobody's property: the last is what shows all others here.
+OWN = {'grace', 'quiet', 'verbose'}
+
+
+def make_certificate(where):
+    subprocess.run(['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
+                    'ec_paramgen_curve:P-256', '-nodes', '-keyout', where / 'server.key', '-out',
+                    where / 'server.pem', '-days', '2', '-subj', '/CN=localhost'],
+                   check=True, capture_output=True, timeout=DEADLINE)
+
+
+@test
+def every_option_is_taken_or_said_not_to_be():
+    """One by one: what a reload neither takes over nor says anything of would be a trap."""
+    config = Config('server', '[server]\nport=0\njson=true\nverbose=true\nhttp-port=0\n')
+    make_certificate(config.folder)
+    (config.folder / 'access').touch(0o600)
+    (config.folder / 'client-ca.pem').write_bytes((config.folder / 'server.pem').read_bytes())
+    example = dict(re.findall(r'(?m)^#?([a-z-]+)=(.+)$', (examples / 'server.conf').read_text()))
+    special = {'json': 'false', 'listen': '127.0.0.2', 'path': '/other', 'no-auth': 'true',
+               'bind-address': '127.0.0.1', 'http-listen': '127.0.0.1',
+               'allowed-ports': '2000-3000', 'status-listen': '9091'}
+    tls = {'tls-certificate': 'server.pem', 'tls-key': 'server.key'}
+    beside = {'tls-certificate': tls, 'tls-key': tls, 'client-ca': dict(tls, access='access')}
+    server = config.start()
+    options = re.findall(r'^  (?:-., )?--([a-z-]+)', run('server', '--help')[1], re.M)
+    chosen = sorted(set(options) - OWN - {'help', 'config', 'check-config'})
+    assert len(chosen) > 30, chosen
+    for count, option in enumerate(chosen, 1):
+        value = special.get(option, example[option])
+        if value.isdecimal():
+            value = str(int(value) - 1)
+        keys = {'port': 0, 'json': 'true', 'verbose': 'true', 'http-port': 0,
+                **beside.get(option, {}), option: value}
+        said_before = len(server.errors)
+        config.write('\n'.join(['[server]', *(f'{key}={text}' for key, text in keys.items()), '']))
+        reload(server, count)
+        words = (f'[server] {option}: this takes effect with the next start',
+                 f'Another {PROPERTIES.get(option, option)} is in force')
+        wait_until(lambda: any(word in line for line in server.errors[said_before:]
+                               for word in words), 5, what=option)
+    server.stop()
+
+
 @test
 def a_reload_does_not_open_the_server_to_all():
     """What is fine on loopback is not where it listens."""
-    config = Config('server', '[server]\nport=0\njson=true\nlisten=0.0.0.0\naccess=access\n')
-    (config.folder / 'access').touch(0o600)
-    server = config.start()
-    config.write('[server]\nport=0\njson=true\nlisten=127.0.0.1\n')
-    server.process.send_signal(signal.SIGHUP)
-    assert '--access' in server.event('error')['message']
-    client = Tool.client(server.port, '0=localhost:1')
-    assert client.wait() == 4, client.errors
-    server.stop()
+    head = '[server]\nport=0\njson=true\n'
+    for before, after in (('listen=0.0.0.0\n', 'listen=127.0.0.1\n'),
+                          ('http-port=0\nhttp-listen=*\n', '')):
+        config = Config('server', head + before + 'access=access\n')
+        (config.folder / 'access').touch(0o600)
+        server = config.start()
+        config.write(head + after)
+        server.process.send_signal(signal.SIGHUP)
+        assert '--access' in server.event('error')['message']
+        client = Tool.client(server.port, '0=localhost:1')
+        assert client.wait() == 4, client.errors
+        server.stop()
 
 
 @test

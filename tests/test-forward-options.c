@@ -61,7 +61,8 @@ check_settings (VtForward *forward, const unsigned int *chosen)
   g_assert_cmpint (vt_forward_get_http (forward), ==, chosen[3] == 1);
   g_assert_cmpuint (vt_forward_get_health_interval (forward), ==, intervals[chosen[4]]);
   g_assert_cmpint (vt_forward_speaks_http (forward), ==,
-                   chosen[3] == 1 || chosen[2] != 0 || mode == VT_HOST_HEADER_REPLACE);
+                   chosen[3] == 1 || chosen[2] != 0 || mode == VT_HOST_HEADER_REPLACE
+                       || vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP);
 }
 
 /* In this order, and in the opposite one, for the same settings and the same text. */

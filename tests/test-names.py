@@ -4,140 +4,22 @@
 """One port, many names: users of all clients come in at one port, with real programs."""
 
 import hashlib
-import http.server
 import os
-import pathlib
 import re
 import socket
 import ssl
 import subprocess
 import sys
-import tempfile
-import threading
 import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
-import programs  # noqa: E402
 import websocket  # noqa: E402
 from fault import Fault  # noqa: E402
 from harness import (DEADLINE, TOOL, Target, Tool, free_port, in_thread, main,  # noqa: E402
                      pattern, receive_all, receive_exactly, test, user, wait_until)
-
-scratch = tempfile.TemporaryDirectory()
-folder = pathlib.Path(scratch.name)
-
-
-class App(http.server.ThreadingHTTPServer):
-    """A web server that says who it is, and counts the connections that come to it."""
-
-    daemon_threads = True
-    request_queue_size = 256
-
-    def __init__(self, name):
-        super().__init__(('127.0.0.1', 0), Page)
-        self.name = name
-        self.port = self.server_address[1]
-        self.spec = f'127.0.0.1:{self.port}'
-        self.connections = 0
-        self.seen = []
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    def handle_error(self, request, client_address):
-        pass
-
-    def process_request(self, request, client_address):
-        self.connections += 1
-        super().process_request(request, client_address)
-
-
-class Page(http.server.BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-
-    def log_message(self, *arguments):
-        pass
-
-    def answer(self, body, chunked=False):
-        self.send_response(200)
-        self.send_header('X-App', self.server.name)
-        if chunked:
-            self.send_header('Transfer-Encoding', 'chunked')
-        else:
-            self.send_header('Content-Length', str(len(body)))
-        self.end_headers()
-        if chunked:
-            for at in range(0, len(body), 1000):
-                piece = body[at:at + 1000]
-                self.wfile.write(b'%x\r\n%s\r\n' % (len(piece), piece))
-            self.wfile.write(b'0\r\n\r\n')
-        elif self.command != 'HEAD':
-            self.wfile.write(body)
-
-    def do_GET(self):
-        self.server.seen.append(self.path)
-        if self.path == '/old':
-            self.protocol_version = 'HTTP/1.0'
-        if self.path.startswith('/large'):
-            self.answer(b'x' * 5_000_000, chunked=self.path.endswith('chunked'))
-        else:
-            self.answer(f'{self.server.name} {self.path} {self.headers["Host"]}'.encode())
-
-    do_HEAD = do_GET
-
-    def do_POST(self):
-        digest, count = hashlib.sha256(), 0
-        for piece in self.pieces():
-            digest.update(piece)
-            count += len(piece)
-        self.answer(f'{self.server.name} {count} {digest.hexdigest()}'.encode())
-
-    def pieces(self):
-        if self.headers['Transfer-Encoding'] != 'chunked':
-            yield self.rfile.read(int(self.headers['Content-Length']))
-            return
-        while size := int(self.rfile.readline(), 16):
-            yield self.rfile.read(size)
-            self.rfile.readline()
-        self.rfile.readline()
-
-
-def serve(*forwards, arguments=(), **options):
-    """A server with a port for names, and a client: (server, client, port)."""
-    server = Tool.server('--http-port', '0', *arguments)
-    server.http = server.event('listening-http')['port']
-    client = Tool.client(server.port, *forwards, **options)
-    client.wait_events('forward-opened', len(forwards))
-    return server, client, server.http
-
-
-def curl(port, *arguments):
-    done = subprocess.run(
-        ['curl', '--silent', '--show-error', '--max-time', str(int(DEADLINE)), '--noproxy', '*',
-         '--connect-to', f'::127.0.0.1:{port}', *arguments],
-        capture_output=True, text=True, timeout=DEADLINE, stdin=subprocess.DEVNULL)
-    assert done.returncode == 0, (done.returncode, done.stderr)
-    return done.stdout
-
-
-def ask(port, request):
-    """All that comes back, to the end."""
-    with user(port) as sock:
-        sock.sendall(request)
-        return receive_all(sock)
-
-
-def status(answer):
-    return int(re.match(rb'HTTP/1\.1 (\d{3}) ', answer)[1])
-
-
-def get(host, *lines, path='/', version='1.1'):
-    return '\r\n'.join([f'GET {path} HTTP/{version}', f'Host: {host}', *lines, '', '']).encode()
-
-
-def read_answer(sock):
-    """One answer with a length: (status, body)."""
-    line, headers = websocket.read_head(sock)
-    return int(line.split()[1]), receive_exactly(sock, int(headers['content-length']))
+from named import (App, Tls, ask, curl, folder, get, read_answer, serve, status,  # noqa: E402
+                   talk)
 
 
 @test
@@ -230,38 +112,6 @@ def a_websocket():
     assert status(ask(port, get('ws.example'))) == 502
 
 
-def talk(sock):
-    websocket.read_head(sock)
-    sock.sendall(b'HTTP/1.1 101 Switching Protocols\r\nUpgrade: talk\r\n'
-                 b'Connection: Upgrade\r\n\r\n')
-    while data := sock.recv(1 << 16):
-        sock.sendall(data.upper())
-    sock.sendall(b'end')
-
-
-class Tls:
-    """A TLS target with a certificate of its own, that says what its user sees of it."""
-
-    def __init__(self, name, names=None):
-        self.name = name
-        subprocess.run(
-            ['openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256',
-             '-nodes', '-keyout', folder / f'{name}.key', '-out', folder / f'{name}.crt', '-days',
-             '2', '-subj', f'/CN={name}', '-addext', f'subjectAltName=DNS:{names or name}'],
-            check=True, capture_output=True, timeout=DEADLINE)
-        self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        self.context.load_cert_chain(folder / f'{name}.crt', folder / f'{name}.key')
-        self.context.set_alpn_protocols(['h2', 'http/1.1'])
-        self.target = Target(self.serve)
-
-    def serve(self, sock):
-        with self.context.wrap_socket(sock, server_side=True) as tls:
-            websocket.read_head(tls)
-            text = f'{self.name} {tls.selected_alpn_protocol()}'.encode()
-            tls.sendall(b'HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%s'
-                        % (len(text), text))
-
-
 @test
 def tls_by_name():
     a, b = Tls('a.example'), Tls('b.example')
@@ -296,47 +146,6 @@ def tls_by_name():
                               stdin=subprocess.DEVNULL)
         assert done.returncode != 0 and 'unrecognized name' in done.stderr, done.stderr
     assert curl(port, 'http://plain.test/x') == 'plain /x plain.test'
-
-
-@test
-def nginx_in_front():
-    """With what docs/examples/host-names.conf has."""
-    docs = pathlib.Path(__file__).parent.parent / 'docs'
-    example = (docs / 'examples' / 'host-names.conf').read_text()
-    a, b = App('a'), App('b')
-    talker = Target(talk)
-    _, _, names = serve(f'a.example.org={a.spec}', f'*.example.org={b.spec}',
-                        f'ws.example.org={talker.spec}')
-    certificate = Tls('x.example.org', '*.example.org')
-    port = free_port()
-    for there, here in (('443 ssl', f'127.0.0.1:{port} ssl'),
-                        ('127.0.0.1:8080', f'127.0.0.1:{names}'),
-                        ('/etc/ssl/example.org', f'{folder}/{certificate.name}')):
-        assert there in example, there
-        example = example.replace(there, here)
-    programs.nginx_with(folder, ('127.0.0.1', port), example)
-    words = ['--cacert', str(folder / f'{certificate.name}.crt'), '--http1.1']
-    output = curl(port, *words, *(f'https://{"abc"[i % 3]}.example.org/{i}' for i in range(30)))
-    assert output == ''.join(f'{"abb"[i % 3]} /{i} {"abc"[i % 3]}.example.org' for i in range(30))
-    # Many users' requests go over few connections.
-    (folder / 'body').write_bytes(b'x' * 1_000_000)
-    waits = [in_thread(curl, port, *words, '--data-binary', f'@{folder}/body', url)
-             for url in ('https://a.example.org/', 'https://b.example.org/') * 10]
-    for i, wait in enumerate(waits):
-        assert wait().startswith(f'{"ab"[i % 2]} 1000000 '), i
-    context = ssl.create_default_context(cafile=folder / f'{certificate.name}.crt')
-    with user(port) as sock, context.wrap_socket(sock, server_hostname='ws.example.org') as tls:
-        tls.sendall(get('ws.example.org', 'Upgrade: talk', 'Connection: Upgrade'))
-        assert websocket.read_head(tls)[0].startswith('HTTP/1.1 101')
-        tls.sendall(b'hello')
-        assert receive_exactly(tls, 5) == b'HELLO'
-    assert status(ask_tls(port, context, get('example.org.example.org'))) == 200
-
-
-def ask_tls(port, context, request):
-    with user(port) as sock, context.wrap_socket(sock, server_hostname='x.example.org') as tls:
-        tls.sendall(request.replace(b'\r\n\r\n', b'\r\nConnection: close\r\n\r\n'))
-        return receive_all(tls)
 
 
 @test

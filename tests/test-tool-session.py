@@ -125,20 +125,26 @@ def open_waits():
 def open_waits_for_forwards():
     """The server answers for a forward after the tunnel is connected."""
     with session() as service:
-        forwards = [('9000', 'localhost:1', {}), ('1', 'localhost:2', {})]
+        forwards = [('9000', 'localhost:1', {}), ('1', 'localhost:2', {}),
+                    ('a.example', 'localhost:3', {})]
         tunnel = service.add('web', Forwards=forwards)
         pending = {'state': 'pending', 'error': '', 'bound-port': 0}
         one = {'listen': '9000', 'target': 'localhost:1'}
         other = {'listen': '1', 'target': 'localhost:2'}
-        tunnel.on_open = lambda: tunnel.connect(forwards=[{**one, **pending}, {**other, **pending}])
+        named = {'listen': 'a.example', 'target': 'localhost:3'}
+        tunnel.on_open = lambda: tunnel.connect(
+            forwards=[{**forward, **pending} for forward in (one, other, named)])
         process = start(service, 'open', 'web')
         wait_until(lambda: len(service.called('GetStatistics')) >= 2)
         assert process.poll() is None
         tunnel.count({'forwards': [
             {**one, 'state': 'listening', 'error': '', 'bound-port': 9000},
-            {**other, 'state': 'failed', 'error': 'Port 1 is not allowed', 'bound-port': 0}]})
+            {**other, 'state': 'failed', 'error': 'Port 1 is not allowed', 'bound-port': 0},
+            {**named, 'state': 'listening', 'error': '', 'bound-port': 0,
+             'url': 'https://a.example:8443/'}]})
         _, errors = finish(process, 3)
         assert 'Forwarding 9000 → localhost:1' in errors, errors
+        assert 'Forwarding https://a.example:8443/ → localhost:3' in errors, errors
         assert 'vtunnel-tool: The server refused 1: Port 1 is not allowed\n' in errors, errors
 
 

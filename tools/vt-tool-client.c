@@ -99,7 +99,7 @@ tell_target (Client *self, VtForward *forward, const GError *error)
     g_message (_ ("Target of %s down: %s"), source, error->message);
   else
     g_message (_ ("Target of %s answers again: %s"), source, target);
-  vt_tool_event_add_number (event, "port", vt_forward_get_bound_port (forward));
+  vt_tool_event_add_forward (event, forward, FALSE);
   vt_tool_event_add_text (event, "target", target);
   vt_tool_event_add_error (event, error);
   vt_tool_events_send (vt_tool_run_get_events (self->run), event);

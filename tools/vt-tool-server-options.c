@@ -179,6 +179,20 @@ fill_defaults (VtToolServerOptions *self)
     self->path = g_strdup ("/");
 }
 
+static gboolean
+check_http_openness (VtToolServerOptions *self, GError **error)
+{
+  if (self->access != NULL || self->no_auth || self->http_listen == NULL
+      || (strcmp (self->http_listen, "*") != 0 && is_loopback (self->http_listen)))
+    return TRUE;
+  g_set_error (
+      error, G_OPTION_ERROR, G_OPTION_ERROR_BAD_VALUE,
+      _ ("--http-listen “%s”: others than this machine would be sent to whoever asks for a "
+         "name; add --access to say who may have which, or --no-auth if anybody may"),
+      self->http_listen);
+  return FALSE;
+}
+
 gboolean
 vt_tool_server_options_check_openness (VtToolServerOptions *self, GError **error)
 {
@@ -196,7 +210,7 @@ vt_tool_server_options_check_openness (VtToolServerOptions *self, GError **error
                    self->listen);
       return FALSE;
     }
-  return TRUE;
+  return check_http_openness (self, error);
 }
 
 static gboolean

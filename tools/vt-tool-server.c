@@ -26,9 +26,8 @@ typedef struct {
 } Server;
 
 /* What the server has been built upon. */
-static const char *const fixed_options[] = {
-  "json", "listen", "path", "port", "status-listen", NULL
-};
+static const char *const fixed_options[] = { "http-listen", "http-port", "json",          "listen",
+                                             "path",        "port",      "status-listen", NULL };
 
 static void
 note_place (Server *self, const char *address)
@@ -246,19 +245,29 @@ watch_files (Server *self)
   self->tls = vt_tool_tls_new (self->server, self->options.tls_certificate, self->options.tls_key);
 }
 
+static void
+changed_cb (VtServer *server, GParamSpec *pspec, void *user_data)
+{
+  g_debug ("Another %s is in force", pspec->name);
+}
+
 /* Those that came in stay as they are, unless they may not be here any more. */
 static void
 take_over (Server *self, VtServer *draft)
 {
   const char *path = g_hash_table_lookup (self->begun_with, "path");
+  unsigned long handler = g_signal_connect (self->server, "notify", G_CALLBACK (changed_cb), NULL);
 
   /* These are written by functions that could fail; for the draft they did not. */
   vt_server_set_allowed_ports (self->server, vt_server_get_allowed_ports (draft), NULL);
   vt_server_set_proxy_protocol_ports (self->server, vt_server_get_proxy_protocol_ports (draft),
                                       NULL);
   vt_server_set_trusted_proxies (self->server, vt_server_get_trusted_proxies (draft), NULL);
+  vt_server_set_allowed_names (self->server, vt_server_get_allowed_names (draft), NULL);
+  vt_server_set_http_url (self->server, vt_server_get_http_url (draft), NULL);
   vt_server_set_path (draft, path != NULL ? path : "/");
   vt_tool_reload_copy_properties (G_OBJECT (draft), G_OBJECT (self->server));
+  g_signal_handler_disconnect (self->server, handler);
 }
 
 /* What is read may be fine for another address, which comes only with the next start. */
@@ -267,6 +276,8 @@ is_closed_where_it_listens (Server *self, VtToolServerOptions *options, GError *
 {
   g_free (options->listen);
   options->listen = g_strdup (self->place != NULL ? self->place : "127.0.0.1");
+  g_free (options->http_listen);
+  options->http_listen = g_strdup (g_hash_table_lookup (self->begun_with, "http-listen"));
   return vt_tool_server_options_check_openness (options, error);
 }
 

@@ -52,6 +52,7 @@ add_forward (JsonBuilder *json, const VtToolForward *forward, gboolean has_stati
     {
       if (forward->bound_port != 0)
         vt_tool_event_add_number (json, "port", forward->bound_port);
+      add_text (json, "url", forward->url);
       add_text (json, "state", forward->state);
       add_text (json, "error", forward->error);
       vt_tool_event_add_number (json, "active_streams", forward->n_streams);

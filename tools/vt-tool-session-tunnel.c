@@ -18,6 +18,7 @@ forward_free (void *data)
   g_free (self->forwarded);
   g_free (self->state);
   g_free (self->error);
+  g_free (self->url);
   g_free (self);
 }
 
@@ -30,6 +31,7 @@ forward_new (const char *listen, const char *target)
   self->target = g_strdup (target);
   self->state = g_strdup ("");
   self->error = g_strdup ("");
+  self->url = g_strdup ("");
   return self;
 }
 
@@ -217,6 +219,7 @@ read_forward (VtToolForward *self, GVariant *from, gint64 duration)
 
   read_text (from, "state", &self->state);
   read_text (from, "error", &self->error);
+  read_text (from, "url", &self->url);
   g_variant_lookup (from, "bound-port", "q", &self->bound_port);
   g_variant_lookup (from, "n-streams", "u", &self->n_streams);
   g_variant_lookup (from, "bytes-sent", "t", &self->bytes_sent);
@@ -312,8 +315,10 @@ vt_tool_tunnel_clear_statistics (VtToolTunnel *self)
 
       g_free (forward->state);
       g_free (forward->error);
+      g_free (forward->url);
       forward->state = g_strdup ("");
       forward->error = g_strdup ("");
+      forward->url = g_strdup ("");
       forward->bound_port = 0;
       forward->n_streams = 0;
       forward->rate_sent = 0;
@@ -349,6 +354,8 @@ vt_tool_forward_get_source (const VtToolForward *self)
   const char *colon = strrchr (self->listen, ':');
   size_t before = colon != NULL ? (size_t) (colon + 1 - self->listen) : 0;
 
+  if (self->url[0] != '\0')
+    return g_strdup (self->url);
   if (self->bound_port == 0)
     return g_strdup (self->listen);
   return g_strdup_printf ("%.*s%u", (int) before, self->listen, self->bound_port);

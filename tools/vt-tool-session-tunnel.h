@@ -23,6 +23,7 @@ typedef struct {
 
   /* From statistics. */
   guint16      bound_port; /* 0 while it is not known */
+  char        *url;        /* owned, of host names, empty while it is not known */
   char        *state;      /* owned, empty while it is not known */
   char        *error;      /* owned, may be empty */
   unsigned int n_streams;

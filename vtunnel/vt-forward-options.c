@@ -83,9 +83,9 @@ vt_forward_set_forwarded_headers (VtForward *self, VtForwardedHeaders headers)
  * when the target cannot be reached or does not answer, and not only a connection that is reset.
  *
  * With [property@Vt.Forward:forwarded-headers] or [property@Vt.Forward:host-header], which only
- * HTTP has, that is so whatever this says. The page is written on the client's side, when the first
- * request has come, of 16 KiB and within 5 seconds at most. A change holds for streams that are
- * opened from then on.
+ * HTTP has, and for users who come by a host name, that is so whatever this says. The page is
+ * written on the client's side, when the first request has come, of 16 KiB and within 5 seconds at
+ * most. A change holds for streams that are opened from then on.
  *
  * Since: 1.0
  */
@@ -131,7 +131,8 @@ vt_forward_set_http (VtForward *self, gboolean http)
 gboolean
 vt_forward_speaks_http (VtForward *self)
 {
-  return self->http || self->forwarded_headers != VT_FORWARDED_HEADERS_NONE
+  return self->http || self->listen_kind == VT_LISTEN_KIND_HTTP
+         || self->forwarded_headers != VT_FORWARDED_HEADERS_NONE
          || self->host_header_mode == VT_HOST_HEADER_REPLACE;
 }
 

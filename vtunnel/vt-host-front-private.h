@@ -20,6 +20,8 @@ typedef struct {
   /* All of the connection is the forward's, from its first byte on. Takes the descriptor. */
   void (*pass) (VtForward *forward, int fd, GSocketAddress *remote, GSocketAddress *local,
                 GByteArray *begun, void *user_data);
+  /* Whether users come to this port of the front with a PROXY header. */
+  gboolean (*expects_proxy) (guint16 port, void *user_data);
 } VtHostFrontHandlers;
 
 VtHostFront *vt_host_front_new (const VtHostFrontHandlers *handlers, void *user_data);
@@ -29,6 +31,8 @@ void vt_host_front_free (VtHostFront *self);
 /* VT_ERROR. Port 0 picks one. */
 gboolean vt_host_front_listen (VtHostFront *self, const char *address, guint16 port,
                                GError **error);
+/* From now on each port takes at most so many users a second; 0: any number. */
+void     vt_host_front_set_max_rate (VtHostFront *self, unsigned int max_rate);
 GArray  *vt_host_front_get_ports (VtHostFront *self); /* of guint16, the front's */
 
 /* A user's connection, with the addresses that it comes from and came to. Takes the descriptor. */

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "vt-arrivals-private.h"
 #include "vt-client-hello-private.h"
 #include "vt-host-name-private.h"
 #include "vt-http-relay-private.h"
@@ -24,11 +25,19 @@ struct _VtHostFront {
   void *user_data;                     /* the caller's */
   VtPoller *poller;                    /* owned */
   VtClock *clock;                      /* owned */
-  GPtrArray *listeners;                /* owned, of VtListener */
+  GPtrArray *doors;                    /* owned, of Door */
   GArray *ports;                       /* owned, of guint16 */
+  unsigned int max_rate;               /* users a second, of each port; 0: any */
   GQueue waiting;                      /* of guests without a stream, who waits longest first */
   GQueue served;                       /* of guests that speak HTTP, and have one */
 };
+
+/* One of the ports. */
+typedef struct {
+  VtHostFront *front;   /* not owned, its owner */
+  VtListener *listener; /* owned, NULL before it is open */
+  VtArrivals *arrivals; /* owned, NULL unless users come with a PROXY header */
+} Door;
 
 /* A user's connection: until it has shown what it speaks, and then as long as that is HTTP. */
 typedef struct {
@@ -266,14 +275,35 @@ vt_host_front_add (VtHostFront *self, int fd, GSocketAddress *remote, GSocketAdd
   make_room (self);
 }
 
-/* Whoever puts something before the connection puts it here. */
+static void
+known_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
+{
+  Door *door = user_data;
+
+  vt_host_front_add (door->front, fd, remote, local);
+}
+
 static void
 accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
-  if (local != NULL)
-    vt_host_front_add (user_data, fd, remote, local);
-  else
+  Door *door = user_data;
+
+  if (local == NULL)
     close (fd);
+  else if (door->arrivals != NULL)
+    vt_arrivals_add (door->arrivals, fd, remote, local);
+  else
+    known_cb (fd, remote, local, door);
+}
+
+static void
+door_free (void *data)
+{
+  Door *door = data;
+
+  g_clear_pointer (&door->listener, vt_listener_free);
+  g_clear_pointer (&door->arrivals, vt_arrivals_free);
+  g_free (door);
 }
 
 VtHostFront *
@@ -285,7 +315,7 @@ vt_host_front_new (const VtHostFrontHandlers *handlers, void *user_data)
   self->user_data = user_data;
   self->poller = vt_poller_get (NULL);
   self->clock = vt_clock_get (NULL);
-  self->listeners = g_ptr_array_new_with_free_func ((GDestroyNotify) vt_listener_free);
+  self->doors = g_ptr_array_new_with_free_func (door_free);
   self->ports = g_array_new (FALSE, FALSE, sizeof (guint16));
   return self;
 }
@@ -296,7 +326,7 @@ vt_host_front_free (VtHostFront *self)
   vt_host_front_stop (self);
   while (!g_queue_is_empty (&self->served))
     guest_free (g_queue_peek_head (&self->served));
-  g_ptr_array_unref (self->listeners);
+  g_ptr_array_unref (self->doors);
   g_array_unref (self->ports);
   vt_poller_unref (self->poller);
   vt_clock_unref (self->clock);
@@ -306,15 +336,35 @@ vt_host_front_free (VtHostFront *self)
 gboolean
 vt_host_front_listen (VtHostFront *self, const char *address, guint16 port, GError **error)
 {
-  VtListener *listener = vt_listener_new (address, port, accepted_cb, self, error);
+  Door *door = g_new0 (Door, 1);
   guint16 bound;
 
-  if (listener == NULL)
-    return FALSE;
-  bound = vt_listener_get_port (listener);
-  g_ptr_array_add (self->listeners, listener);
+  door->front = self;
+  door->listener = vt_listener_new (address, port, accepted_cb, door, error);
+  if (door->listener == NULL)
+    {
+      door_free (door);
+      return FALSE;
+    }
+  vt_listener_set_max_rate (door->listener, self->max_rate);
+  bound = vt_listener_get_port (door->listener);
+  if (self->handlers->expects_proxy (bound, self->user_data))
+    door->arrivals = vt_arrivals_new (self->clock, known_cb, door);
+  g_ptr_array_add (self->doors, door);
   g_array_append_val (self->ports, bound);
   return TRUE;
+}
+
+void
+vt_host_front_set_max_rate (VtHostFront *self, unsigned int max_rate)
+{
+  self->max_rate = max_rate;
+  for (unsigned int i = 0; i < self->doors->len; i++)
+    {
+      Door *door = self->doors->pdata[i];
+
+      vt_listener_set_max_rate (door->listener, max_rate);
+    }
 }
 
 GArray *
@@ -340,7 +390,7 @@ vt_host_front_forget (VtHostFront *self, VtForward *forward)
 void
 vt_host_front_stop (VtHostFront *self)
 {
-  g_ptr_array_set_size (self->listeners, 0);
+  g_ptr_array_set_size (self->doors, 0);
   g_array_set_size (self->ports, 0);
   while (!g_queue_is_empty (&self->waiting))
     guest_free (g_queue_peek_head (&self->waiting));

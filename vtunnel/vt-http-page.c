@@ -33,6 +33,21 @@ find (unsigned int status)
   g_assert_not_reached ();
 }
 
+/* What else the head says. */
+static const char *
+find_field (unsigned int status)
+{
+  switch (status)
+    {
+    case 405:
+      return "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n";
+    case 503:
+      return "Retry-After: 1\r\n";
+    default:
+      return "";
+    }
+}
+
 GByteArray *
 vt_http_page_new (unsigned int status, gboolean without_body)
 {
@@ -44,9 +59,7 @@ vt_http_page_new (unsigned int status, gboolean without_body)
       g_strdup_printf ("HTTP/1.1 %u %s\r\nContent-Type: text/html; charset=utf-8\r\n"
                        "Content-Length: %zu\r\nCache-Control: no-store\r\nConnection: close\r\n%s"
                        "\r\n%s",
-                       page->status, page->reason, strlen (body),
-                       status == 405 ? "Allow: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS\r\n"
-                                     : "",
+                       page->status, page->reason, strlen (body), find_field (status),
                        without_body ? "" : body);
   GByteArray *bytes = g_byte_array_new ();
 

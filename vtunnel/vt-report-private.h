@@ -8,7 +8,8 @@
 /* A server at one moment, as plain data: what vt-metrics.c and vt-status-page.c write down. */
 
 typedef struct {
-  char        *name; /* owned: where it listens, "localhost:9000", or what it is called */
+  char        *name; /* owned: where it listens, "localhost:9000", its host names, or its own */
+  char        *url;  /* owned, nullable: where users find it */
   const char  *state; /* static */
   unsigned int n_streams;
   guint64      bytes_sent; /* into the tunnel */

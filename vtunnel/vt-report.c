@@ -9,6 +9,7 @@ forward_clear (void *data)
   VtReportForward *self = data;
 
   g_free (self->name);
+  g_free (self->url);
 }
 
 static void

@@ -109,7 +109,8 @@ define_shares (GParamFlags flags)
    *
    * Users who come when there are so many wait in the system's queue of their port, which has room
    * for 1024, and are let in again when half of those before them have their answer. A stream that
-   * the application asks for fails with %VT_ERROR_LIMIT. It has no say in version 1 of the
+   * the application asks for fails with %VT_ERROR_LIMIT, and a user who comes by a host name is
+   * answered with 503, as their port is for all clients. It has no say in version 1 of the
    * protocol, in which a client does not answer. It counts for sessions that begin from then on.
    *
    * A client of this library dials 1024 targets at a time, and refuses what goes beyond.
@@ -228,6 +229,9 @@ define_accept_rate (GParamFlags flags)
    * How many users a second each port of a client's takes; 0 is any number. Two seconds' worth may
    * be saved up. Users who come faster wait in the system's queue of that port, and nobody else
    * does. It counts for sessions that begin from then on.
+   *
+   * Each port of [method@Vt.Server.listen_http] takes as many, of all clients' users together, and
+   * a change counts there at once. Such a user may make any number of requests.
    *
    * Since: 1.0
    */

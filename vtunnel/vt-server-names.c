@@ -65,6 +65,12 @@ pass_cb (VtForward *forward,
   vt_server_session_add_user (find_listen (self, forward), fd, remote, local, begun);
 }
 
+static gboolean
+expects_proxy_cb (guint16 port, void *user_data)
+{
+  return vt_server_expects_proxy (user_data, port);
+}
+
 void
 vt_server_init_names (VtServer *self)
 {
@@ -72,10 +78,12 @@ vt_server_init_names (VtServer *self)
     .find = find_cb,
     .open = open_cb,
     .pass = pass_cb,
+    .expects_proxy = expects_proxy_cb,
   };
 
   self->hosts = vt_host_table_new ();
   self->host_front = vt_host_front_new (&handlers, self);
+  vt_host_front_set_max_rate (self->host_front, self->max_accept_rate);
 }
 
 void
@@ -192,6 +200,9 @@ vt_server_list_name_holders (VtServer *self, VtForward *forward)
  * HTTP/1.x goes, request by request, to the forward whose name the request is for; what begins as
  * TLS goes, untouched, to the one that it names (SNI). A name that nobody has is answered with 404,
  * or with an alert. HTTP/2 is only spoken inside of TLS.
+ *
+ * Where the port is one of [property@Vt.Server:proxy-protocol-ports] when it is opened, each
+ * connection begins with a header.
  *
  * Which names a client may have is said by its entry in [property@Vt.Server:access], or else by
  * [property@Vt.Server:allowed-names].
@@ -367,6 +378,14 @@ normalize (const char *const *patterns, GError **error)
   return g_strv_builder_end (builder);
 }
 
+static gboolean
+is_same_list (char **one, char **other)
+{
+  if (one == NULL || other == NULL)
+    return one == other;
+  return g_strv_equal ((const char *const *) one, (const char *const *) other);
+}
+
 /**
  * vt_server_set_allowed_names:
  * @self: a server
@@ -392,6 +411,8 @@ vt_server_set_allowed_names (VtServer *self, const char *const *patterns, GError
 
   if (patterns != NULL && (normalized = normalize (patterns, error)) == NULL)
     return FALSE;
+  if (is_same_list (self->allowed_names, normalized))
+    return TRUE;
   g_strfreev (self->allowed_names);
   self->allowed_names = g_steal_pointer (&normalized);
   g_object_notify_by_pspec (G_OBJECT (self), vt_server_props[VT_SERVER_PROP_ALLOWED_NAMES]);

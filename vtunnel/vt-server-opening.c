@@ -65,7 +65,8 @@ vt_server_get_max_accept_rate (VtServer *self)
  * @self: a server
  * @max: a number of users; 0 is any number
  *
- * Sets how many users a second each port of a client's takes, for sessions that begin from now on.
+ * Sets how many users a second each port of a client's takes, for sessions that begin from now on,
+ * and each port for users by host name, at once.
  * See [property@Vt.Server:max-accept-rate].
  *
  * Since: 1.0

@@ -213,9 +213,10 @@ define_fronts (void)
    * proxy that speaks the PROXY protocol; %NULL for none. Set by
    * [method@Vt.Server.set_proxy_protocol_ports].
    *
-   * A connection to such a port has to begin with the header of version 1 or 2, within 5 seconds,
-   * or it is reset. What it says is [property@Vt.Stream:user-address] then, on both sides. Whoever
-   * reaches the port can say anything there, so only the proxy should.
+   * The ports are those of clients, and those of [method@Vt.Server.listen_http]. A connection to
+   * such a port has to begin with the header of version 1 or 2, within 5 seconds, or it is reset.
+   * What it says is [property@Vt.Stream:user-address] then, on both sides. Whoever reaches the port
+   * can say anything there, so only the proxy should.
    *
    * Since: 1.0
    */

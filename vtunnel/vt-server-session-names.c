@@ -19,10 +19,11 @@ typedef struct {
 
 /* Takes it out of all lists. */
 static void
-forget (Visitor *self)
+forget (Visitor *self, const GError *error)
 {
   VtServerSession *session = g_steal_pointer (&self->session);
 
+  vt_server_session_note_over (session, self->stream, error);
   g_queue_unlink (&session->visitors, &self->link);
   vt_list_remove (vt_session_get_stream_list (session->session), self->stream);
   vt_forward_remove_stream (vt_stream_get_forward (self->stream), self->stream);
@@ -37,7 +38,7 @@ finished_cb (VtStream *stream, const GError *error, void *user_data)
       self->session != NULL ? vt_server_session_ref (self->session) : NULL;
 
   if (session != NULL)
-    forget (self);
+    forget (self, error);
   g_free (self);
   if (session == NULL)
     return;
@@ -65,7 +66,11 @@ vt_server_session_open_for_user (VtServerListen *listen,
     }
   mux_stream = vt_mux_open_stream (mux, listen->id, remote, local, error);
   if (mux_stream == NULL)
-    return NULL;
+    {
+      self->counters->users_refused++;
+      return NULL;
+    }
+  self->counters->streams_opened++;
   stream = vt_stream_new (mux_stream, forward, remote);
   visitor = g_new0 (Visitor, 1);
   visitor->link.data = visitor;
@@ -91,7 +96,7 @@ vt_server_session_leave_visitors (VtServerSession *self, gboolean tell)
       Visitor *visitor = g_queue_peek_head (&self->visitors);
       g_autoptr(VtStream) stream = g_object_ref (visitor->stream);
 
-      forget (visitor);
+      forget (visitor, NULL);
       if (tell)
         self->handlers.stream_closed (self, stream, NULL, self->user_data);
     }

@@ -39,14 +39,17 @@ format_address (GSocketAddress *address)
                           g_inet_socket_address_get_port (inet));
 }
 
-/* Without a port it has a name, or not even that, which the client has chosen. */
+/* Without a port it has host names, or a name, or not even that, which the client has chosen. */
 static char *
 name_forward (VtForward *forward)
 {
+  const char *const *host_names = vt_forward_get_host_names (forward);
   const char *address = vt_forward_get_listen_address (forward);
   const char *name = vt_forward_get_name (forward);
   guint16 port = vt_forward_get_bound_port (forward);
 
+  if (vt_forward_get_listen_kind (forward) == VT_LISTEN_KIND_HTTP && host_names != NULL)
+    return g_strjoinv (", ", (char **) host_names);
   if (port == 0)
     return vt_text_escape (name != NULL ? name : "(no port)", -1);
   if (address == NULL)
@@ -83,6 +86,7 @@ report_forwards (VtServerSession *self, VtReportSession *report)
       VtReportForward *one = vt_report_session_add_forward (report);
 
       one->name = name_forward (forward);
+      one->url = g_strdup (vt_forward_get_url (forward));
       one->state = get_state (forward);
       one->n_streams = vt_forward_get_n_streams (forward);
       one->bytes_sent = vt_forward_get_bytes_sent (forward);

@@ -90,10 +90,7 @@ authorise_cb (VtServerSession *work, VtForward *forward, GError **error, void *u
 static gboolean
 expects_proxy_cb (VtServerSession *work, guint16 port, void *user_data)
 {
-  VtServer *self = user_data;
-
-  return self->proxy_protocol_ports != NULL
-         && vt_port_ranges_contain (self->proxy_protocol_ports, port);
+  return vt_server_expects_proxy (user_data, port);
 }
 
 static void

@@ -69,6 +69,9 @@ vt_server_set_number (VtServer *self,
   if (*field == value)
     return;
   *field = value;
+  /* The ports for names are the server's own, and of no session that is to begin. */
+  if (property == VT_SERVER_PROP_MAX_ACCEPT_RATE && self->host_front != NULL)
+    vt_host_front_set_max_rate (self->host_front, value);
   notify (self, property);
 }
 
@@ -220,6 +223,13 @@ vt_server_get_proxy_protocol_ports (VtServer *self)
 
   return self->proxy_protocol_ports != NULL ? vt_port_ranges_get_text (self->proxy_protocol_ports)
                                             : NULL;
+}
+
+gboolean
+vt_server_expects_proxy (VtServer *self, guint16 port)
+{
+  return self->proxy_protocol_ports != NULL
+         && vt_port_ranges_contain (self->proxy_protocol_ports, port);
 }
 
 /**

@@ -168,6 +168,12 @@ write_forward (GString *out, const VtReportForward *forward)
 {
   g_string_append (out, "<tr><td>");
   append_text (out, forward->name);
+  if (forward->url != NULL)
+    {
+      g_string_append (out, "<div class=\"dim\">");
+      append_text (out, forward->url);
+      g_string_append (out, "</div>");
+    }
   g_string_append (out, "</td><td>");
   append_text (out, forward->state);
   g_string_append_printf (out, "</td><td>%u</td><td>", forward->n_streams);

@@ -32,6 +32,7 @@ SIGNATURES = {p.name: p.signature for p in NODE.lookup_interface(TUNNEL).propert
 STATISTICS = {
     'bytes-sent': 't', 'bytes-received': 't', 'streams-opened': 't', 'n-resumed': 'u', 'rtt': 'x',
     'last-seen': 'x', 'protocol': 'u', 'listen': 's', 'target': 's', 'bound-port': 'q',
+    'url': 's',
     'state': 's', 'error': 's', 'n-streams': 'u', 'id': 'u', 'user-address': 's', 'opened-at': 'x',
     'forwards': 'aa{sv}', 'streams': 'aa{sv}'}
 

@@ -40,6 +40,7 @@ static GVariant *
 write_forward (const VtsForward *settings, VtForward *forward)
 {
   const GError *error = vt_forward_get_error (forward);
+  const char *url = vt_forward_get_url (forward);
   g_autofree char *reason = g_utf8_make_valid (error != NULL ? error->message : "", -1);
   GVariantBuilder builder;
 
@@ -47,6 +48,7 @@ write_forward (const VtsForward *settings, VtForward *forward)
   add (&builder, "listen", g_variant_new_string (settings->listen));
   add (&builder, "target", g_variant_new_string (settings->target));
   add (&builder, "bound-port", g_variant_new_uint16 (vt_forward_get_bound_port (forward)));
+  add (&builder, "url", g_variant_new_string (url != NULL ? url : ""));
   add (&builder, "state", g_variant_new_string (get_state_word (forward)));
   add (&builder, "error", g_variant_new_string (reason));
   add (&builder, "n-streams", g_variant_new_uint32 (vt_forward_get_n_streams (forward)));
