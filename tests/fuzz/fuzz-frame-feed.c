@@ -64,6 +64,9 @@ judge (World *self, const Frame *frame)
 
   if (opcode >= 8)
     {
+      /* A proxy's goodbye, which is not for this side. */
+      if (self->limits.masked && frame->header[0] == 0x88 && frame->header[1] == 2)
+        return 1001;
       if (frame->size > 125)
         return 1002;
       self->n_pings += opcode == 9;
