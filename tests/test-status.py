@@ -3,6 +3,7 @@
 # SPDX-License-Identifier: MIT
 """What a server shows of itself: /ready, /metrics, /status, and who may see them."""
 
+import contextlib
 import base64
 import http.client
 import os
@@ -154,11 +155,8 @@ def what_was_really_done():
         assert now['buffered_bytes'] == 0 and now['sessions_suspended'] == 0, now
         assert wait_for(server.port, round_trip_seconds_count=1)['round_trip_seconds_sum'] > 0
     # Nobody listens at that target: the stream fails, and nothing else changes.
-    with user(first.forward_port(1)) as sock:
-        try:
-            assert sock.recv(1) == b''
-        except ConnectionResetError:
-            pass
+    with contextlib.suppress(ConnectionResetError), user(first.forward_port(1)) as sock:
+        assert sock.recv(1) == b''
     now = wait_for(server.port, streams=0, streams_failed_total=1)
     assert now['sent_bytes_total'] == 6077, now
     first.stop()

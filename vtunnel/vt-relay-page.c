@@ -8,22 +8,12 @@
 #include "vt-clock-private.h"
 #include "vt-error.h"
 #include "vt-http-head-private.h"
+#include "vt-http-page-private.h"
 
 #define MAX_HEAD (16 * 1024)
 #define PATIENCE (5 * G_TIME_SPAN_SECOND)
 
 #define METHOD_HEAD "HEAD "
-
-/* What is wrong with the target is not the user's to know. */
-#define PAGE                                                                                       \
-  "<!DOCTYPE html>\n"                                                                              \
-  "<html lang=\"en\">\n"                                                                           \
-  "<meta charset=\"utf-8\">\n"                                                                     \
-  "<meta name=\"viewport\" content=\"width=device-width\">\n"                                      \
-  "<title>%s</title>\n"                                                                            \
-  "<h1>%s</h1>\n"                                                                                  \
-  "<p>%s Please try again in a while.</p>\n"                                                       \
-  "</html>\n"
 
 struct _VtRelayPage {
   VtMuxStream *stream;             /* owned */
@@ -62,21 +52,10 @@ timeout_cb (void *user_data)
 static GBytes *
 make_answer (VtRelayPage *self)
 {
-  gboolean late = g_error_matches (self->error, VT_ERROR, VT_ERROR_TIMED_OUT);
-  const char *title = late ? "504 Gateway Timeout" : "502 Bad Gateway";
-  g_autofree char *page =
-      g_strdup_printf (PAGE, title, title,
-                       late ? "The service behind this address did not answer in time."
-                            : "The service behind this address cannot be reached.");
-  g_autofree char *head = g_strdup_printf ("HTTP/1.1 %s\r\n"
-                                           "Content-Type: text/html; charset=utf-8\r\n"
-                                           "Content-Length: %" G_GSIZE_FORMAT "\r\n"
-                                           "Cache-Control: no-store\r\n"
-                                           "Connection: close\r\n\r\n",
-                                           title, strlen (page));
-  char *text = g_strconcat (head, g_str_equal (self->method, METHOD_HEAD) ? "" : page, NULL);
+  unsigned int status = g_error_matches (self->error, VT_ERROR, VT_ERROR_TIMED_OUT) ? 504 : 502;
 
-  return g_bytes_new_take (text, strlen (text));
+  return g_byte_array_free_to_bytes (
+      vt_http_page_new (status, g_str_equal (self->method, METHOD_HEAD)));
 }
 
 /* What the user sends besides is of no use to anybody. When the answer is out, the user has some
