@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: MIT
 """What a server shows of itself: /ready, /metrics, /status, and who may see them."""
 
-import contextlib
 import base64
+import contextlib
 import http.client
 import os
 import pathlib

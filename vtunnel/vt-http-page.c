@@ -30,8 +30,8 @@ static const Page pages[] = {
   { 408, "Request Timeout", "The request did not come in time." },
   { 431, "Request Header Fields Too Large", "The head of the request is too large." },
   { 502, "Bad Gateway",
-    "The service behind this address cannot be reached, or does not answer as it should. Please try "
-    "again in a while." },
+    "The service behind this address cannot be reached, or does not answer as it should. Please "
+    "try again in a while." },
   { 503, "Service Unavailable",
     "There are too many connections to this address. Please try again in a while." },
   { 504, "Gateway Timeout",
