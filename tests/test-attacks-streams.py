@@ -184,7 +184,9 @@ def write_away(sock):
             sock.sendall(bytes(1 << 18))
 
 
-@attack()
+# Their windows have grown while the kernel still took what they did not read: those of all streams
+# together stay below `max-buffer`.
+@attack(growth=128 << 20)
 def a_hundred_users_who_never_read(world):
     """From targets that never stop."""
     target = Target(write_away)

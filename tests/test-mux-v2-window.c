@@ -1,7 +1,73 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
-#include "window-reader.h"
+#include "mux-pair.h"
+
+#include <string.h>
+
+#include "vt-error.h"
+#include "vt-mux-v2-private.h"
+
+#define KIB 1024
+#define MIB (1024 * KIB)
+#define MS G_TIME_SPAN_MILLISECOND
+#define RTT (50 * MS)
+#define UNKNOWN -1
+
+/* A client to which the streams 1 to `n` were opened, and whose round-trip time is this. With
+ * `config` NULL it does not ping any more. */
+static Side *
+new_reader (const VtMuxConfig *config, gint64 rtt, unsigned int n)
+{
+  VtMuxConfig quiet;
+  Side *client;
+
+  vt_mux_config_init (&quiet, VT_MUX_CLIENT);
+  quiet.ping_interval = 0;
+  client = side_new_v2 (VT_MUX_CLIENT, config != NULL ? config : &quiet);
+  if (rtt != UNKNOWN)
+    {
+      vt_clock_advance (client->clock, rtt);
+      side_say (client, "{\"type\":\"pong\",\"t\":0}");
+      g_assert_cmpint (vt_mux_get_rtt (client->mux), ==, rtt);
+    }
+  for (unsigned int i = 1; i <= n; i++)
+    side_say_frames (client, "OPEN %u on 1", i);
+  g_string_truncate (client->heard, 0);
+  return client;
+}
+
+static VtMuxStream *
+get_stream (Side *side, unsigned int id)
+{
+  return side_get_user (side, id - 1)->stream;
+}
+
+/* What is unread then is read. */
+static void
+take (Side *side, unsigned int id, size_t length)
+{
+  for (size_t left = length; left > 0; left -= MIN (left, 64 * KIB))
+    side_say_frames (side, "DATA %u %zu", id, MIN (left, 64 * KIB));
+  vt_mux_stream_discard (get_stream (side, id));
+}
+
+/* All that may come in one round trip. */
+static void
+take_all (Side *side, unsigned int id, gint64 rtt)
+{
+  VtMuxStream *stream = get_stream (side, id);
+
+  vt_clock_advance (side->clock, rtt);
+  take (side, id, stream->granted - stream->bytes_received);
+}
+
+static void
+expect_sent_soon (Side *side, const char *expected)
+{
+  vt_clock_advance (side->clock, 1);
+  side_expect_sent (side, expected);
+}
 
 /* The limit moves once a quarter of the window was taken, and says what may come from then on. */
 static void
@@ -97,6 +163,12 @@ test_tiny (void)
     }
 }
 
+static void
+expect_window (Side *side, unsigned int id, guint32 window)
+{
+  g_assert_cmpuint (get_stream (side, id)->window, ==, window);
+}
+
 /* A stream that drains more than half of its window in a round trip has one twice as wide. */
 static void
 test_grows (void)
@@ -163,6 +235,81 @@ test_pace (void)
   for (unsigned int i = 0; i < 100; i++)
     take_all (client, 1, 256);
   expect_window (client, 1, 768 * KIB);
+  side_free (client);
+}
+
+/* All windows together grow into one half of what there is, and new streams have the other. */
+static void
+test_budget (void)
+{
+  VtMuxConfig config;
+  Side *client;
+  VtMuxV2 *v2;
+
+  vt_mux_config_init (&config, VT_MUX_CLIENT);
+  config.max_buffer = 2 * MIB;
+  config.max_streams = 64;
+  client = new_reader (&config, RTT, 8);
+  v2 = vt_mux_v2_get (client->mux);
+  for (unsigned int round = 0; round < 60; round++)
+    {
+      vt_clock_advance (client->clock, RTT);
+      for (unsigned int id = 1; id <= 8; id++)
+        take_all (client, id, 0);
+      g_assert_cmpuint (v2->promised + client->mux->buffered, <=, MIB);
+    }
+  g_assert_cmpuint (v2->promised, >, MIB * 3 / 4);
+  for (unsigned int id = 1; id <= 8; id++)
+    g_assert_cmpuint (get_stream (client, id)->window, >=, 64 * KIB);
+  side_free (client);
+}
+
+/* All streams have taken a little less than lets their limits move, and new ones come: when the
+ * limits move after all, it is not too much. */
+static void
+test_budget_owed (void)
+{
+  VtMuxConfig config;
+  Side *client;
+  unsigned int id;
+
+  vt_mux_config_init (&config, VT_MUX_CLIENT);
+  config.max_buffer = 2 * MIB;
+  config.max_streams = 128;
+  client = new_reader (&config, RTT, 8);
+  for (unsigned int round = 0; round < 60; round++)
+    for (id = 1; id <= 8; id++)
+      take_all (client, id, id == 1 ? RTT : 0);
+  for (id = 1; id <= 8; id++)
+    take (client, id, get_stream (client, id)->window / 4 - 1);
+  for (id = 9; id <= 128; id++)
+    side_say_frames (client, "OPEN %u on 1", id);
+  g_assert_cmpuint (client->users->len, <, 80);
+  g_assert_cmpuint (client->users->len, >, 64);
+  for (id = 1; id <= 8; id++)
+    take (client, id, 1);
+  g_assert_cmpuint (vt_mux_v2_get (client->mux)->promised, <=, 2 * MIB);
+  for (id = 1; id <= 8; id++)
+    side_say_frames (client, "RESET %u failed", id);
+  g_assert_cmpuint (vt_mux_v2_get (client->mux)->owed, ==, 0);
+  side_free (client);
+}
+
+/* What is unread is in the budget, too. */
+static void
+test_budget_unread (void)
+{
+  VtMuxConfig config;
+  Side *client;
+
+  vt_mux_config_init (&config, VT_MUX_CLIENT);
+  config.max_buffer = 64 * KIB;
+  config.max_streams = 4;
+  client = new_reader (&config, RTT, 2);
+  side_say_frames (client, "DATA 2 16384");
+  take_all (client, 1, RTT);
+  /* Nothing is left of one half. */
+  expect_window (client, 1, 16 * KIB);
   side_free (client);
 }
 
@@ -373,6 +520,57 @@ test_stall (void)
   side_free (client);
 }
 
+/* A new stream is refused while there is no room for what it may send. */
+static void
+test_no_room_client (void)
+{
+  VtMuxConfig config;
+  Side *client;
+
+  vt_mux_config_init (&config, VT_MUX_CLIENT);
+  config.max_buffer = 64 * KIB;
+  config.max_streams = 4;
+  client = new_reader (&config, RTT, 1);
+  take_all (client, 1, RTT);
+  expect_window (client, 1, 20 * KIB);
+  expect_sent_soon (client, "CREDIT 1 36864");
+  side_say_frames (client, "OPEN 2 on 1; OPEN 3 on 1; OPEN 4 on 1");
+  expect_sent_soon (client, "RESET 4 limit Too many connections");
+  side_say_frames (client, "EOF 2; OPEN 5 on 1");
+  expect_sent_soon (client, "");
+  g_assert_cmpuint (client->users->len, ==, 4);
+  side_free (client);
+}
+
+static void
+test_no_room_server (void)
+{
+  g_autoptr(GError) error = NULL;
+  VtMuxConfig config;
+  Side *server;
+
+  vt_mux_config_init (&config, VT_MUX_SERVER);
+  config.max_buffer = 64 * KIB;
+  config.max_streams = 4;
+  server = side_new_v2 (VT_MUX_SERVER, &config);
+  vt_clock_advance (server->clock, RTT);
+  side_say (server, "{\"type\":\"pong\",\"t\":0}");
+  side_open (server, 1);
+  side_say_frames (server, "OPENED 1");
+  take_all (server, 1, RTT);
+  expect_window (server, 1, 20 * KIB);
+  side_open (server, 1);
+  side_open (server, 1);
+  vt_clock_advance (server->clock, 1);
+  g_string_truncate (server->sent, 0);
+  g_assert_null (vt_mux_open_stream (server->mux, 1, NULL, NULL, &error));
+  g_assert_error (error, VT_ERROR, VT_ERROR_LIMIT);
+  expect_sent_soon (server, "");
+  side_say_frames (server, "RESET 2 failed");
+  g_assert_cmpuint (vt_mux_stream_get_id (side_open (server, 1)->stream), ==, 4);
+  side_free (server);
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -384,6 +582,9 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/window/grows", test_grows);
   g_test_add_func ("/mux-v2/window/stops", test_stops);
   g_test_add_func ("/mux-v2/window/pace", test_pace);
+  g_test_add_func ("/mux-v2/window/budget", test_budget);
+  g_test_add_func ("/mux-v2/window/budget-owed", test_budget_owed);
+  g_test_add_func ("/mux-v2/window/budget-unread", test_budget_unread);
   g_test_add_func ("/mux-v2/window/unknown-rtt", test_unknown_rtt);
   g_test_add_func ("/mux-v2/window/credit-rtt", test_credit_rtt);
   g_test_add_func ("/mux-v2/window/shortest-rtt", test_shortest_rtt);
@@ -393,5 +594,7 @@ main (int argc, char *argv[])
   g_test_add_func ("/mux-v2/window/shrinks-late", test_shrinks_late);
   g_test_add_func ("/mux-v2/window/shrinks-to-use", test_shrinks_to_use);
   g_test_add_func ("/mux-v2/window/stall", test_stall);
+  g_test_add_func ("/mux-v2/window/no-room-client", test_no_room_client);
+  g_test_add_func ("/mux-v2/window/no-room-server", test_no_room_server);
   return g_test_run ();
 }

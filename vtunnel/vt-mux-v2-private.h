@@ -24,7 +24,6 @@ typedef struct {
   /* Bytes that the other side may still send, over all streams: vt-mux-v2-window.c. */
   size_t promised;
   size_t owed;     /* bytes that the windows allow and that no limit says yet */
-  unsigned int n_wide; /* streams whose windows are wider than at first */
   gint64 min_trip; /* from a credit to what it allowed, -1 while unknown */
   guint64 pace;    /* what busy streams drained of late in a microsecond, times PACE_WEIGHT */
 

@@ -24,14 +24,6 @@
  * longer than the smallest one. So up to there, and before a window shrinks, a round trip may take
  * as long as full queues make it.
  *
- * What the user's kernel takes counts as drained, though nobody may ever read it: a stream grows
- * while that fills, stands still, and then holds all of its window in memory. So on a short path
- * what windows have beyond their beginning is shared: some 12 MB, which is a full window for each
- * of some sixty streams. While there is enough of it, a fast machine's may be wider. When there is
- * little left, none grows beyond its share, and one that has more loses that when it is next used;
- * where it stands still with it, the others have less, but always twice of what they began with. On
- * a long path the budget alone bounds them.
- *
  * A stream that drains a fraction of its window only, since its reader is slow or stood still,
  * loses the rest of it. A limit never goes back, so what was granted remains granted until it was
  * used; the budget counts it until then, and what nobody has read yet, and what the next CREDIT
@@ -55,19 +47,6 @@
 /* On the shortest path. */
 #define WINDOW_NEAR (FAST_LEAST * TURNAROUND)
 
-/* So many windows of a path with round trips of this length, in microseconds, or of its own if they
- * are longer, are what the streams of a session share. */
-#define SHARED_WINDOWS 32
-#define SHARED_TURNAROUND 1000
-
-/* So many have a full window then: on the shortest path, about the 192 KiB that each asks for. None
- * becomes wider when only this part of it is left, or less. */
-#define SHARED_BY 64
-#define SHARED_SPARE 8
-
-/* Bytes of it that each stream may have, however many there are. */
-#define SHARE_LEAST VT_CONTROL_WINDOW
-
 static guint64
 get_consumed (VtMuxStream *stream)
 {
@@ -83,22 +62,6 @@ set_owed (VtMuxV2 *self, VtMuxStream *stream, guint64 limit)
 
   self->owed += owed - stream->owed;
   stream->owed = owed;
-}
-
-static gboolean
-is_wide (VtMuxV2 *self, VtMuxStream *stream)
-{
-  return stream->window > self->ours.window;
-}
-
-static void
-set_window (VtMuxV2 *self, VtMuxStream *stream, guint32 window)
-{
-  if (is_wide (self, stream))
-    self->n_wide--;
-  stream->window = window;
-  if (is_wide (self, stream))
-    self->n_wide++;
 }
 
 void
@@ -160,7 +123,6 @@ vt_mux_v2_window_close (VtMuxStream *stream)
   VtMuxV2 *self = vt_mux_v2_get (stream->mux);
 
   set_owed (self, stream, 0);
-  set_window (self, stream, self->ours.window);
   self->promised -= stream->granted - stream->bytes_received;
   stream->granted = stream->bytes_received;
 }
@@ -196,81 +158,18 @@ learn_pace (VtMuxV2 *self, guint64 drained, gint64 elapsed)
   self->pace += drained / elapsed;
 }
 
-/* Windows grow from one half of it, so that there is room for new streams. */
-static size_t
-get_budget (VtMuxV2 *self)
-{
-  return self->mux->config.max_buffer / 2;
-}
-
-/* On a long path, all of that. */
-static size_t
-get_shared (VtMuxV2 *self, gint64 trip)
-{
-  gint64 shared = SHARED_WINDOWS * FAST_LEAST * MAX (trip, SHARED_TURNAROUND);
-
-  return MIN ((guint64) shared, get_budget (self));
-}
-
-static size_t
-get_left (size_t of, size_t used)
-{
-  return of > used ? of - used : 0;
-}
-
-static size_t
-get_shared_left (VtMuxV2 *self, size_t shared)
-{
-  size_t first = (size_t) g_hash_table_size (self->mux->streams) * self->ours.window;
-
-  return get_left (shared, get_left (get_exposed (self), first));
-}
-
-/* How wide a window may be because of the others. */
-static size_t
-get_share (VtMuxV2 *self, VtMuxStream *stream, gint64 trip)
-{
-  unsigned int n = self->n_wide + !is_wide (self, stream);
-  size_t shared = get_shared (self, trip);
-  gboolean is_long = shared == get_budget (self);
-
-  if (is_long || get_shared_left (self, shared) >= shared / SHARED_SPARE)
-    return G_MAXUINT32;
-  return self->ours.window + MAX (shared / MAX (n, SHARED_BY), SHARE_LEAST);
-}
-
-/* None takes more than a quarter of what is left at a time. */
-static size_t
-get_room (VtMuxV2 *self, VtMuxStream *stream, gint64 trip)
-{
-  size_t left = get_left (get_budget (self), get_exposed (self)) / 4;
-  size_t grown = get_left (stream->window, self->ours.window);
-  size_t shared = get_shared (self, trip);
-
-  if (shared == get_budget (self))
-    return left;
-  return MIN (left, MAX (get_shared_left (self, shared) / 4, get_left (SHARE_LEAST, grown)));
-}
-
+/* Windows grow from one half of the budget, so that there is room for new streams; none takes
+ * more than a quarter of what is left of it. */
 static void
 grow (VtMuxV2 *self, VtMuxStream *stream, gint64 trip)
 {
-  guint32 window = stream->window;
-  size_t widest = MIN (get_widest (self, trip), get_share (self, stream, trip));
-  size_t most = MIN (window, get_room (self, stream, trip));
+  size_t budget = self->mux->config.max_buffer / 2;
+  size_t exposed = get_exposed (self);
+  size_t left = budget > exposed ? budget - exposed : 0;
+  guint32 widest = get_widest (self, trip);
 
-  if (window < widest)
-    set_window (self, stream, window + (guint32) MIN (most, widest - window));
-}
-
-/* Others have come. */
-static void
-give_back (VtMuxV2 *self, VtMuxStream *stream, gint64 trip)
-{
-  size_t share = get_share (self, stream, trip);
-
-  if (stream->window > share)
-    set_window (self, stream, (guint32) share);
+  if (stream->window < widest)
+    stream->window += (guint32) MIN (MIN (stream->window, widest - stream->window), left / 4);
 }
 
 static void
@@ -278,7 +177,7 @@ shrink (VtMuxV2 *self, VtMuxStream *stream, guint64 drained, gint64 n_trips)
 {
   guint32 halved = stream->window >> MIN (n_trips, 16);
 
-  set_window (self, stream, (guint32) MAX (MAX (halved, drained), self->ours.window));
+  stream->window = (guint32) MAX (MAX (halved, drained), self->ours.window);
 }
 
 /* In one round trip of this length. */
@@ -311,7 +210,6 @@ tune (VtMuxV2 *self, VtMuxStream *stream, guint64 consumed)
     return;
   else if ((drained = get_drained (drained, elapsed, loaded_trip)) < stream->window / 8)
     shrink (self, stream, drained, elapsed / loaded_trip);
-  give_back (self, stream, trip);
   stream->epoch_at = now;
   stream->epoch_consumed = consumed;
 }
