@@ -252,8 +252,8 @@ test_behind_with_link (void)
   pair_free (client, server);
 }
 
-/* What was written, and had not left yet, is behind what was lost: it has no place of its own in the
- * queue of the next link. */
+/* What was written, and had not left yet, is behind what was lost: it has no place of its own in
+ * the queue of the next link. */
 static void
 test_behind_batched (void)
 {
