@@ -431,7 +431,7 @@ def a_session_is_not_kept_longer():
         way.way.do('refuse')
         way.cut()
         wait_clean(way.server, before - 5)
-        assert is_free(way.port)
+        wait_until(lambda: is_free(way.port), what='the port being free')
         traffic.wait_broken()
         way.way.do('accept')
         way.wait_served()
