@@ -469,8 +469,11 @@ client_init (Client *self)
   if (options->common.config != NULL)
     self->reload = vt_tool_reload_new (self->run, &handlers, self);
   g_signal_connect (self->client, "notify::state", G_CALLBACK (state_changed_cb), self);
-  g_signal_connect (self->client, "stream-opened", G_CALLBACK (stream_opened_cb), self);
-  g_signal_connect (self->client, "stream-closed", G_CALLBACK (stream_closed_cb), self);
+  if (vt_tool_stream_is_told (vt_tool_run_get_events (self->run)))
+    {
+      g_signal_connect (self->client, "stream-opened", G_CALLBACK (stream_opened_cb), self);
+      g_signal_connect (self->client, "stream-closed", G_CALLBACK (stream_closed_cb), self);
+    }
 }
 
 static VtToolStatus

@@ -43,6 +43,12 @@ vt_tool_events_free (VtToolEvents *self)
   g_free (self);
 }
 
+gboolean
+vt_tool_events_is_enabled (VtToolEvents *self)
+{
+  return self->output != NULL;
+}
+
 JsonBuilder *
 vt_tool_event_begin (const char *name)
 {

@@ -36,6 +36,8 @@ typedef struct _VtToolEvents VtToolEvents;
  * what is written. */
 VtToolEvents *vt_tool_events_new (gboolean enabled, VtToolBrokenFunc broken, void *user_data);
 void          vt_tool_events_free (VtToolEvents *self);
+/* Whether what is sent is written. */
+gboolean vt_tool_events_is_enabled (VtToolEvents *self);
 
 /* An event is begun, filled, and sent. NULL for a text leaves the member out. */
 JsonBuilder *vt_tool_event_begin (const char *name);

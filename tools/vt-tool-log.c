@@ -104,6 +104,12 @@ vt_tool_log_set_level (VtToolLogLevel level)
   log_level = level;
 }
 
+gboolean
+vt_tool_log_has_info (void)
+{
+  return !is_dropped (G_LOG_LEVEL_INFO, G_LOG_DOMAIN);
+}
+
 void
 vt_tool_log_error (const char *message)
 {

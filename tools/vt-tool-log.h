@@ -16,6 +16,8 @@ typedef enum {
 
 void vt_tool_log_init (void);
 void vt_tool_log_set_level (VtToolLogLevel level);
+/* Whether g_info () of the tool is written. */
+gboolean vt_tool_log_has_info (void);
 
 /* Whether what is written there may be in colour: on a terminal, and unless NO_COLOR is set. */
 gboolean vt_tool_log_wants_colour (int fd);

@@ -195,8 +195,11 @@ vt_tool_sessions_new (VtServer *server, VtToolEvents *events)
       g_hash_table_new_full (NULL, NULL, NULL, (GDestroyNotify) (void (*) (void)) client_free);
   g_signal_connect (server, "session-opened", G_CALLBACK (session_opened_cb), self);
   g_signal_connect (server, "session-closed", G_CALLBACK (session_closed_cb), self);
-  g_signal_connect (server, "stream-opened", G_CALLBACK (stream_opened_cb), self);
-  g_signal_connect (server, "stream-closed", G_CALLBACK (stream_closed_cb), self);
+  if (vt_tool_stream_is_told (events))
+    {
+      g_signal_connect (server, "stream-opened", G_CALLBACK (stream_opened_cb), self);
+      g_signal_connect (server, "stream-closed", G_CALLBACK (stream_closed_cb), self);
+    }
   return self;
 }
 

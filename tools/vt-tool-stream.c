@@ -7,6 +7,8 @@
 
 #include <glib/gi18n.h>
 
+#include "vt-tool-log.h"
+
 /* A stream may outlive its port, and the forward knows it no more: so it is noted here. */
 #define PORT_KEY "vt-tool-port"
 /* What people read of where it comes from. */
@@ -60,6 +62,12 @@ begin_event (const char *name, VtStream *stream, VtSession *session)
   vt_tool_event_add_address (event, "user_address", "user_port",
                              vt_stream_get_user_address (stream));
   return event;
+}
+
+gboolean
+vt_tool_stream_is_told (VtToolEvents *events)
+{
+  return vt_tool_events_is_enabled (events) || vt_tool_log_has_info ();
 }
 
 void

@@ -5,6 +5,9 @@
 
 #include "vt-tool-events.h"
 
+/* Whether anybody reads what follows, which is known from the beginning: most of what a connection
+ * costs a tunnel would be to tell of it. */
+gboolean vt_tool_stream_is_told (VtToolEvents *events);
 /* Tells of one connection through the tunnel, in an event and a line of the verbose log. `session`
  * is NULL on the client's side. */
 void vt_tool_stream_tell_opened (VtStream *stream, VtSession *session, VtToolEvents *events);
