@@ -222,11 +222,8 @@ vt_server_listen_http (VtServer *self, const char *address, guint16 port, GError
 
   if (address == NULL)
     address = "localhost";
-  if (self->phase != VT_SERVER_RUNNING)
-    {
-      g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
-      return FALSE;
-    }
+  if (!vt_server_check_running (self, error))
+    return FALSE;
   if (self->access != NULL || self->allow_anonymous || vt_loopback_is_address (address))
     return vt_host_front_listen (self->host_front, address, port, error);
   escaped = vt_text_escape (address, -1);
