@@ -131,7 +131,7 @@ void     vt_mux_note_alive (VtMux *self);
 /* There is room again: in the link, or in what is kept. */
 void vt_mux_note_writable (VtMux *self);
 
-/* Client. The id is the caller's, not 0 and not used before in this mux. */
+/* Client. The id is the caller's, not 0, and above all that were used before in this mux. */
 void     vt_mux_listen (VtMux *self, guint32 id, const VtMuxListen *listen);
 /* TRUE if `unlisten_done` follows, from a later dispatch. */
 gboolean vt_mux_unlisten (VtMux *self, guint32 id);
