@@ -71,6 +71,14 @@ expects_proxy_cb (guint16 port, void *user_data)
   return vt_server_expects_proxy (user_data, port);
 }
 
+static void
+header_refused_cb (void *user_data)
+{
+  VtServer *self = user_data;
+
+  self->counters->users_refused[VT_COUNTERS_NO_PROXY_HEADER]++;
+}
+
 void
 vt_server_init_names (VtServer *self)
 {
@@ -79,6 +87,7 @@ vt_server_init_names (VtServer *self)
     .open = open_cb,
     .pass = pass_cb,
     .expects_proxy = expects_proxy_cb,
+    .header_refused = header_refused_cb,
   };
 
   self->hosts = vt_host_table_new ();

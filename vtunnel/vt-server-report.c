@@ -7,7 +7,6 @@
 
 #include "vt-session.h"
 
-#include "vt-listener-private.h"
 #include "vt-metrics-private.h"
 #include "vt-report-private.h"
 #include "vt-status-page-private.h"
@@ -46,7 +45,8 @@ make_report (VtServer *self)
   report->now = g_get_real_time ();
   report->started_at = self->started_at;
   report->counters = vt_counters_ref (self->counters);
-  report->accept_pauses = vt_listener_get_n_pauses ();
+  for (size_t i = 0; i < VT_LISTENER_N_PAUSES; i++)
+    report->accept_pauses[i] = vt_listener_get_n_pauses (i);
   report->n_arrivals = g_hash_table_size (self->arrivals);
   report->is_running = self->phase == VT_SERVER_RUNNING;
   g_hash_table_iter_init (&iter, self->work);
