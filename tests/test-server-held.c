@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server-fixture.h"
+#include "soup-port.h"
 #include "time-skip.h"
 #include "vt-server-private.h"
 
@@ -38,18 +39,12 @@ static void
 set_up (Held *self, const void *data)
 {
   static const char *const protocols[] = { "vtunnel.v2", NULL };
-  g_autoptr(GError) error = NULL;
-  GSList *uris;
 
   server_fixture_set_up (&self->fixture, data);
   self->soup = soup_server_new (NULL, NULL);
   soup_server_add_websocket_handler (self->soup, NULL, NULL, (char **) protocols, entered_cb, self,
                                      NULL);
-  soup_server_listen_local (self->soup, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, &error);
-  g_assert_no_error (error);
-  uris = soup_server_get_uris (self->soup);
-  self->entrance = g_uri_get_port (uris->data);
-  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
+  self->entrance = soup_port_open (self->soup);
 }
 
 static void
