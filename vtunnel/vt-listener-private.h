@@ -48,7 +48,7 @@ void        vt_listener_free (VtListener *self);
 
 /* Why one stops accepting for a while. */
 typedef enum {
-  VT_LISTENER_PAUSE_DESCRIPTORS, /* there are none, or the system cannot accept for another reason */
+  VT_LISTENER_PAUSE_DESCRIPTORS, /* none are left, or the system cannot accept now */
   VT_LISTENER_PAUSE_RATE,        /* more come than its rate allows */
   VT_LISTENER_N_PAUSES,
 } VtListenerPause;

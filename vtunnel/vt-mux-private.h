@@ -32,8 +32,7 @@ typedef struct {
   guint32      max_window;    /* v2: bytes that one stream may be ahead of its user here */
   unsigned int max_streams;
   unsigned int max_opening; /* server: streams that the client has not answered */
-  gint64       opening_timeout; /* microseconds: v2 server, such a stream ends after it, and not much
-                                 * later */
+  gint64       opening_timeout; /* microseconds, v2 server: such a stream ends not much later */
   unsigned int max_control_rate; /* messages a second from the other side, pings aside; 0: any */
   unsigned int max_ping_rate;
   unsigned int max_reset_rate; /* of streams that the other side ends so */
