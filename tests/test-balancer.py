@@ -3,55 +3,34 @@
 # SPDX-License-Identifier: MIT
 """docs/deploy/balancer.cfg as it stands there, with HAProxy and two servers behind it.
 
-It has addresses and ports that are its reader's. So the test runs again in namespaces of its own: a
-network with nothing but a loopback, which has these addresses, and an /etc/haproxy that is empty.
+It has addresses and ports that are its reader's: namespace.py makes a machine that has them.
 """
 
 import os
 import pathlib
-import shutil
 import signal
-import subprocess
 import sys
 
-sources = pathlib.Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(sources / 'tests' / 'peers'))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
+import namespace  # noqa: E402
+
+BALANCER, SERVERS = '192.0.2.10', ('192.0.2.11', '192.0.2.12')
+namespace.enter((BALANCER, *SERVERS))
+
+from deploy import Group, place, run  # noqa: E402
 from fault import Fault  # noqa: E402
 from harness import (TOOL, Target, Tool, echo, main, receive_exactly, test,  # noqa: E402
                      user, wait_until)
 
-INSIDE = 'VT_TEST_NAMESPACE'
-PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
-BALANCER, SERVERS = '192.0.2.10', ('192.0.2.11', '192.0.2.12')
 FOLDER = pathlib.Path('/etc/haproxy')
 CERTIFICATE = FOLDER / 'example.org.pem'
 NAMES = ('one', 'two', 'three', 'four')
 
 
-def enter():
-    """Runs the program again, inside; returns if this is inside already."""
-    if INSIDE in os.environ:
-        return
-    words = ['unshare', '--net', '--mount', '--pid', '--fork', '--mount-proc', '--kill-child']
-    if os.getuid() != 0:
-        words += ['--user', '--map-root-user', '--map-auto']
-    os.environ.update({INSIDE: '1', 'PATH': PATH})
-    os.execvp(words[0], [*words, sys.executable, *sys.argv])
-
-
-def run(*words):
-    done = subprocess.run([str(word) for word in words], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, text=True, check=False)
-    assert done.returncode == 0, (words, done.stdout, done.stderr)
-    return done.stdout
-
-
 def furnish():
-    run('ip', 'link', 'set', 'lo', 'up')
-    for address in (BALANCER, *SERVERS):
-        run('ip', 'address', 'add', f'{address}/32', 'dev', 'lo')
-    run('mount', '-t', 'tmpfs', '-o', 'mode=755', 'tmpfs', FOLDER)
+    """What the configuration names, and who may come to each of the servers."""
+    FOLDER.mkdir(exist_ok=True)
     key = FOLDER / 'key.pem'
     run('openssl', 'req', '-x509', '-newkey', 'ec', '-pkeyopt',
         'ec_paramgen_curve:P-256', '-nodes', '-days', '2', '-subj', '/CN=tunnel.example.org',
@@ -65,47 +44,25 @@ def furnish():
         path.write_text('\n'.join(f'{entry}\naddresses={address}\n' for entry in entries))
 
 
-class Balancer(subprocess.Popen):
+class Balancer(Group):
     """HAProxy as its unit starts it: a master, that takes SIGUSR2 for a reload."""
 
     def __init__(self):
         path = FOLDER / 'haproxy.cfg'
-        shutil.copy(sources / 'docs' / 'deploy' / 'balancer.cfg', path)
+        place('balancer.cfg', path)
         run('haproxy', '-c', '-f', path)
-        self.log = FOLDER / 'log'
-        with self.log.open('w') as log:
-            super().__init__(['haproxy', '-W', '-f', str(path)], stderr=log,
-                             start_new_session=True)
-        self.process = self
-        Tool.running.append(self)
-        wait_until(lambda: listens(443), what='HAProxy listening')
-
-    def kill(self):
-        """With its workers, which would take connections beside those of another."""
-        os.killpg(self.pid, signal.SIGKILL)
-        wait_until(lambda: not listens(443), what='the end of HAProxy')
+        super().__init__('haproxy', '-W', '-f', path)
+        self.wait_ports(443)
 
     def finds(self, index, state):
         """Waits until it takes a server for one that is UP, or DOWN."""
         told = f'Server servers/{("first", "second")[index]} is {state}'
-        wait_until(lambda: told in self.log.read_text(), what=told)
-
-    def workers(self):
-        text = pathlib.Path(f'/proc/{self.pid}/task/{self.pid}/children').read_text('ascii')
-        return set(text.split())
+        wait_until(lambda: told in self.log.read_text(encoding='utf-8'), what=told)
 
     def reload(self):
-        before = self.workers()
+        before = self.children()
         self.send_signal(signal.SIGUSR2)
-        wait_until(lambda: self.workers() - before, what='a new worker')
-
-
-def listens(port):
-    try:
-        with user(port, BALANCER):
-            return True
-    except ConnectionRefusedError:
-        return False
+        wait_until(lambda: self.children() - before, what='a new worker')
 
 
 class Pair:
@@ -210,7 +167,5 @@ def one_whose_server_is_gone_begins_anew_on_the_other():
     laptop.stop()
 
 
-if __name__ == '__main__':
-    enter()
-    furnish()
-    main()
+furnish()
+main()

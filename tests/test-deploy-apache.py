@@ -14,10 +14,10 @@ import namespace  # noqa: E402
 namespace.enter()
 
 from deploy import (Group, Sites, Way, children, commands, make_certificates,  # noqa: E402
-                    place, run, they_answer)
+                    place, run)
 from harness import main, test, wait_until  # noqa: E402
-from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings,  # noqa: E402
-                    the_app_knows_its_visitors, the_server_knows_its_clients, they_all_work)
+from visits import (a_silent_tunnel_lives_by_pings, everything_works,  # noqa: E402
+                    the_tunnel_resumes, what_is_in_progress_goes_on)
 
 SITE = '/etc/apache2/sites-available/vtunnel.conf'
 
@@ -36,17 +36,18 @@ def processes():
     return children(int(pathlib.Path('/run/apache2/apache2.pid').read_text()))
 
 
+def reload():
+    """Returns what was there before; once the new processes are."""
+    old = processes()
+    run('apache2ctl', 'graceful')
+    wait_until(lambda: processes() - old, what='new processes')
+    return old
+
+
 @test
 def the_configuration_as_it_stands():
     apache()
-    way = Way('apache.md')
-    client = way.client()
-    they_answer('apache.md')
-    they_all_work()
-    the_app_knows_its_visitors()
-    the_server_knows_its_clients(way.server, way.token)
-    client.stop()
-    way.server.stop()
+    everything_works(Way('apache.md'))
 
 
 @test
@@ -62,37 +63,14 @@ def silence():
 def a_reload_in_the_middle():
     """What is in progress goes on through the old processes, the tunnel too."""
     apache()
-    way = Way('apache.md')
-    client = way.client()
-    downloads = [Download(Visitor('app.example.org')),
-                 Download(Visitor('localhost', 9000, None, '127.0.0.1'))]
-    old = processes()
-    run('apache2ctl', 'graceful')
-    wait_until(lambda: processes() - old, what='new processes')
-    assert b'<h1>api</h1>' in Visitor('api.example.org').fetch('/')
-    assert old & processes(), 'nobody is left of the old processes'
-    assert all(download.is_in_progress() for download in downloads)
-    for download in downloads:
-        download.finish()
-    assert not [e for e in client.events if e['event'] == 'session-suspended']
-    client.stop()
-    way.server.stop()
+    what_is_in_progress_goes_on(Way('apache.md'), reload, processes)
 
 
 @test
 def a_restart_in_the_middle():
     """It cuts connections; the tunnel resumes, and what does not come through Apache goes on."""
     apache()
-    way = Way('apache.md')
-    client = way.client()
-    download = Download(Visitor('localhost', 9000, None, '127.0.0.1'))
-    run('apache2ctl', 'restart')
-    client.event('session-resumed')
-    assert download.is_in_progress()
-    download.finish()
-    they_all_work()
-    client.stop()
-    way.server.stop()
+    the_tunnel_resumes(Way('apache.md'), lambda: run('apache2ctl', 'restart'))
 
 
 make_certificates()

@@ -14,11 +14,9 @@ import namespace  # noqa: E402
 
 namespace.enter()
 
-from deploy import (Group, Sites, Way, place, run, they_answer,  # noqa: E402
-                    tls_context)
+from deploy import Group, Sites, Way, place, run, tls_context  # noqa: E402
 from harness import main, test, wait_until  # noqa: E402
-from visits import (Download, Visitor, the_app_knows_its_visitors,  # noqa: E402
-                    the_server_knows_its_clients, they_all_work)
+from visits import Download, Visitor, everything_works  # noqa: E402
 
 HOME = pathlib.Path('/var/lib/caddy')
 ROOT = HOME / '.local/share/caddy/pki/authorities/local/root.crt'
@@ -52,14 +50,7 @@ def visitors():
 @test
 def the_configuration_as_it_stands():
     caddy()
-    way = Way('caddy.md')
-    client = way.client()
-    they_answer('caddy.md')
-    they_all_work(**visitors())
-    the_app_knows_its_visitors(**visitors())
-    the_server_knows_its_clients(way.server, way.token, **visitors())
-    client.stop()
-    way.server.stop()
+    everything_works(Way('caddy.md'), **visitors())
 
 
 @test

@@ -16,11 +16,11 @@ import namespace  # noqa: E402
 namespace.enter()
 
 from deploy import (CERTIFICATES, Group, Sites, Way, make_certificates, place,  # noqa: E402
-                    run, server_context, they_answer)
+                    run, server_context)
 from harness import in_thread, main, test, wait_until  # noqa: E402
 from namespace import ELSEWHERE  # noqa: E402
 from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings, chat,  # noqa: E402
-                    the_app_knows_its_visitors, the_server_knows_its_clients, they_all_work, upload)
+                    everything_works, the_tunnel_resumes, upload, what_is_in_progress_goes_on)
 
 HAPROXY = '/usr/sbin/haproxy'
 CONFIGURATION = '/etc/haproxy/haproxy.cfg'
@@ -55,14 +55,7 @@ def reload(program):
 @test
 def http_mode_as_it_stands():
     haproxy('haproxy.cfg')
-    way = Way('haproxy.md', HTTP)
-    client = way.client()
-    they_answer('haproxy.md')
-    they_all_work()
-    the_app_knows_its_visitors()
-    the_server_knows_its_clients(way.server, way.token)
-    client.stop()
-    way.server.stop()
+    everything_works(Way('haproxy.md', HTTP))
 
 
 @test
@@ -96,35 +89,16 @@ def silence():
 def a_reload_in_the_middle():
     """What is in progress goes on through the old worker, the tunnel too."""
     program = haproxy('haproxy.cfg')
-    way = Way('haproxy.md', HTTP)
-    client = way.client()
-    downloads = [Download(Visitor('app.example.org')),
-                 Download(Visitor('localhost', 9000, None, '127.0.0.1'))]
-    old = reload(program)
-    assert b'<h1>api</h1>' in Visitor('api.example.org').fetch('/')
-    assert old & program.children(), 'the old worker is gone'
-    assert all(download.is_in_progress() for download in downloads)
-    for download in downloads:
-        download.finish()
-    assert not [e for e in client.events if e['event'] == 'session-suspended']
-    client.stop()
-    way.server.stop()
+    what_is_in_progress_goes_on(Way('haproxy.md', HTTP), lambda: reload(program), program.children)
 
 
 @test
 def the_end_of_the_old_worker():
     """The documented 1 h, in 1 s: the tunnel resumes, and what goes through it goes on."""
     program = haproxy('haproxy.cfg', ('hard-stop-after 1h', 'hard-stop-after 1s'))
-    way = Way('haproxy.md', HTTP)
-    client = way.client()
-    download = Download(Visitor('localhost', 9000, None, '127.0.0.1'))
-    old = reload(program)
-    client.event('session-resumed')
-    assert download.is_in_progress()
-    download.finish()
+    old = program.children()
+    the_tunnel_resumes(Way('haproxy.md', HTTP), lambda: reload(program))
     wait_until(lambda: not old & program.children(), what='the end of the old worker')
-    client.stop()
-    way.server.stop()
 
 
 make_certificates()

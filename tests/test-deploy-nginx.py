@@ -13,11 +13,10 @@ import namespace  # noqa: E402
 
 namespace.enter()
 
-from deploy import (Group, Sites, Way, make_certificates, place, run,  # noqa: E402
-                    they_answer)
+from deploy import Group, Sites, Way, make_certificates, place, run  # noqa: E402
 from harness import main, test, wait_until  # noqa: E402
-from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings,  # noqa: E402
-                    the_app_knows_its_visitors, the_server_knows_its_clients, they_all_work)
+from visits import (a_silent_tunnel_lives_by_pings, everything_works,  # noqa: E402
+                    the_tunnel_resumes, what_is_in_progress_goes_on)
 
 NGINX = '/usr/sbin/nginx'
 
@@ -40,14 +39,7 @@ def reload(program):
 @test
 def the_configuration_as_it_stands():
     nginx()
-    way = Way('nginx.md')
-    client = way.client()
-    they_answer('nginx.md')
-    they_all_work()
-    the_app_knows_its_visitors()
-    the_server_knows_its_clients(way.server, way.token)
-    client.stop()
-    way.server.stop()
+    everything_works(Way('nginx.md'))
 
 
 @test
@@ -63,36 +55,16 @@ def silence():
 def a_reload_in_the_middle():
     """What is in progress goes on through the old workers, the tunnel too."""
     program = nginx()
-    way = Way('nginx.md')
-    client = way.client()
-    downloads = [Download(Visitor('app.example.org')),
-                 Download(Visitor('localhost', 9000, None, '127.0.0.1'))]
-    old = reload(program)
-    assert b'<h1>api</h1>' in Visitor('api.example.org').fetch('/')
-    assert old & program.children(), 'nobody is left of the old workers'
-    assert all(download.is_in_progress() for download in downloads)
-    for download in downloads:
-        download.finish()
-    assert not [e for e in client.events if e['event'] == 'session-suspended']
-    client.stop()
-    way.server.stop()
+    what_is_in_progress_goes_on(Way('nginx.md'), lambda: reload(program), program.children)
 
 
 @test
 def the_end_of_old_workers():
     """The documented 1 h, in 1 s: the tunnel resumes, and what goes through it goes on."""
     program = nginx(('worker_shutdown_timeout 1h', 'worker_shutdown_timeout 1s'))
-    way = Way('nginx.md')
-    client = way.client()
-    download = Download(Visitor('localhost', 9000, None, '127.0.0.1'))
-    old = reload(program)
-    client.event('session-resumed')
-    assert download.is_in_progress()
-    download.finish()
+    old = program.children()
+    the_tunnel_resumes(Way('nginx.md'), lambda: reload(program))
     wait_until(lambda: not old & program.children(), what='the end of the old workers')
-    they_all_work()
-    client.stop()
-    way.server.stop()
 
 
 make_certificates()

@@ -68,7 +68,7 @@ static const Case server_cases[] = {
   { "data-never-opened", NULL, "DATA 4 1", NULL },
   { "opened-never-opened", NULL, "OPENED 4", NULL },
   { "reset-never-opened", NULL, "RESET 4 failed", NULL },
-  { "listen-in-use", NULL, NULL, "{\"type\":\"listen\",\"id\":1,\"port\":8081}" },
+  { "listen-used-before", NULL, NULL, "{\"type\":\"listen\",\"id\":1,\"port\":8081}" },
   { "listen-without-id", NULL, NULL, "{\"type\":\"listen\",\"port\":8081}" },
   { "listen-with-id-0", NULL, NULL, "{\"type\":\"listen\",\"id\":0,\"port\":8081}" },
   { "ping-without-t", NULL, NULL, "{\"type\":\"ping\"}" },

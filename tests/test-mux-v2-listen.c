@@ -47,22 +47,22 @@ test_dialogue (void)
 
   pair_new_v2 (&client, &server, NULL);
   vt_mux_listen (client->mux, 2, &(VtMuxListen){ .address = "::1", .port = 80 });
-  vt_mux_listen (client->mux, 7, &(VtMuxListen){ .kind = VT_CONTROL_KIND_HTTP, .names = names });
+  vt_mux_listen (client->mux, 4, &(VtMuxListen){ .kind = VT_CONTROL_KIND_HTTP, .names = names });
   vt_mux_listen (client->mux, 5, &(VtMuxListen){ .kind = VT_CONTROL_KIND_NONE });
   vt_mux_listen (client->mux, 6, &(VtMuxListen){ .port = 0 });
   pair_settle (client, server);
   side_expect_heard (server, "listen_requested 2 80 at ::1\n"
-                             "listen_requested 7 0 kind 1 for a.example for b.example\n"
+                             "listen_requested 4 0 kind 1 for a.example for b.example\n"
                              "listen_requested 5 0 kind 2\n"
                              "listen_requested 6 0");
   vt_mux_listen_accept (server->mux, 6, NULL, 4711);
   refuse (server, 2, VT_ERROR_ADDRESS_IN_USE, "Taken\nby another");
-  refuse (server, 7, VT_ERROR_NOT_AUTHORISED, "So");
+  refuse (server, 4, VT_ERROR_NOT_AUTHORISED, "So");
   vt_mux_listen_accept (server->mux, 5, "192.0.2.1", 1);
   pair_settle (client, server);
   side_expect_heard (client, "listen_ok 6 4711 confirmed\n"
                              "listen_failed 2 address-in-use Taken\\nby another\n"
-                             "listen_failed 7 not-authorised So\n"
+                             "listen_failed 4 not-authorised So\n"
                              "listen_ok 5 1 confirmed at 192.0.2.1");
 
   /* An answer counts once. */
@@ -252,6 +252,29 @@ test_server_bounds (void)
   side_free (server);
 }
 
+/* An id is good once: neither one that was taken back or refused, nor one below. */
+static void
+test_ids (void)
+{
+  static const char *const wrong[] = { "5", "4", "3" };
+
+  for (size_t i = 0; i < G_N_ELEMENTS (wrong); i++)
+    {
+      Side *server = new_quiet_side (VT_MUX_SERVER);
+
+      server->quiet = TRUE;
+      side_say (server, "{\"type\":\"listen\",\"id\":4,\"port\":80}");
+      refuse (server, 4, VT_ERROR_FAILED, "No");
+      side_say (server, "{\"type\":\"listen\",\"id\":5,\"port\":80}");
+      side_say (server, "{\"type\":\"unlisten\",\"id\":5}");
+      side_expect_heard (server, "unlistened 5");
+      side_say (server, "{\"type\":\"listen\",\"id\":%s,\"port\":80}", wrong[i]);
+      vt_clock_advance (server->clock, 10);
+      side_expect_heard (server, "failed protocol");
+      side_free (server);
+    }
+}
+
 /* Both sides ping when they have met, and each interval from then on. */
 static void
 test_pings (void)
@@ -353,6 +376,7 @@ main (int argc, char *argv[])
   g_test_init (&argc, &argv, NULL);
   g_test_add_func ("/mux-v2/listen/dialogue", test_dialogue);
   g_test_add_func ("/mux-v2/listen/retry-after", test_retry_after);
+  g_test_add_func ("/mux-v2/listen/ids", test_ids);
   g_test_add_func ("/mux-v2/listen/unlisten", test_unlisten);
   g_test_add_func ("/mux-v2/listen/unlisten-early", test_unlisten_early);
   g_test_add_func ("/mux-v2/listen/timeouts", test_timeouts);

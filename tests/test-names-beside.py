@@ -96,6 +96,7 @@ def a_proxy_that_says_who_comes():
             except ConnectionResetError:
                 pass
     assert len(a.seen) == seen
+    assert metrics(server)['users_refused_total{reason="proxy-header"}'] == 2
     # Where nobody is expected to say one, it is no request.
     _, _, plain = serve(f'a.example={a.spec}')
     assert status(ask(plain, said + get('a.example'))) == 400
@@ -198,7 +199,8 @@ def who_comes_too_fast():
     waits = [in_thread(ask, port, get('a.example', 'Connection: close')) for _ in range(30)]
     for wait in waits:
         assert status(wait()) == 200
-    assert metrics(server)['accept_pauses_total'] > 0
+    assert metrics(server)['accept_pauses_total{reason="rate"}'] > 0
+    assert metrics(server)['accept_pauses_total{reason="descriptors"}'] == 0
 
 
 @test
@@ -227,7 +229,7 @@ def a_client_that_does_not_answer():
                               timeout=DEADLINE, stdin=subprocess.DEVNULL)
         assert done.returncode != 0, done
         assert curl(port, 'http://a.example/') == 'a / a.example'
-        assert metrics(server)['users_refused_total'] == 2
+        assert metrics(server)['users_refused_total{reason="limit"}'] == 2
         for sock in users + waiting:
             sock.close()
 

@@ -360,19 +360,14 @@ test_resume (Access *self, const void *data)
 static void
 expect_listen (V2Peer *client, const char *wish, const char *answer_begins)
 {
-  g_autofree char *listen = g_strdup_printf ("{\"type\":\"listen\",\"id\":7,%s}", wish);
-  g_autofree char *answer = NULL;
+  g_autofree char *answer = v2_peer_try_listen (client, wish);
 
-  v2_peer_send_text (client, listen);
-  answer = v2_peer_wait_text (client, "{\"type\":\"listen_");
   if (!g_str_has_prefix (answer, answer_begins))
     g_error ("Expected %s, got %s", answer_begins, answer);
-  v2_peer_send_text (client, "{\"type\":\"unlisten\",\"id\":7}");
-  g_free (v2_peer_wait_text (client, "{\"type\":\"unlisten_ok\""));
 }
 
-#define DENIED "{\"type\":\"listen_err\",\"id\":7,\"code\":\"permission-denied\""
-#define GRANTED "{\"type\":\"listen_ok\",\"id\":7,"
+#define DENIED "{\"type\":\"listen_err\",\"code\":\"permission-denied\""
+#define GRANTED "{\"type\":\"listen_ok\","
 
 static void
 test_policy (Access *self, const void *data)

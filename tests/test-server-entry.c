@@ -7,6 +7,7 @@
 #include <vtunnel/vtunnel.h>
 
 #include "raw-peer.h"
+#include "soup-port.h"
 #include "vt-negotiation-private.h"
 
 /* For localhost, signed by itself, good for a hundred years. */
@@ -39,21 +40,6 @@ listen_anywhere (VtServer *server)
   g_assert_no_error (error);
   ports = vt_server_get_ports (server, &n_ports);
   return ports[n_ports - 1];
-}
-
-static guint16
-listen_locally (SoupServer *server)
-{
-  g_autoptr(GError) error = NULL;
-  GSList *uris;
-  guint16 port;
-
-  soup_server_listen_local (server, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, &error);
-  g_assert_no_error (error);
-  uris = soup_server_get_uris (server);
-  port = g_uri_get_port (uris->data);
-  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
-  return port;
 }
 
 /* Asks for any port; the server must open one. */
@@ -103,7 +89,7 @@ test_attach (void)
 {
   g_autoptr(SoupServer) soup = soup_server_new (NULL, NULL);
   g_autoptr(VtServer) server = vt_server_new ();
-  guint16 port = listen_locally (soup);
+  guint16 port = soup_port_open (soup);
   RawPeer *client;
 
   soup_server_add_handler (soup, "/", hello_cb, NULL, NULL);
@@ -168,7 +154,7 @@ test_handle_connection (void)
 {
   g_autoptr(SoupServer) soup = soup_server_new (NULL, NULL);
   g_autoptr(VtServer) server = vt_server_new ();
-  guint16 port = listen_locally (soup);
+  guint16 port = soup_port_open (soup);
   RawPeer *client;
   RawPeer *user;
   RawPeer *second;

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "server-fixture.h"
+#include "soup-port.h"
 #include "time-skip.h"
 #include "vt-server-private.h"
 
@@ -38,18 +39,12 @@ static void
 set_up (Held *self, const void *data)
 {
   static const char *const protocols[] = { "vtunnel.v2", NULL };
-  g_autoptr(GError) error = NULL;
-  GSList *uris;
 
   server_fixture_set_up (&self->fixture, data);
   self->soup = soup_server_new (NULL, NULL);
   soup_server_add_websocket_handler (self->soup, NULL, NULL, (char **) protocols, entered_cb, self,
                                      NULL);
-  soup_server_listen_local (self->soup, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, &error);
-  g_assert_no_error (error);
-  uris = soup_server_get_uris (self->soup);
-  self->entrance = g_uri_get_port (uris->data);
-  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
+  self->entrance = soup_port_open (self->soup);
 }
 
 static void
@@ -79,10 +74,14 @@ lose (Held *self, V2Peer *client)
   server_fixture_expect (&self->fixture, "lost ");
 }
 
+/* Of listens: each is above all before, whose session it may be. */
+static unsigned int last_id = 9;
+
 static void
 ask (V2Peer *client, guint16 port)
 {
-  g_autofree char *listen = g_strdup_printf ("{\"type\":\"listen\",\"id\":9,\"port\":%u}", port);
+  g_autofree char *listen =
+      g_strdup_printf ("{\"type\":\"listen\",\"id\":%u,\"port\":%u}", ++last_id, port);
 
   v2_peer_send_text (client, listen);
 }
@@ -90,11 +89,13 @@ ask (V2Peer *client, guint16 port)
 static void
 expect_refusal (V2Peer *client, guint16 port, const char *rest)
 {
+  g_autofree char *start = NULL;
   g_autofree char *answer = NULL;
 
   ask (client, port);
-  answer =
-      v2_peer_wait_text (client, "{\"type\":\"listen_err\",\"id\":9,\"code\":\"address-in-use\"");
+  start =
+      g_strdup_printf ("{\"type\":\"listen_err\",\"id\":%u,\"code\":\"address-in-use\"", last_id);
+  answer = v2_peer_wait_text (client, start);
   if (strstr (answer, rest) == NULL)
     g_error ("Expected “%s” in %s", rest, answer);
 }
@@ -123,7 +124,7 @@ test_retry_after (Held *self, const void *data)
   time_skip (G_TIME_SPAN_SECOND);
   raw_settle ();
   server_fixture_expect (&self->fixture, "-session!11 ");
-  g_assert_cmpuint (v2_peer_listen (second, 9, port), ==, port);
+  g_assert_cmpuint (v2_peer_listen (second, ++last_id, port), ==, port);
 }
 
 /* Ports elsewhere, and those of others than the server's clients, have nothing to do with it. */
@@ -139,10 +140,10 @@ test_not_held (Held *self, const void *data)
   lose (self, first);
   expect_refusal (second, self->fixture.port, "is already in use\"}");
   elsewhere =
-      g_strdup_printf ("{\"type\":\"listen\",\"id\":3,\"address\":\"127.0.0.7\",\"port\":%u}",
+      g_strdup_printf ("{\"type\":\"listen\",\"id\":99,\"address\":\"127.0.0.7\",\"port\":%u}",
                        port);
   v2_peer_send_text (second, elsewhere);
-  answer = v2_peer_wait_text (second, "{\"type\":\"listen_ok\",\"id\":3,");
+  answer = v2_peer_wait_text (second, "{\"type\":\"listen_ok\",\"id\":99,");
 }
 
 static void
@@ -157,7 +158,7 @@ test_takeover (Held *self, const void *data)
   user = raw_peer_new (port);
   server_fixture_expect (&self->fixture, "+stream1 ");
   lose (self, first);
-  g_assert_cmpuint (v2_peer_listen (second, 1, port), ==, port);
+  g_assert_cmpuint (v2_peer_listen (second, ++last_id, port), ==, port);
   server_fixture_expect (&self->fixture, "-stream1! -session!11 ");
   raw_peer_wait_end (user);
   g_assert_true (user->reset);

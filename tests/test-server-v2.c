@@ -6,6 +6,7 @@
 #include <vtunnel/vtunnel.h>
 
 #include "raw-peer.h"
+#include "soup-port.h"
 #include "vt-negotiation-private.h"
 
 #define HELLO                                                                                      \
@@ -129,21 +130,6 @@ expect_not_selected (guint16 port, const char *path, const char *offer)
   g_assert_null (strstr (answer, "Sec-WebSocket-Protocol"));
 }
 
-static guint16
-listen_locally (SoupServer *soup)
-{
-  g_autoptr(GError) error = NULL;
-  GSList *uris;
-  guint16 port;
-
-  soup_server_listen_local (soup, 0, SOUP_SERVER_LISTEN_IPV4_ONLY, &error);
-  g_assert_no_error (error);
-  uris = soup_server_get_uris (soup);
-  port = g_uri_get_port (uris->data);
-  g_slist_free_full (uris, (GDestroyNotify) g_uri_unref);
-  return port;
-}
-
 /* A client that offers what nobody here knows is let in as ever. */
 static void
 test_offer (void)
@@ -151,7 +137,7 @@ test_offer (void)
   g_autoptr(SoupServer) soup = soup_server_new (NULL, NULL);
   g_autoptr(VtServer) server = vt_server_new ();
   g_autofree guint16 *ports = NULL;
-  guint16 attached = listen_locally (soup);
+  guint16 attached = soup_port_open (soup);
 
   vt_server_listen (server, NULL, 0, NULL);
   ports = vt_server_get_ports (server, NULL);
@@ -406,7 +392,7 @@ test_entries (Fixture *self, const void *data)
 {
   static const char *const protocols[] = { "vtunnel.v2", NULL };
   g_autoptr(SoupServer) soup = soup_server_new (NULL, NULL);
-  guint16 port = listen_locally (soup);
+  guint16 port = soup_port_open (soup);
   RawPeer *client;
 
   vt_server_attach (self->server, soup, "/attached");

@@ -19,6 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 from harness import (DEADLINE, Target, Tool, echo, free_port, main,  # noqa: E402
                      receive_all, receive_exactly, receive_line, test, user)
+from named import metrics  # noqa: E402
 from programs import haproxy  # noqa: E402
 
 
@@ -190,6 +191,9 @@ def who_does_not_say():
         assert receive_exactly(sock, 5) == b'hello'
     event = client.wait_events('stream-opened', port=port)[0]
     assert (event['user_address'], event['user_port']) == ('2001:db8::7', 4444), event
+    counted = metrics(server)
+    assert counted['users_refused_total{reason="proxy-header"}'] == 1, counted
+    assert counted['users_refused_total{reason="limit"}'] == 0, counted
     client.stop()
     server.stop()
 

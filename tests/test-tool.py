@@ -224,8 +224,11 @@ def servers_that_are_none():
 def servers_that_say_no():
     for status in (401, 403):
         web = WebServer(status)
-        errors = fails(4, '--token-file', 'client', '--server', web.url, '--forward', FORWARD)
+        errors = fails(4, f'answered {status} ', 'client', '--server', web.url,
+                       '--forward', FORWARD)
         assert web.url in errors, errors
+        assert 'with 401, give the server\'s token by --token-file' in errors, errors
+        assert 'with 403, a server behind a proxy' in errors and '--trusted-proxy' in errors, errors
     status, output, _ = run('client', '--json', '--server', web.url, '--forward', FORWARD)
     assert status == 4 and json.loads(output)['code'] == 'not-authorised', output
 

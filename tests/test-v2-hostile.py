@@ -96,7 +96,7 @@ def of_a_client(_peer, n):
     yield 'a listen without an id', '{"type":"listen"}', 'id: '
     yield 'a listen of id 0', '{"type":"listen","id":0}', 'id: '
     yield 'a listen of a port too high', '{"type":"listen","id":9,"port":65536}', 'port: '
-    yield 'a listen in use', '{"type":"listen","id":1}', 'in use'
+    yield 'a listen used before', '{"type":"listen","id":1}', 'before'
     yield 'an unlisten without an id', '{"type":"unlisten"}', 'id: '
     yield 'a name that is empty', '{"type":"listen","id":9,"names":[""]}', 'names: '
 

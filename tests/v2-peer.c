@@ -252,6 +252,25 @@ v2_peer_listen (V2Peer *self, unsigned int id, guint16 port)
   return control.port;
 }
 
+char *
+v2_peer_try_listen (V2Peer *self, const char *wish)
+{
+  static unsigned int last_id;
+  g_autofree char *id = g_strdup_printf ("\"id\":%u", ++last_id);
+  g_autofree char *listen = g_strdup_printf ("{\"type\":\"listen\",%s,%s}", id, wish);
+  g_autofree char *unlisten = g_strdup_printf ("{\"type\":\"unlisten\",%s}", id);
+  g_autofree char *answer = NULL;
+  g_auto(GStrv) parts = NULL;
+
+  v2_peer_send_text (self, listen);
+  answer = v2_peer_wait_text (self, "{\"type\":\"listen_");
+  v2_peer_send_text (self, unlisten);
+  g_free (v2_peer_wait_text (self, "{\"type\":\"unlisten_ok\""));
+  parts = g_strsplit (answer, id, 2);
+  g_assert_cmpuint (g_strv_length (parts), ==, 2);
+  return g_strconcat (parts[0], parts[1] + strlen (","), NULL);
+}
+
 unsigned int
 v2_peer_wait_close (V2Peer *self)
 {

@@ -51,6 +51,8 @@ char *v2_peer_wait_text (V2Peer *self, const char *start);
 char *v2_peer_wait (V2Peer *self, int type, guint32 stream);
 /* Asks for a port, 0 for any, and gives what was opened. */
 guint16 v2_peer_listen (V2Peer *self, unsigned int id, guint16 port);
+/* Asks for what `wish` says, in keys and values, and takes it back: the answer, without its id. */
+char   *v2_peer_try_listen (V2Peer *self, const char *wish);
 /* The code of the close frame that follows. */
 unsigned int v2_peer_wait_close (V2Peer *self);
 

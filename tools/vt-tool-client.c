@@ -255,7 +255,9 @@ add_advice (GError **error)
   g_autofree char *message = NULL;
 
   if (g_error_matches (*error, VT_ERROR, VT_ERROR_NOT_AUTHORISED))
-    advice = _ ("give the server's token by --token-file or $VTUNNEL_TOKEN");
+    /* The error is one for all statuses, which its message names. */
+    advice = _ ("with 401, give the server's token by --token-file or $VTUNNEL_TOKEN; with 403, a"
+                " server behind a proxy has to be told of it by --trusted-proxy");
   else if (g_error_matches (*error, VT_ERROR, VT_ERROR_NOT_A_TUNNEL))
     advice = _ ("check the address, the port and the path");
   else if (g_error_matches (*error, VT_ERROR, VT_ERROR_TLS))

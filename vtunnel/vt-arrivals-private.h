@@ -20,9 +20,15 @@ typedef void (*VtArrivalsFunc) (int             fd,
                                 GSocketAddress *local,
                                 void           *user_data);
 
+/* Somebody was reset, and may be counted; nothing else may be done here. */
+typedef void (*VtArrivalsRefusedFunc) (void *user_data);
+
 /* Everything happens in the thread-default main context of now, by `clock` (NULL: its own). */
-VtArrivals *vt_arrivals_new (VtClock *clock, VtArrivalsFunc func, void *user_data);
-/* Resets those who wait. */
+VtArrivals *vt_arrivals_new (VtClock              *clock,
+                             VtArrivalsFunc        func,
+                             VtArrivalsRefusedFunc refused,
+                             void                 *user_data);
+/* Resets those who wait, who are not told of. */
 void vt_arrivals_free (VtArrivals *self);
 
 /* Takes `fd`, a connected, non-blocking socket; `local` is nullable. The function may be called at
@@ -30,7 +36,5 @@ void vt_arrivals_free (VtArrivals *self);
 void vt_arrivals_add (VtArrivals *self, int fd, GSocketAddress *remote, GSocketAddress *local);
 
 unsigned int vt_arrivals_get_n_waiting (VtArrivals *self);
-/* How many were reset so far. */
-guint64 vt_arrivals_get_n_refused (VtArrivals *self);
 
 G_DEFINE_AUTOPTR_CLEANUP_FUNC (VtArrivals, vt_arrivals_free)

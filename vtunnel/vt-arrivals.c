@@ -19,8 +19,8 @@ struct _VtArrivals {
   VtPoller *poller; /* owned */
   VtClock *clock;   /* owned */
   GQueue waiting;   /* of arrivals, by their own links, the first that came first */
-  guint64 n_refused;
   VtArrivalsFunc func;
+  VtArrivalsRefusedFunc refused;
   void *user_data; /* the caller's */
 };
 
@@ -58,7 +58,7 @@ refuse (Arrival *self, const char *reason)
   g_autofree char *who = g_socket_connectable_to_string (G_SOCKET_CONNECTABLE (self->remote));
 
   g_debug ("%s was turned away: %s", who, reason);
-  self->arrivals->n_refused++;
+  self->arrivals->refused (self->arrivals->user_data);
   arrival_free (self);
 }
 
@@ -203,13 +203,17 @@ vt_arrivals_add (VtArrivals *self, int fd, GSocketAddress *remote, GSocketAddres
 }
 
 VtArrivals *
-vt_arrivals_new (VtClock *clock, VtArrivalsFunc func, void *user_data)
+vt_arrivals_new (VtClock *clock,
+                 VtArrivalsFunc func,
+                 VtArrivalsRefusedFunc refused,
+                 void *user_data)
 {
   VtArrivals *self = g_new0 (VtArrivals, 1);
 
   self->poller = vt_poller_get (NULL);
   self->clock = clock != NULL ? vt_clock_ref (clock) : vt_clock_get (NULL);
   self->func = func;
+  self->refused = refused;
   self->user_data = user_data;
   g_queue_init (&self->waiting);
   return self;
@@ -229,10 +233,4 @@ unsigned int
 vt_arrivals_get_n_waiting (VtArrivals *self)
 {
   return self->waiting.length;
-}
-
-guint64
-vt_arrivals_get_n_refused (VtArrivals *self)
-{
-  return self->n_refused;
 }

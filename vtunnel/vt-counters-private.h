@@ -21,6 +21,13 @@ typedef enum {
   VT_COUNTERS_N_REFUSALS,
 } VtCountersRefusal;
 
+/* Why a user was reset at once. */
+typedef enum {
+  VT_COUNTERS_NO_ROOM,         /* no stream could be opened */
+  VT_COUNTERS_NO_PROXY_HEADER, /* none in time, or none that can be read */
+  VT_COUNTERS_N_USER_REFUSALS,
+} VtCountersUserRefusal;
+
 /* What has happened on a server since it was made: plain numbers, which are there whether or not
  * anybody asks. Reference-counted, since a session can outlive its server for a moment. */
 typedef struct {
@@ -34,7 +41,7 @@ typedef struct {
   guint64 forwards_refused[VT_COUNTERS_N_CODES]; /* by VtError */
   guint64 streams_opened;
   guint64 streams_failed;
-  guint64 users_refused; /* reset at once, since no stream could be opened */
+  guint64 users_refused[VT_COUNTERS_N_USER_REFUSALS];
   guint64 bytes_sent;    /* of streams that are over: into the tunnel, … */
   guint64 bytes_received;
   guint64 round_trips[VT_COUNTERS_N_BOUNDS + 1]; /* those up to this bound and beyond the former */

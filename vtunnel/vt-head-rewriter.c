@@ -7,6 +7,7 @@
 
 #include "vt-http-body-private.h"
 #include "vt-http-head-private.h"
+#include "vt-http-lines-private.h"
 
 #define MAX_HEAD (64 * 1024)
 /* The longest method that is registered has 17 characters. */
@@ -39,9 +40,8 @@ struct _VtHeadRewriter {
 
   /* Characters of the part of the request line so far. */
   unsigned int n_chars;
-  /* Of the line of fields. */
-  gboolean line_is_empty;
-  gboolean after_cr;
+  gboolean after_cr; /* the next byte has to end its line */
+  VtHttpLines lines; /* of fields */
 
   VtHttpBodyWalk body;
 };
@@ -69,8 +69,8 @@ enter (VtHeadRewriter *self, State state)
 {
   self->state = state;
   self->n_chars = 0;
-  self->line_is_empty = TRUE;
   self->after_cr = FALSE;
+  self->lines = (VtHttpLines){ .strict = FALSE };
 }
 
 /* The end of a line, which may be a lone LF (RFC 9112, 2.2): FALSE if `byte` cannot stand there. */
@@ -123,22 +123,14 @@ accept_version (VtHeadRewriter *self, uint8_t byte)
   return TRUE;
 }
 
-/* Lines up to an empty one. */
 static gboolean
 accept_fields (VtHeadRewriter *self, uint8_t byte)
 {
-  gboolean after_cr = self->after_cr;
+  VtHttpLinesStep step = vt_http_lines_push (&self->lines, byte);
 
-  if (byte == '\0' || (after_cr && byte != '\n'))
-    return FALSE;
-  self->after_cr = byte == '\r';
-  if (byte == '\n' && self->line_is_empty)
+  if (step == VT_HTTP_LINES_END)
     enter (self, STATE_BODY);
-  else if (byte == '\n')
-    self->line_is_empty = TRUE;
-  else if (byte != '\r')
-    self->line_is_empty = FALSE;
-  return TRUE;
+  return step != VT_HTTP_LINES_BROKEN;
 }
 
 static gboolean

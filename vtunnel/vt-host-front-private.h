@@ -22,6 +22,8 @@ typedef struct {
                 GByteArray *begun, void *user_data);
   /* Whether users come to this port of the front with a PROXY header. */
   gboolean (*expects_proxy) (guint16 port, void *user_data);
+  /* Somebody came there without a right one, and was reset. */
+  void (*header_refused) (void *user_data);
 } VtHostFrontHandlers;
 
 VtHostFront *vt_host_front_new (const VtHostFrontHandlers *handlers, void *user_data);

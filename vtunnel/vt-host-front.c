@@ -284,6 +284,14 @@ known_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data
 }
 
 static void
+refused_cb (void *user_data)
+{
+  VtHostFront *self = ((Door *) user_data)->front;
+
+  self->handlers->header_refused (self->user_data);
+}
+
+static void
 accepted_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *user_data)
 {
   Door *door = user_data;
@@ -349,7 +357,7 @@ vt_host_front_listen (VtHostFront *self, const char *address, guint16 port, GErr
   vt_listener_set_max_rate (door->listener, self->max_rate);
   bound = vt_listener_get_port (door->listener);
   if (self->handlers->expects_proxy (bound, self->user_data))
-    door->arrivals = vt_arrivals_new (self->clock, known_cb, door);
+    door->arrivals = vt_arrivals_new (self->clock, known_cb, refused_cb, door);
   g_ptr_array_add (self->doors, door);
   g_array_append_val (self->ports, bound);
   return TRUE;

@@ -7,6 +7,8 @@
 
 #include <glib.h>
 
+#include "vt-http-lines-private.h"
+
 /* How the body that follows a head is delimited (RFC 9112, 6.3). */
 typedef struct {
   gboolean chunked;
@@ -22,8 +24,7 @@ typedef struct {
   guint64      remaining;
   gboolean     strict;
   gboolean     has_digit;
-  gboolean     line_is_empty;
-  gboolean     after_cr;
+  VtHttpLines  trailers;
 } VtHttpBodyWalk;
 
 typedef enum {

@@ -21,8 +21,6 @@ enter (VtHttpBodyWalk *self, State state)
 {
   self->state = state;
   self->has_digit = FALSE;
-  self->line_is_empty = TRUE;
-  self->after_cr = FALSE;
 }
 
 static void
@@ -36,6 +34,7 @@ void
 vt_http_body_walk_begin (VtHttpBodyWalk *self, const VtHttpBody *body)
 {
   self->strict = body->strict;
+  self->trailers = (VtHttpLines){ .strict = body->strict };
   if (body->chunked)
     {
       enter_chunk_size (self);
@@ -83,22 +82,14 @@ accept_chunk_size_end (VtHttpBodyWalk *self, uint8_t byte)
   return byte == '\n';
 }
 
-/* Lines up to an empty one, which may end with a lone LF (RFC 9112, 2.2) unless all is strict. */
 static gboolean
 accept_trailers (VtHttpBodyWalk *self, uint8_t byte)
 {
-  gboolean after_cr = self->after_cr;
+  VtHttpLinesStep step = vt_http_lines_push (&self->trailers, byte);
 
-  if (byte == '\0' || (after_cr && byte != '\n') || (self->strict && byte == '\n' && !after_cr))
-    return FALSE;
-  self->after_cr = byte == '\r';
-  if (byte == '\n' && self->line_is_empty)
+  if (step == VT_HTTP_LINES_END)
     enter (self, STATE_END);
-  else if (byte == '\n')
-    self->line_is_empty = TRUE;
-  else if (byte != '\r')
-    self->line_is_empty = FALSE;
-  return TRUE;
+  return step != VT_HTTP_LINES_BROKEN;
 }
 
 /* The bytes around and between chunks. There a line ends with CR LF only (RFC 9112, 7.1): the

@@ -46,8 +46,15 @@ void        vt_listener_set_max_rate (VtListener *self, unsigned int rate);
 void        vt_listener_set_held (VtListener *self, gboolean held);
 void        vt_listener_free (VtListener *self);
 
-/* How often one of them has stopped accepting for a while, in this process. */
-guint64 vt_listener_get_n_pauses (void);
+/* Why one stops accepting for a while. */
+typedef enum {
+  VT_LISTENER_PAUSE_DESCRIPTORS, /* none are left, or the system cannot accept now */
+  VT_LISTENER_PAUSE_RATE,        /* more come than its rate allows */
+  VT_LISTENER_N_PAUSES,
+} VtListenerPause;
+
+/* How often one of them has, in this process. */
+guint64 vt_listener_get_n_pauses (VtListenerPause reason);
 
 /* TRUE while one more descriptor leaves the process at least 64 below its limit. Whoever is about
  * to take a descriptor for somebody outside asks first. Says so once, with a message, when it

@@ -59,7 +59,7 @@ struct _VtListener {
 };
 
 /* For figures only: with listeners in several threads one may be missed. */
-static guint64 n_pauses;
+static guint64 n_pauses[VT_LISTENER_N_PAUSES];
 
 /* The literal addresses that `address` stands for; more than one are alternatives, too: it is
  * enough if the machine has one of them. */
@@ -309,7 +309,7 @@ set_obstacle (VtListener *self, Obstacle obstacle, gboolean there)
 static void
 pause_accepting (VtListener *self, Obstacle obstacle, gint64 delay)
 {
-  n_pauses++;
+  n_pauses[obstacle == TOO_FAST ? VT_LISTENER_PAUSE_RATE : VT_LISTENER_PAUSE_DESCRIPTORS]++;
   set_obstacle (self, obstacle, TRUE);
   vt_timer_start (self->retry, delay);
 }
@@ -549,7 +549,7 @@ vt_listener_free (VtListener *self)
 }
 
 guint64
-vt_listener_get_n_pauses (void)
+vt_listener_get_n_pauses (VtListenerPause reason)
 {
-  return n_pauses;
+  return n_pauses[reason];
 }

@@ -117,9 +117,20 @@ write_requests (GString *out, const VtReport *report)
       add_labelled (out, "requests_refused_total", "status", status != 0 ? text : "other",
                     counters->requests_refused[i]);
     }
-  add_counter (out, "accept_pauses_total",
-               "How often accepting stopped for a while: too many at a time, or no descriptors.",
-               report->accept_pauses);
+}
+
+static void
+write_pauses (GString *out, const VtReport *report)
+{
+  static const char *const reasons[] = {
+    [VT_LISTENER_PAUSE_DESCRIPTORS] = "descriptors",
+    [VT_LISTENER_PAUSE_RATE] = "rate",
+  };
+
+  begin (out, "accept_pauses_total", "counter",
+         "How often accepting stopped for a while: no descriptors, or too many at a time.");
+  for (size_t i = 0; i < G_N_ELEMENTS (reasons); i++)
+    add_labelled (out, "accept_pauses_total", "reason", reasons[i], report->accept_pauses[i]);
 }
 
 static void
@@ -186,6 +197,10 @@ write_forwards (GString *out, const VtReport *report)
 static void
 write_streams (GString *out, const VtReport *report)
 {
+  static const char *const reasons[] = {
+    [VT_COUNTERS_NO_ROOM] = "limit",
+    [VT_COUNTERS_NO_PROXY_HEADER] = "proxy-header",
+  };
   const VtCounters *counters = report->counters;
   guint64 n_streams = 0;
 
@@ -196,9 +211,9 @@ write_streams (GString *out, const VtReport *report)
                counters->streams_opened);
   add_counter (out, "streams_failed_total", "Those that did not end in order.",
                counters->streams_failed);
-  add_counter (out, "users_refused_total",
-               "Users that were reset at once, since a limit was reached.",
-               counters->users_refused);
+  begin (out, "users_refused_total", "counter", "Users that were reset at once.");
+  for (size_t i = 0; i < G_N_ELEMENTS (reasons); i++)
+    add_labelled (out, "users_refused_total", "reason", reasons[i], counters->users_refused[i]);
 }
 
 /* The counters hold what is over; what is open is in the sessions. */
@@ -336,6 +351,7 @@ vt_metrics_write (const VtReport *report, gboolean by_session)
 
   write_build (out, report);
   write_requests (out, report);
+  write_pauses (out, report);
   write_sessions (out, report);
   write_forwards (out, report);
   write_streams (out, report);

@@ -17,6 +17,10 @@
  * only bounds what is kept here. */
 #define VT_MUX_UNANSWERED_MAX 1024
 
+/* Looks at the streams that are not answered, in the time that they have for it. One more may pass
+ * until it shows that it is over. */
+#define VT_MUX_OPENING_LOOKS 3
+
 /* What a protocol has to know how to do. Streams, turns, memory, keepalive and lifetime are the
  * same for all of them, in vt-mux*.c. */
 typedef struct {
@@ -75,6 +79,8 @@ struct _VtMux {
   guint32     last_stream_id;
   unsigned int n_opening; /* of the streams, those that a client has not answered */
   gboolean    crowded;    /* what was told last */
+  guint32     opening_looks[VT_MUX_OPENING_LOOKS]; /* the last stream at each, the latest first */
+  VtTimer    *opening_timer; /* owned, NULL until it is needed */
   gboolean    said_goaway;
   gboolean    going_away; /* one of the sides has said so: no new streams */
   gboolean    suspended;  /* there is no link */
@@ -191,6 +197,9 @@ void         vt_mux_remove_stream (VtMux *self, guint32 id);
 /* vt-mux-opening.c */
 void vt_mux_note_opening (VtMux *self);
 void vt_mux_note_opened (VtMux *self);
+/* The time for an answer stands still while there is no link, and then begins anew. */
+void vt_mux_opening_stop (VtMux *self);
+void vt_mux_opening_resume (VtMux *self);
 
 /* vt-mux-turns.c */
 gboolean vt_mux_take_turn (VtMux *self, VtMuxStream *stream);

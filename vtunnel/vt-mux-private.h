@@ -32,6 +32,7 @@ typedef struct {
   guint32      max_window;    /* v2: bytes that one stream may be ahead of its user here */
   unsigned int max_streams;
   unsigned int max_opening; /* server: streams that the client has not answered */
+  gint64       opening_timeout; /* microseconds, v2 server: such a stream ends not much later */
   unsigned int max_control_rate; /* messages a second from the other side, pings aside; 0: any */
   unsigned int max_ping_rate;
   unsigned int max_reset_rate; /* of streams that the other side ends so */
@@ -131,7 +132,7 @@ void     vt_mux_note_alive (VtMux *self);
 /* There is room again: in the link, or in what is kept. */
 void vt_mux_note_writable (VtMux *self);
 
-/* Client. The id is the caller's, not 0 and not used before in this mux. */
+/* Client. The id is the caller's, not 0, and above all that were used before in this mux. */
 void     vt_mux_listen (VtMux *self, guint32 id, const VtMuxListen *listen);
 /* TRUE if `unlisten_done` follows, from a later dispatch. */
 gboolean vt_mux_unlisten (VtMux *self, guint32 id);

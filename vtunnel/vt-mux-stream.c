@@ -329,17 +329,21 @@ vt_mux_stream_note_answered (VtMuxStream *self)
 void
 vt_mux_stream_end (VtMuxStream *self, const GError *error)
 {
-  if (self->mux->protocol->removed != NULL)
-    self->mux->protocol->removed (self);
-  if (is_opening (self))
-    vt_mux_note_opened (self->mux);
+  VtMux *mux = self->mux;
+  gboolean was_opening = is_opening (self);
+
+  if (mux->protocol->removed != NULL)
+    mux->protocol->removed (self);
   self->over = TRUE;
   self->error = error == NULL ? NULL : g_error_copy (error);
-  vt_mux_leave_turns (self->mux, self);
+  vt_mux_leave_turns (mux, self);
   tell_later (self, VT_MUX_STREAM_CLOSED | (self->read_ended ? VT_MUX_STREAM_READABLE : 0));
   if (error != NULL)
     drop_received (self);
-  vt_mux_remove_stream (self->mux, self->id);
+  vt_mux_remove_stream (mux, self->id);
+  /* Whoever hears that there is room may end any stream, and this one only once. */
+  if (was_opening)
+    vt_mux_note_opened (mux);
 }
 
 void

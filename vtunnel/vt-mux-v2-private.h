@@ -28,7 +28,8 @@ typedef struct {
   guint64 pace;    /* what busy streams drained of late in a microsecond, times PACE_WEIGHT */
 
   GHashTable  *listens; /* owned, id to the role's listen (owned) */
-  unsigned int n_unanswered; /* server */
+  unsigned int n_unanswered; /* server, as the next: */
+  guint32      last_listen;  /* the highest id that the client has used, 0: none */
 } VtMuxV2;
 
 static inline VtMuxV2 *

@@ -44,11 +44,12 @@ receive_listen (VtMuxV2 *self, const VtControl *control)
   };
   g_autoptr(GError) error = NULL;
 
-  if (g_hash_table_contains (self->listens, GUINT_TO_POINTER (control->id)))
+  if (control->id <= self->last_listen)
     {
-      vt_mux_v2_fail (self, "A listen with a number that is in use");
+      vt_mux_v2_fail (self, "A listen whose id is not above all before");
       return;
     }
+  self->last_listen = control->id;
   if (self->n_unanswered >= VT_MUX_UNANSWERED_MAX)
     {
       error = g_error_new_literal (VT_ERROR, VT_ERROR_LIMIT,

@@ -36,6 +36,8 @@ vt_mux_config_init (VtMuxConfig *config, VtMuxRole role)
     .max_window = VT_MUX_MAX_WINDOW,
     .max_streams = 8192,
     .max_opening = 1024,
+    /* A client has 30 s to reach a target, and 5 s to answer in its place. */
+    .opening_timeout = 45 * G_TIME_SPAN_SECOND,
     /* A server answers what the client asks for, which may be many ports at once. */
     .max_control_rate = role == VT_MUX_SERVER ? 1000 : 10000,
     .max_ping_rate = 100,
@@ -99,6 +101,7 @@ static void
 stop (VtMux *self)
 {
   vt_mux_keepalive_stop (self);
+  vt_mux_opening_stop (self);
   vt_timer_stop (self->turns_timer);
   vt_timer_stop (self->stall_timer);
 }
@@ -133,6 +136,7 @@ vt_mux_free (VtMux *self, const GError *error)
   self->protocol->destroy (self->protocol_state);
   vt_timer_free (self->turns_timer);
   vt_timer_free (self->stall_timer);
+  g_clear_pointer (&self->opening_timer, vt_timer_free);
   vt_timer_free (self->failure_timer);
   vt_timer_free (self->dead_timer);
   vt_timer_free (self->ping_timer);
@@ -171,6 +175,7 @@ vt_mux_suspend (VtMux *self)
 
   self->suspended = TRUE;
   vt_mux_keepalive_stop (self);
+  vt_mux_opening_stop (self);
   if (self->protocol->suspend != NULL)
     self->protocol->suspend (self);
 }
@@ -183,6 +188,7 @@ vt_mux_resume (VtMux *self)
 
   self->suspended = FALSE;
   vt_mux_keepalive_restart (self);
+  vt_mux_opening_resume (self);
   if (self->protocol->resume != NULL)
     self->protocol->resume (self);
   vt_mux_serve_soon (self);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "vt-counters-private.h"
+#include "vt-listener-private.h"
 
 /* A server at one moment, as plain data: what vt-metrics.c and vt-status-page.c write down. */
 
@@ -45,7 +46,7 @@ typedef struct {
   gint64      now;        /* microseconds of Unix time, as all times here */
   gint64      started_at;
   VtCounters *counters;   /* owned */
-  guint64     accept_pauses; /* of the whole process */
+  guint64     accept_pauses[VT_LISTENER_N_PAUSES]; /* of the whole process */
   unsigned int n_arrivals;   /* that have not greeted yet */
   gboolean    is_running;    /* FALSE while it closes or drains */
   GArray     *sessions;      /* owned, of VtReportSession */

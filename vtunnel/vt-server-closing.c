@@ -5,7 +5,19 @@
 
 #include "vt-server-private.h"
 
+#include <glib/gi18n-lib.h>
+#include "vt-error.h"
+
 #include "vt-source-private.h"
+
+gboolean
+vt_server_check_running (VtServer *self, GError **error)
+{
+  if (self->phase == VT_SERVER_RUNNING)
+    return TRUE;
+  g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
+  return FALSE;
+}
 
 static void
 take_leave (VtServer *self)

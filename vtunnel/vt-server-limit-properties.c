@@ -178,7 +178,12 @@ define_messages (GParamFlags flags)
    * How many bytes a message of a client's may have, over all its fragments, from 65536 (64 KiB) to
    * 1048576 (1 MiB). A client that sends a longer one is sent away with %VT_ERROR_LIMIT. In version
    * 2 of the protocol a client is told, and no more than 262144 (256 KiB), which is as much as is
-   * of use there. It counts for connections that come from then on.
+   * of use there.
+   *
+   * It is to be set before clients come. It counts for connections that come from then on, and so
+   * for those of clients that come back to a session; but what a client was told when its session
+   * began stays what it may send. If it is made smaller meanwhile, a client that keeps to what it
+   * was told can be sent away when it has come back.
    *
    * Since: 1.0
    */

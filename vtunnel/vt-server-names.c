@@ -71,6 +71,14 @@ expects_proxy_cb (guint16 port, void *user_data)
   return vt_server_expects_proxy (user_data, port);
 }
 
+static void
+header_refused_cb (void *user_data)
+{
+  VtServer *self = user_data;
+
+  self->counters->users_refused[VT_COUNTERS_NO_PROXY_HEADER]++;
+}
+
 void
 vt_server_init_names (VtServer *self)
 {
@@ -79,6 +87,7 @@ vt_server_init_names (VtServer *self)
     .open = open_cb,
     .pass = pass_cb,
     .expects_proxy = expects_proxy_cb,
+    .header_refused = header_refused_cb,
   };
 
   self->hosts = vt_host_table_new ();
@@ -222,11 +231,8 @@ vt_server_listen_http (VtServer *self, const char *address, guint16 port, GError
 
   if (address == NULL)
     address = "localhost";
-  if (self->phase != VT_SERVER_RUNNING)
-    {
-      g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
-      return FALSE;
-    }
+  if (!vt_server_check_running (self, error))
+    return FALSE;
   if (self->access != NULL || self->allow_anonymous || vt_loopback_is_address (address))
     return vt_host_front_listen (self->host_front, address, port, error);
   escaped = vt_text_escape (address, -1);

@@ -248,6 +248,8 @@ gboolean vt_server_is_ready (VtServer *self);
 char    *vt_server_write_page (VtServer *self, VtFrontPage page);
 
 VtTimer *vt_server_new_drain_timer (VtServer *self);
+/* FALSE with VT_ERROR_SHUTTING_DOWN while it drains or closes: no port is opened then. */
+gboolean vt_server_check_running (VtServer *self, GError **error);
 /* Answers those who wait for the server to be closed, if it is. */
 void vt_server_check_closed (VtServer *self);
 

@@ -5,11 +5,8 @@
 
 #include "vt-server-private.h"
 
-#include <glib/gi18n-lib.h>
-#include "vt-error.h"
 #include "vt-session.h"
 
-#include "vt-listener-private.h"
 #include "vt-metrics-private.h"
 #include "vt-report-private.h"
 #include "vt-status-page-private.h"
@@ -48,7 +45,8 @@ make_report (VtServer *self)
   report->now = g_get_real_time ();
   report->started_at = self->started_at;
   report->counters = vt_counters_ref (self->counters);
-  report->accept_pauses = vt_listener_get_n_pauses ();
+  for (size_t i = 0; i < VT_LISTENER_N_PAUSES; i++)
+    report->accept_pauses[i] = vt_listener_get_n_pauses (i);
   report->n_arrivals = g_hash_table_size (self->arrivals);
   report->is_running = self->phase == VT_SERVER_RUNNING;
   g_hash_table_iter_init (&iter, self->work);
@@ -117,11 +115,8 @@ vt_server_listen_status (VtServer *self, const char *address, guint16 port, GErr
   g_return_val_if_fail (self->front != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (self->phase != VT_SERVER_RUNNING)
-    {
-      g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
-      return FALSE;
-    }
+  if (!vt_server_check_running (self, error))
+    return FALSE;
   return vt_front_listen_status (self->front, address != NULL ? address : "localhost", port, error);
 }
 

@@ -67,7 +67,7 @@ vt_server_session_open_for_user (VtServerListen *listen,
   mux_stream = vt_mux_open_stream (mux, listen->id, remote, local, error);
   if (mux_stream == NULL)
     {
-      self->counters->users_refused++;
+      self->counters->users_refused[VT_COUNTERS_NO_ROOM]++;
       return NULL;
     }
   self->counters->streams_opened++;

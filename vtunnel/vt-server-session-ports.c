@@ -66,6 +66,14 @@ user_arrived_cb (int fd, GSocketAddress *remote, GSocketAddress *local, void *us
     user_known_cb (fd, remote, local, port);
 }
 
+static void
+user_refused_cb (void *user_data)
+{
+  Port *port = user_data;
+
+  port->listen.session->counters->users_refused[VT_COUNTERS_NO_PROXY_HEADER]++;
+}
+
 static VtListener *
 open_listener (Port *port, GError **error)
 {
@@ -85,7 +93,7 @@ static void
 expect_proxy (VtServerSession *self, Port *port)
 {
   if (self->handlers.expects_proxy (self, vt_listener_get_port (port->listener), self->user_data))
-    port->arrivals = vt_arrivals_new (NULL, user_known_cb, port);
+    port->arrivals = vt_arrivals_new (NULL, user_known_cb, user_refused_cb, port);
 }
 
 /* Whoever was asked meanwhile may have answered in its own way, and let go of the server. */

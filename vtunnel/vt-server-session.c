@@ -122,7 +122,7 @@ vt_server_session_add_user (VtServerListen *listen,
   mux_stream = mux != NULL ? vt_mux_open_stream (mux, listen->id, remote, local, &error) : NULL;
   if (mux_stream == NULL)
     {
-      self->counters->users_refused++;
+      self->counters->users_refused[VT_COUNTERS_NO_ROOM]++;
       g_debug ("A user was turned away: %s", error != NULL ? error->message : "closing");
       reset_user (fd);
       return;

@@ -102,8 +102,8 @@ vt_server_get_max_message_size (VtServer *self)
  * @self: a server
  * @bytes: a number of bytes, from 65536 (64 KiB) to 1048576 (1 MiB)
  *
- * Sets how many bytes a message of a client's may have, for connections that come from now on. See
- * [property@Vt.Server:max-message-size].
+ * Sets how many bytes a message of a client's may have, for connections that come from now on. Set
+ * it before clients come: see [property@Vt.Server:max-message-size].
  *
  * Since: 1.0
  */

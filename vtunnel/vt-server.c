@@ -5,8 +5,6 @@
 
 #include "vt-server-private.h"
 
-#include <glib/gi18n-lib.h>
-#include "vt-error.h"
 #include "vt-session.h"
 #include "vt-stream.h"
 
@@ -330,11 +328,8 @@ vt_server_listen (VtServer *self, const char *address, guint16 port, GError **er
   g_return_val_if_fail (self->front != NULL, FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (self->phase != VT_SERVER_RUNNING)
-    {
-      g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
-      return FALSE;
-    }
+  if (!vt_server_check_running (self, error))
+    return FALSE;
   return vt_front_listen (self->front, address != NULL ? address : "localhost", port, error);
 }
 
@@ -367,11 +362,8 @@ vt_server_listen_socket (VtServer *self, GSocket *socket, GError **error)
   g_return_val_if_fail (G_IS_SOCKET (socket), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (self->phase != VT_SERVER_RUNNING)
-    {
-      g_set_error_literal (error, VT_ERROR, VT_ERROR_SHUTTING_DOWN, _ ("The server is closing"));
-      return FALSE;
-    }
+  if (!vt_server_check_running (self, error))
+    return FALSE;
   return vt_front_listen_socket (self->front, g_socket_get_fd (socket), error);
 }
 

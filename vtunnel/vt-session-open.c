@@ -74,10 +74,11 @@ vt_session_open_stream_async (VtSession *self,
  * that resets it.
  *
  * Returns: (transfer full): the stream; or %NULL with an error of [error@Vt.Error]: what the client
- *   has said, such as %VT_ERROR_TARGET_REFUSED; what ended the session; %VT_ERROR_LIMIT where there
- *   are too many streams, %VT_ERROR_SHUTTING_DOWN while the server drains, %VT_ERROR_CANCELLED
- *   where the client does not listen for the forward (any more) or the session is over. A cancelled
- *   call fails with `G_IO_ERROR_CANCELLED`.
+ *   has said, such as %VT_ERROR_TARGET_REFUSED; %VT_ERROR_TIMED_OUT where it has not answered for
+ *   45 s; what ended the session; %VT_ERROR_LIMIT where there are too many streams,
+ *   %VT_ERROR_SHUTTING_DOWN while the server drains, %VT_ERROR_CANCELLED where the client does not
+ *   listen for the forward (any more) or the session is over. A cancelled call fails with
+ *   `G_IO_ERROR_CANCELLED`.
  *
  * Since: 1.0
  */

@@ -7,8 +7,9 @@
 #include "vt-frame-feed-private.h"
 
 /* WebSocket frames on their way to libsoup, in any pieces: what libsoup gets and the payloads that
- * were taken out are together what came, frame by frame, up to the frame that breaks a limit. What
- * a frame is, and which one that is, is found out here in another way. */
+ * were taken out are together what came, frame by frame, up to the frame that breaks a limit. Of
+ * what libsoup gets, whole binary messages, and they alone, can be taken past it. What a frame is,
+ * and which one that is, is found out here in another way. */
 
 #define MAX_MESSAGE 5000
 #define MAX_FRAGMENTS 1024
@@ -90,19 +91,52 @@ can_be_carried (World *self, const Frame *frame)
          && frame->masked == self->limits.masked && frame->size >= self->limits.carry_from;
 }
 
+/* Its length is written in no more bytes than it takes. */
+static gboolean
+is_short (const Frame *frame)
+{
+  unsigned int form = frame->header[1] & 0x7f;
+
+  return form < 126 || frame->size > (form == 126 ? 125 : 65535);
+}
+
 static void
-check_carried (World *self, const Frame *frame, GBytes *carried, const Frame *empty)
+check_payload (const Frame *frame, GBytes *message)
 {
   const uint8_t *payload = frame->header + frame->header_size;
   const uint8_t *mask = payload - 4;
-  const uint8_t *data = g_bytes_get_data (carried, NULL);
+  const uint8_t *data = g_bytes_get_data (message, NULL);
 
+  g_assert_cmpuint (g_bytes_get_size (message), ==, frame->size);
+  for (size_t i = 0; i < frame->size; i++)
+    g_assert_cmphex (data[i], ==, payload[i] ^ (frame->masked ? mask[i % 4] : 0));
+}
+
+/* A whole frame of what libsoup gets, in memory of its own, and without its last byte. */
+static void
+check_message (World *self, const Frame *frame)
+{
+  size_t length = frame->header_size + (size_t) frame->size;
+  g_autofree uint8_t *data = g_memdup2 (frame->header, length);
+  g_autofree uint8_t *part = g_memdup2 (frame->header, length - 1);
+  gboolean whole = frame->first == BINARY_MESSAGE && frame->masked == self->limits.masked;
+  g_autoptr(GBytes) message = NULL;
+  size_t taken = vt_frame_feed_next_message (self->feed, data, length, &message);
+
+  g_assert_cmpuint (taken, ==, whole && is_short (frame) ? length : 0);
+  g_assert_true ((message != NULL) == (taken > 0));
+  if (message != NULL)
+    check_payload (frame, message);
+  g_assert_cmpuint (vt_frame_feed_next_message (self->feed, part, length - 1, NULL), ==, 0);
+}
+
+static void
+check_carried (World *self, const Frame *frame, GBytes *carried, const Frame *empty)
+{
   g_assert_true (can_be_carried (self, frame));
   g_assert_cmphex (empty->first, ==, BINARY_MESSAGE);
   g_assert_true (empty->masked == frame->masked && empty->size == 0);
-  g_assert_cmpuint (g_bytes_get_size (carried), ==, frame->size);
-  for (size_t i = 0; i < frame->size; i++)
-    g_assert_cmphex (data[i], ==, payload[i] ^ (frame->masked ? mask[i % 4] : 0));
+  check_payload (frame, carried);
 }
 
 /* A whole frame of the input; gives the bytes that libsoup got for it. */
@@ -120,12 +154,14 @@ check_frame (World *self, const Frame *frame, const uint8_t *out, size_t left)
     {
       g_assert_true (read_header (out, left, &got));
       check_carried (self, frame, carried, &got);
+      check_message (self, &got);
       return got.header_size;
     }
   if (self->whole && can_be_carried (self, frame))
     g_assert_true (frame->header[1] != (frame->masked ? 0xfe : 0x7e) || frame->size < 126);
   g_assert_cmpuint (length, <=, left);
   g_assert_cmpint (memcmp (frame->header, out, length), ==, 0);
+  check_message (self, frame);
   return length;
 }
 

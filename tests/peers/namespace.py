@@ -38,10 +38,11 @@ MS_MOVE = 8192
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-def enter():
-    """Runs the program again, inside, and ends with it; returns if this is inside already."""
+def enter(addresses=(HERE, ELSEWHERE)):
+    """Runs the program again, inside, and ends with it; returns if this is inside already. There
+    its machine has these addresses, besides its loopback's."""
     if INSIDE in os.environ:
-        raise_loopback()
+        raise_loopback(addresses)
         furnish()
         return
     words = ['unshare', '--net', '--mount', '--pid', '--fork', '--mount-proc', '--kill-child']
@@ -59,7 +60,7 @@ def request(name, *fields):
                        *(value for _, value in fields)).ljust(40, b'\0')
 
 
-def raise_loopback():
+def raise_loopback(addresses):
     """As `ip link set lo up` and `ip address add` do."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         def ask(what, data):
@@ -67,7 +68,7 @@ def raise_loopback():
 
         flags, = struct.unpack_from('H', ask(SIOCGIFFLAGS, request('lo')), 16)
         ask(SIOCSIFFLAGS, request('lo', ('H', flags | IFF_UP)))
-        for number, address in enumerate((HERE, ELSEWHERE)):
+        for number, address in enumerate(addresses):
             for what, value in ((SIOCSIFADDR, address), (SIOCSIFNETMASK, '255.255.255.255')):
                 ask(what, request(f'lo:{number}', ('H', socket.AF_INET), ('H', 0),
                                   ('4s', socket.inet_aton(value))))

@@ -10,7 +10,7 @@ import json
 import os
 import socket
 
-from deploy import tls_context
+from deploy import they_answer, tls_context
 from harness import DEADLINE, in_thread, pattern
 from namespace import ELSEWHERE, HERE
 from website import LARGE, MIB, Website, large_hash
@@ -157,3 +157,43 @@ def a_silent_tunnel_lives_by_pings(way, **options):
     assert not [e for e in talking.events if e['event'] == 'session-suspended']
     for client in (talking, silent):
         client.stop()
+
+
+def everything_works(way, **options):
+    """The configuration and the commands of a page, as they stand there."""
+    client = way.client()
+    they_answer(way.page)
+    they_all_work(**options)
+    the_app_knows_its_visitors(**options)
+    the_server_knows_its_clients(way.server, way.token, **options)
+    client.stop()
+    way.server.stop()
+
+
+def what_is_in_progress_goes_on(way, reload, processes):
+    """Through the old processes, the tunnel too. `reload` returns them once there are new ones."""
+    client = way.client()
+    downloads = [Download(Visitor('app.example.org')),
+                 Download(Visitor('localhost', 9000, None, '127.0.0.1'))]
+    old = reload()
+    assert b'<h1>api</h1>' in Visitor('api.example.org').fetch('/')
+    assert old & processes(), 'nobody is left of the old processes'
+    assert all(download.is_in_progress() for download in downloads)
+    for download in downloads:
+        download.finish()
+    assert not [e for e in client.events if e['event'] == 'session-suspended']
+    client.stop()
+    way.server.stop()
+
+
+def the_tunnel_resumes(way, cut):
+    """And what goes through it, and not through what is cut, goes on."""
+    client = way.client()
+    download = Download(Visitor('localhost', 9000, None, '127.0.0.1'))
+    cut()
+    client.event('session-resumed')
+    assert download.is_in_progress()
+    download.finish()
+    they_all_work()
+    client.stop()
+    way.server.stop()
