@@ -3,11 +3,6 @@
 
 #include "config.h"
 
-#include <string.h>
-#include <unistd.h>
-
-#include <glib/gstdio.h>
-
 #include "loopback.h"
 #include "relay-fixture.h"
 #include "vt-mux-internal-private.h"
@@ -116,30 +111,6 @@ test_reads_not (RelayFixture *self, gconstpointer data)
   g_assert_cmpuint (way.widest, >=, WIDE);
 }
 
-/* Of which the kernel says in another way how much it holds. */
-static void
-set_up_unix (RelayFixture *self, gconstpointer data)
-{
-  g_autofree char *directory = g_dir_make_tmp ("vt-relay-drain-XXXXXX", NULL);
-  g_autofree char *text = NULL;
-
-  relay_fixture_set_up_v2 (self, NULL);
-  self->target_path = g_build_filename (directory, "socket", NULL);
-  text = g_strconcat ("unix:", self->target_path, NULL);
-  close (self->target_listener);
-  self->target_listener = loopback_listen_unix (self->target_path);
-  relay_fixture_aim (self, text);
-}
-
-static void
-tear_down_unix (RelayFixture *self, gconstpointer data)
-{
-  g_autofree char *directory = g_path_get_dirname (self->target_path);
-
-  relay_fixture_tear_down (self, data);
-  g_rmdir (directory);
-}
-
 static void
 set_up (RelayFixture *self, gconstpointer data)
 {
@@ -159,10 +130,6 @@ main (int argc, char **argv)
   ADD ("reads/target", &to_target, test_reads);
   ADD ("reads-not/user", &to_user, test_reads_not);
   ADD ("reads-not/target", &to_target, test_reads_not);
-  g_test_add ("/relay/drain/reads/unix", RelayFixture, &to_target, set_up_unix, test_reads,
-              tear_down_unix);
-  g_test_add ("/relay/drain/reads-not/unix", RelayFixture, &to_target, set_up_unix, test_reads_not,
-              tear_down_unix);
 #undef ADD
   return g_test_run ();
 }
