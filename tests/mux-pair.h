@@ -49,6 +49,8 @@ struct _User {
   GString     *heard; /* the events: "o", "r", "w", "c" and "C" for closed with an error */
   GError      *error;
   gboolean     reads;
+  gssize       unsent; /* what it says of what it was given and has not sent, -1: nothing */
+  unsigned int n_asked; /* for that */
   size_t       to_write;
   size_t       written;
   size_t       max_piece; /* of one write, 0: what there is room for */

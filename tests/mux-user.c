@@ -13,6 +13,7 @@ user_new (Side *side, VtMuxStream *stream)
   user->received = g_byte_array_new ();
   user->heard = g_string_new (NULL);
   user->reads = !side->lazy;
+  user->unsent = -1;
   user->seed = vt_mux_stream_get_id (stream);
   g_ptr_array_add (side->users, user);
   return user;
@@ -101,6 +102,15 @@ closed_cb (VtMuxStream *stream, const GError *error, void *user_data)
   self->error = error == NULL ? NULL : g_error_copy (error);
 }
 
+static gssize
+get_unsent_cb (VtMuxStream *stream, void *user_data)
+{
+  User *self = user_data;
+
+  self->n_asked++;
+  return self->unsent;
+}
+
 void
 user_listen (User *self)
 {
@@ -109,6 +119,7 @@ user_listen (User *self)
     .readable = readable_cb,
     .writable = writable_cb,
     .closed = closed_cb,
+    .get_unsent = get_unsent_cb,
   };
 
   vt_mux_stream_set_handlers (self->stream, &handlers, self);

@@ -14,8 +14,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 import v2peer  # noqa: E402
 import vectors  # noqa: E402
-from attacked import IS_LONG, attack, flood, leave, reset_at_once  # noqa: E402
-from harness import (DEADLINE, Target, Tool, echo, in_thread, main, swallow,  # noqa: E402
+from attacked import GROWTH, IS_LONG, MIB, attack, flood, leave, reset_at_once  # noqa: E402
+from harness import (DEADLINE, Sampler, Target, Tool, echo, in_thread, main, swallow,  # noqa: E402
                      user)
 from websocket import BINARY, TEXT  # noqa: E402
 
@@ -178,9 +178,7 @@ def write_away(sock):
             sock.sendall(bytes(1 << 18))
 
 
-# Their windows have grown while the kernel still took what they did not read: those of all streams
-# together stay below `max-buffer`.
-@attack(growth=128 << 20)
+@attack()
 def a_hundred_users_who_never_read(world):
     """From targets that never stop."""
     target = Target(write_away)
@@ -193,6 +191,31 @@ def a_hundred_users_who_never_read(world):
             assert sock.recv(1)
     for sock in users:
         reset_at_once(sock)
+    client.stop()
+    target.close()
+
+
+@attack()
+def a_hundred_targets_that_never_read(world):
+    """Of users who never stop. It is their client that has to hold what comes."""
+    go_on = threading.Event()
+    target = Target(lambda _sock: go_on.wait(DEADLINE))
+    client = Tool.client(world.port, f'0={target.spec}', arguments=('--quiet',))
+    sampler = Sampler(client)
+    port = client.forward_port()
+    users = [user(port) for _ in range(100)]
+    writers = [in_thread(write_away, sock) for sock in users]
+    client.wait_events('stream-opened', 100)
+    while world.goes_on():
+        threading.Event().wait(0.05)
+    grown = sampler.end()
+    print(f'# a hundred targets that never read: the client grew {grown / MIB:.1f} MiB')
+    assert grown <= GROWTH, grown
+    for sock, written in zip(users, writers):
+        sock.shutdown(socket.SHUT_RDWR)
+        written()
+        reset_at_once(sock)
+    go_on.set()
     client.stop()
     target.close()
 

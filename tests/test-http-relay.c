@@ -7,6 +7,7 @@
 #include "loopback.h"
 #include "vt-error.h"
 #include "vt-http-relay-struct-private.h"
+#include "vt-mux-internal-private.h"
 
 #define GET_A "GET /a HTTP/1.1\r\nHost: a.example\r\n\r\n"
 #define GET_B "GET /b HTTP/1.1\r\nHost: B.example:80\r\nX: y\r\n\r\n"
@@ -294,13 +295,12 @@ test_cut_answer (Fixture *self, gconstpointer data)
 /* Nothing is kept of what a user does not take, and of what a target does not. */
 #define MUCH (48 * 1024 * 1024)
 
-static void
-test_slow_user (Fixture *self, gconstpointer data)
+/* The answer to the first request. */
+static Peer *
+answer_much (Fixture *self, const char *head)
 {
   Peer *peer;
-  g_autofree char *head = g_strdup_printf ("HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n", MUCH);
 
-  fixture_begin (self, GET_A);
   RUN_UNTIL (self->peers->len == 1);
   peer = fixture_peer (self, 0);
   g_string_append (peer->to_send, head);
@@ -308,6 +308,23 @@ test_slow_user (Fixture *self, gconstpointer data)
   memset (peer->to_send->str + strlen (head), 'x', MUCH);
   RUN_UNTIL (peer->received->len > 0);
   peer_write (peer);
+  return peer;
+}
+
+static char *
+head_of_much (void)
+{
+  return g_strdup_printf ("HTTP/1.1 200 OK\r\nContent-Length: %u\r\n\r\n", MUCH);
+}
+
+static void
+test_slow_user (Fixture *self, gconstpointer data)
+{
+  g_autofree char *head = head_of_much ();
+  Peer *peer;
+
+  fixture_begin (self, GET_A);
+  peer = answer_much (self, head);
   RUN_UNTIL (self->relay->blocked && peer->sent > 0);
   for (unsigned int i = 0; i < 50; i++)
     g_main_context_iteration (NULL, FALSE);
@@ -316,6 +333,36 @@ test_slow_user (Fixture *self, gconstpointer data)
   talker_listen (self->user, 65536);
   RUN_UNTIL (self->user->received->len == strlen (head) + MUCH);
   RUN_UNTIL (self->relay->request_state == VT_HTTP_REQUEST_HEAD);
+}
+
+/* On the shortest path. */
+#define WIDE (192 * 1024)
+
+static gboolean
+watch_window (Fixture *self, guint32 *widest)
+{
+  if (self->relay->mux != NULL)
+    *widest = MAX (*widest, self->relay->mux->window);
+  return TRUE;
+}
+
+/* What the kernel takes for a user who does not read widens no window; what the user reads does. */
+static void
+test_unread (Fixture *self, gconstpointer data)
+{
+  g_autofree char *head = head_of_much ();
+  guint32 widest = 0;
+  Peer *peer;
+
+  fixture_begin (self, GET_A);
+  talker_listen (self->user, 0);
+  peer = answer_much (self, head);
+  RUN_UNTIL (watch_window (self, &widest) && peer->mux->bytes_sent == peer->mux->send_limit
+             && !g_main_context_pending (NULL));
+  g_assert_cmpuint (widest, <, WIDE);
+  talker_listen (self->user, 65536);
+  RUN_UNTIL (watch_window (self, &widest) && self->user->received->len == strlen (head) + MUCH);
+  g_assert_cmpuint (widest, >=, WIDE);
 }
 
 static void
@@ -379,6 +426,7 @@ main (int argc, char **argv)
   ADD ("broken-body", test_broken_body);
   ADD ("cut-answer", test_cut_answer);
   ADD ("slow-user", test_slow_user);
+  ADD ("unread", test_unread);
   ADD ("slow-target", test_slow_target);
   ADD ("early-requests", test_early_requests);
 

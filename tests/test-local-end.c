@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "loopback.h"
+#include "vt-socket-private.h"
 
 /* Every test runs with both kinds: a descriptor in the poller, and a GIOStream around one. */
 typedef struct {
@@ -254,6 +255,71 @@ test_reset (Fixture *self, gconstpointer as_stream)
 }
 
 static void
+read_all (int fd)
+{
+  char buffer[65536];
+
+  while (loopback_read (fd, buffer, sizeof buffer) > 0)
+    ;
+}
+
+/* What has left, whether or not it was read, is not counted; what the peer has no room for is. */
+static void
+test_unsent (Fixture *self, gconstpointer as_stream)
+{
+  size_t length = 0;
+
+  g_assert_cmpint (vt_local_end_get_unsent (self->end), ==, 0);
+  g_assert_cmpint (vt_local_end_write (self->end, "hello", 5, NULL), ==, 5);
+  g_assert_cmpint (vt_local_end_get_unsent (self->end), ==, 0);
+  fill (self, &length);
+  g_assert_cmpint (vt_local_end_get_unsent (self->end), >, 0);
+  g_assert_cmpint (vt_local_end_get_unsent (self->end), <, length);
+  RUN_UNTIL ((read_all (self->far), vt_local_end_get_unsent (self->end) == 0));
+}
+
+/* A Unix socket's peer has all at once: it counts until it is read, at no more than it is. */
+static void
+test_unsent_unix (void)
+{
+  char block[4096] = { 0 };
+  VtLocalEnd *end;
+  gssize unsent;
+  int fds[2];
+
+  g_assert_cmpint (socketpair (AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, fds), ==, 0);
+  end = vt_local_end_new_for_fd (fds[0], NULL, 0, NULL, NULL, NULL);
+  g_assert_cmpint (vt_local_end_get_unsent (end), ==, 0);
+  for (unsigned int i = 0; i < 16; i++)
+    g_assert_cmpint (vt_local_end_write (end, block, sizeof block, NULL), ==, sizeof block);
+  unsent = vt_local_end_get_unsent (end);
+  g_assert_cmpint (unsent, >, 16 * sizeof block / 2);
+  g_assert_cmpint (unsent, <=, 16 * sizeof block);
+  read_all (fds[1]);
+  g_assert_cmpint (vt_local_end_get_unsent (end), ==, 0);
+  vt_local_end_reset (end);
+  close (fds[1]);
+}
+
+/* What is no such socket, whatever else the system would say of it. */
+static void
+test_unsent_unknown (void)
+{
+  int datagrams = socket (AF_INET, SOCK_DGRAM, 0);
+  int fds[2];
+
+  g_assert_cmpint (datagrams, >=, 0);
+  g_assert_cmpint (vt_socket_get_unsent (datagrams), ==, -1);
+  close (datagrams);
+
+  g_assert_cmpint (pipe (fds), ==, 0);
+  g_assert_cmpint (vt_socket_get_unsent (fds[1]), ==, -1);
+  close (fds[0]);
+  g_assert_cmpint (vt_socket_get_unsent (fds[0]), ==, -1);
+  close (fds[1]);
+}
+
+static void
 test_no_delay (Fixture *self, gconstpointer as_stream)
 {
   int on = 0;
@@ -323,6 +389,7 @@ main (int argc, char **argv)
   add ("condition/none", test_no_condition);
   add ("write", test_write);
   add ("write/to-nobody", test_write_to_nobody);
+  add ("unsent", test_unsent);
   add ("close/tail", test_close_tail);
   add ("close/drains", test_close_drains);
   add ("close/timeout", test_close_timeout);
@@ -331,6 +398,8 @@ main (int argc, char **argv)
   g_test_add ("/local-end/fd/close/ended", Fixture, NULL, set_up, test_close_ended, tear_down);
   g_test_add ("/local-end/fd/condition/first", Fixture, NULL, set_up, test_first_condition,
               tear_down);
+  g_test_add_func ("/local-end/fd/unsent/unix", test_unsent_unix);
+  g_test_add_func ("/local-end/fd/unsent/unknown", test_unsent_unknown);
   g_test_add_func ("/local-end/fd/owner", test_owner);
   g_test_add_func ("/local-end/fd/unwatchable", test_unwatchable);
   return g_test_run ();

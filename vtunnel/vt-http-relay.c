@@ -222,10 +222,19 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
     advance (self, FALSE);
 }
 
+static gssize
+get_unsent_cb (VtMuxStream *mux, void *user_data)
+{
+  VtHttpRelay *self = user_data;
+
+  return self->local != NULL ? vt_local_end_get_unsent (self->local) : -1;
+}
+
 static const VtMuxStreamHandlers mux_handlers = {
   .readable = readable_cb,
   .writable = writable_cb,
   .closed = closed_cb,
+  .get_unsent = get_unsent_cb,
 };
 
 static void

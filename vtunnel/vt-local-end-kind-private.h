@@ -9,6 +9,7 @@
 typedef struct {
   gssize (*read) (VtLocalEnd *self, void *buffer, size_t size, GError **error);
   gssize (*write) (VtLocalEnd *self, const void *data, size_t length, GError **error);
+  gssize (*get_unsent) (VtLocalEnd *self);
   void (*set_condition) (VtLocalEnd *self, GIOCondition condition);
   void (*shutdown_write) (VtLocalEnd *self);
   void (*close) (VtLocalEnd *self);

@@ -111,6 +111,15 @@ stream_end_write (VtLocalEnd *end, const void *data, size_t length, GError **err
                                                      length, NULL, error);
 }
 
+/* Below TLS, whose records are hardly longer than what is in them. */
+static gssize
+stream_end_get_unsent (VtLocalEnd *end)
+{
+  g_autoptr(GSocket) socket = vt_socket_find (((StreamEnd *) end)->stream);
+
+  return socket != NULL ? vt_socket_get_unsent (g_socket_get_fd (socket)) : -1;
+}
+
 static gboolean
 input_cb (GObject *stream, gpointer user_data)
 {
@@ -205,6 +214,7 @@ stream_end_reset (VtLocalEnd *end)
 static const VtLocalEndKind stream_kind = {
   .read = stream_end_read,
   .write = stream_end_write,
+  .get_unsent = stream_end_get_unsent,
   .set_condition = stream_end_set_condition,
   .shutdown_write = stream_end_shutdown_write,
   .close = stream_end_close,

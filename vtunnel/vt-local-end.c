@@ -100,6 +100,12 @@ fd_end_write (VtLocalEnd *end, const void *data, size_t length, GError **error)
   return vt_socket_write (((FdEnd *) end)->fd, data, length, error);
 }
 
+static gssize
+fd_end_get_unsent (VtLocalEnd *end)
+{
+  return vt_socket_get_unsent (((FdEnd *) end)->fd);
+}
+
 static void
 fd_end_set_condition (VtLocalEnd *end, GIOCondition condition)
 {
@@ -188,6 +194,7 @@ fd_end_reset (VtLocalEnd *end)
 static const VtLocalEndKind fd_kind = {
   .read = fd_end_read,
   .write = fd_end_write,
+  .get_unsent = fd_end_get_unsent,
   .set_condition = fd_end_set_condition,
   .shutdown_write = fd_end_shutdown_write,
   .close = fd_end_close,
@@ -267,6 +274,12 @@ gssize
 vt_local_end_write (VtLocalEnd *self, const void *data, size_t length, GError **error)
 {
   return self->kind->write (self, data, length, error);
+}
+
+gssize
+vt_local_end_get_unsent (VtLocalEnd *self)
+{
+  return self->kind->get_unsent (self);
 }
 
 void

@@ -164,6 +164,7 @@ struct _VtMuxStream {
   guint64 credit_batch;
   gint64  epoch_at;       /* since when, and since how much, consuming is measured */
   guint64 epoch_consumed;
+  gssize  epoch_unsent;   /* what had been consumed by then and not left, -1 if that is unknown */
   guint64 probe;          /* what comes beyond this answers a credit, 0 while none is timed */
   gint64  probe_at;
 
@@ -245,5 +246,7 @@ void vt_mux_stream_end (VtMuxStream *self, const GError *error);
  * tell of it would fill the memory with streams that nobody counts any more. */
 void vt_mux_stream_end_for_peer (VtMuxStream *self, const GError *error);
 void vt_mux_stream_emit_writable (VtMuxStream *self);
+/* Bytes that were consumed and have not left for its reader, -1 if that is not known. */
+gssize vt_mux_stream_get_unsent (VtMuxStream *self);
 /* The mux goes: tells its user now. */
 void vt_mux_stream_abandon (VtMuxStream *self, const GError *error);

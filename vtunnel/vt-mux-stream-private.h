@@ -23,6 +23,10 @@ typedef struct {
   /* The last event: the stream is over in both directions. `error` is NULL if it ended in order.
    * What was received before an orderly end can still be peeked at and consumed. */
   void (*closed) (VtMuxStream *stream, const GError *error, void *user_data);
+  /* No event but a question, from within vt_mux_stream_consume () and now and then only: how many
+   * of the bytes that were consumed so far have not left for whoever reads them, -1 if that is not
+   * known. NULL: it never is. */
+  gssize (*get_unsent) (VtMuxStream *stream, void *user_data);
 } VtMuxStreamHandlers;
 
 VtMuxStream *vt_mux_stream_ref (VtMuxStream *self);

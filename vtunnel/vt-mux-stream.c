@@ -365,6 +365,14 @@ vt_mux_stream_emit_writable (VtMuxStream *self)
     self->handlers.writable (self, self->user_data);
 }
 
+gssize
+vt_mux_stream_get_unsent (VtMuxStream *self)
+{
+  if (self->handlers.get_unsent == NULL)
+    return -1;
+  return self->handlers.get_unsent (self, self->user_data);
+}
+
 void
 vt_mux_stream_abandon (VtMuxStream *self, const GError *error)
 {

@@ -24,6 +24,15 @@
  * longer than the smallest one. So up to there, and before a window shrinks, a round trip may take
  * as long as full queues make it.
  *
+ * Drained is what has left for the reader, as far as whoever writes it out can tell: what has come
+ * to stand in the kernel since the epoch began has not. For a user who never reads a kernel takes
+ * megabytes at once. Windows that grew by that would be held when it is full; as it is, they stay
+ * small, and shrink while it still takes what comes. Who reads loses nothing by it. An epoch is a
+ * round trip at least, and over such a time the count is exact, in however large bursts it comes: a
+ * reader who is held up by the window takes a whole one in each round trip, and half of that is
+ * enough to widen it; who takes less than half has no need of more. When such a one begins to read
+ * faster, that counts from then on, and what stands in the kernel lasts until the window is wide.
+ *
  * A stream that drains a fraction of its window only, since its reader is slow or stood still,
  * loses the rest of it. A limit never goes back, so what was granted remains granted until it was
  * used; the budget counts it until then, and what nobody has read yet, and what the next CREDIT
@@ -180,11 +189,30 @@ shrink (VtMuxV2 *self, VtMuxStream *stream, guint64 drained, gint64 n_trips)
   stream->window = (guint32) MAX (MAX (halved, drained), self->ours.window);
 }
 
+/* Of what was taken in this epoch, what has left. */
+static guint64
+get_drained (VtMuxStream *stream, guint64 taken, gssize unsent)
+{
+  gssize before = stream->epoch_unsent;
+  guint64 more = before >= 0 && unsent > before ? (guint64) (unsent - before) : 0;
+
+  return taken - MIN (more, taken);
+}
+
 /* In one round trip of this length. */
 static guint64
-get_drained (guint64 drained, gint64 elapsed, gint64 trip)
+get_in_trip (guint64 drained, gint64 elapsed, gint64 trip)
 {
   return drained * (guint64) trip / (guint64) MAX (elapsed, trip);
+}
+
+static gboolean
+is_held_up (VtMuxStream *stream, guint64 drained, gint64 elapsed, gint64 trip)
+{
+  gboolean is_near = stream->window < WINDOW_NEAR;
+  gint64 most = is_near ? MAX (trip, LOADED_TURNAROUND) : trip;
+
+  return get_in_trip (drained, elapsed, most) > stream->window / 2;
 }
 
 static void
@@ -195,23 +223,30 @@ tune (VtMuxV2 *self, VtMuxStream *stream, guint64 consumed)
   gint64 loaded_trip = MAX (trip, LOADED_TURNAROUND);
   gint64 now = vt_clock_get_time (stream->clock);
   gint64 elapsed = now - stream->epoch_at;
-  guint64 drained = consumed - stream->epoch_consumed;
-  gboolean is_near = stream->window < WINDOW_NEAR;
+  guint64 taken = consumed - stream->epoch_consumed;
+  guint64 drained;
+  gssize unsent;
 
   if (elapsed < trip || min_trip < 0)
     return;
+  /* The usual case, in which nobody need be asked. */
+  if (elapsed < loaded_trip && !is_held_up (stream, taken, elapsed, trip))
+    return;
 
-  if (get_drained (drained, elapsed, is_near ? loaded_trip : trip) > stream->window / 2)
+  unsent = vt_mux_stream_get_unsent (stream);
+  drained = get_drained (stream, taken, unsent);
+  if (is_held_up (stream, drained, elapsed, trip))
     {
-      learn_pace (self, drained, elapsed);
+      learn_pace (self, taken, elapsed);
       grow (self, stream, trip);
     }
   else if (elapsed < loaded_trip)
     return;
-  else if ((drained = get_drained (drained, elapsed, loaded_trip)) < stream->window / 8)
+  else if ((drained = get_in_trip (drained, elapsed, loaded_trip)) < stream->window / 8)
     shrink (self, stream, drained, elapsed / loaded_trip);
   stream->epoch_at = now;
   stream->epoch_consumed = consumed;
+  stream->epoch_unsent = unsent;
 }
 
 void

@@ -3,6 +3,7 @@
 
 #pragma once
 
+#include "vt-forward.h"
 #include "vt-mux-stream-private.h"
 
 /* The answer to a user of HTTP/1.x whose target cannot be reached: waits for the head of the first
@@ -12,6 +13,10 @@ typedef struct _VtRelayPage VtRelayPage;
 
 /* Once, and last: the stream is over. The page is to be freed in it or later. */
 typedef void (*VtRelayPageFunc) (void *user_data);
+
+/* Whether its users are answered so. A stream that an application has opened fails: it is told why
+ * in its own way. */
+gboolean vt_relay_page_is_for (VtForward *forward);
 
 /* Takes over the handlers of a stream that was not accepted. `error` is why there is no target. */
 VtRelayPage *vt_relay_page_new (VtMuxStream    *stream,

@@ -7,6 +7,7 @@
 
 #include "vt-clock-private.h"
 #include "vt-error.h"
+#include "vt-forward-private.h"
 #include "vt-http-head-private.h"
 #include "vt-http-page-private.h"
 
@@ -170,6 +171,13 @@ static void
 closed_cb (VtMuxStream *stream, const GError *error, void *user_data)
 {
   finish (user_data);
+}
+
+gboolean
+vt_relay_page_is_for (VtForward *forward)
+{
+  return vt_forward_speaks_http (forward)
+         && vt_forward_get_listen_kind (forward) != VT_LISTEN_KIND_NONE;
 }
 
 VtRelayPage *

@@ -430,10 +430,19 @@ closed_cb (VtMuxStream *mux, const GError *error, void *user_data)
   write_the_rest (self);
 }
 
+static gssize
+get_unsent_cb (VtMuxStream *mux, void *user_data)
+{
+  VtRelay *self = user_data;
+
+  return self->local != NULL ? vt_local_end_get_unsent (self->local) : -1;
+}
+
 static const VtMuxStreamHandlers handlers = {
   .readable = readable_cb,
   .writable = writable_cb,
   .closed = closed_cb,
+  .get_unsent = get_unsent_cb,
 };
 
 /* The beginning. */
@@ -470,20 +479,10 @@ fail_later (VtRelay *self, const GError *error)
   vt_timer_start (self->timer, 0);
 }
 
-/* Streams that an application has opened fail: it is told why in its own way. */
-static gboolean
-may_answer (VtRelay *self)
-{
-  VtForward *forward = vt_stream_get_forward (self->stream);
-
-  return !self->over && vt_forward_speaks_http (forward)
-         && vt_forward_get_listen_kind (forward) != VT_LISTEN_KIND_NONE;
-}
-
 static void
 target_failed (VtRelay *self, const GError *error)
 {
-  if (may_answer (self))
+  if (!self->over && vt_relay_page_is_for (vt_stream_get_forward (self->stream)))
     {
       self->failure = g_error_copy (error);
       self->page = vt_relay_page_new (self->mux, error, failed_cb, self);

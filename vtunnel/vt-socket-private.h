@@ -15,6 +15,10 @@ gssize vt_socket_write (int fd, const void *data, size_t length, GError **error)
 gssize vt_socket_readv (int fd, const GInputVector *vectors, size_t n_vectors, GError **error);
 gssize vt_socket_writev (int fd, const GOutputVector *vectors, size_t n_vectors, GError **error);
 
+/* Bytes that were written and have not left yet; of a Unix socket about those that its peer has not
+ * read, rather fewer. -1 where the system does not say. */
+gssize vt_socket_get_unsent (int fd);
+
 /* When the socket is closed, its peer sees a reset. */
 void vt_socket_arm_reset (int fd);
 

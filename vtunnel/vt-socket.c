@@ -8,6 +8,11 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#ifdef __linux__
+#include <linux/sockios.h>
+#include <sys/ioctl.h>
+#endif
+
 static gssize
 fail (GError **error, int code)
 {
@@ -66,6 +71,38 @@ vt_socket_writev (int fd, const GOutputVector *vectors, size_t n_vectors, GError
   while (n < 0 && errno == EINTR);
   return n < 0 ? fail (error, errno) : n;
 }
+
+#ifdef __linux__
+/* What counts there is the memory, which is up to twice the bytes of pieces that a busy stream
+ * comes in, and several times those of smaller ones. */
+static gssize
+get_unread_of_unix (int fd)
+{
+  int domain = AF_UNSPEC;
+  socklen_t size = sizeof domain;
+  int memory;
+
+  if (getsockopt (fd, SOL_SOCKET, SO_DOMAIN, &domain, &size) != 0 || domain != AF_UNIX
+      || ioctl (fd, SIOCOUTQ, &memory) != 0)
+    return -1;
+  return memory / 2;
+}
+
+/* SIOCOUTQ would count what is on its way, which on a long path is much however fast it is. */
+gssize
+vt_socket_get_unsent (int fd)
+{
+  int unsent;
+
+  return ioctl (fd, SIOCOUTQNSD, &unsent) == 0 ? unsent : get_unread_of_unix (fd);
+}
+#else
+gssize
+vt_socket_get_unsent (int fd)
+{
+  return -1;
+}
+#endif
 
 void
 vt_socket_arm_reset (int fd)

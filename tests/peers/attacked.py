@@ -29,7 +29,7 @@ PATIENCE = 1000 * MEMORY_FACTOR
 class Attacked:
     """The server says nothing to a script: what it logs is all that the operator would have."""
 
-    def __init__(self, *arguments, fresh=True, prefix=(), growth=GROWTH):
+    def __init__(self, *arguments, fresh=True, prefix=()):
         self.server = Tool('server', '--port', '0', *arguments, prefix=prefix)
         line = wait_until(lambda: self.server.errors and self.server.errors[0], what='a server')
         self.port = int(re.search(r'Listening on \w+://127\.0\.0\.1:(\d+)/', line)[1])
@@ -38,7 +38,6 @@ class Attacked:
         self.sampler = Sampler(self.server)
         self.until = time.monotonic() + SECONDS
         self.rounds = 0
-        self.growth = growth
 
     def goes_on(self):
         """At least once, and for as long as it is measured."""
@@ -59,7 +58,7 @@ class Attacked:
               f'{figures.count}; the server grew {grown / MIB:.1f} MiB', flush=True)
         assert not figures.wrong, figures.wrong
         assert figures.p99 < PATIENCE, figures
-        assert grown <= self.growth, grown
+        assert grown <= GROWTH, grown
         wait_until(lambda: self.server.descriptors() <= self.descriptors,
                    what='the old descriptors')
         self.bystander.client.stop()
