@@ -96,6 +96,27 @@ test_read (Fixture *self, gconstpointer as_stream)
   g_assert_no_error (error);
 }
 
+#ifdef HAVE_EPOLL
+/* What was said before its peer's end is known to be the last before it is read. */
+static void
+test_last (Fixture *self, gconstpointer as_stream)
+{
+  char buffer[16];
+
+  vt_local_end_set_condition (self->end, G_IO_IN);
+  loopback_write (self->far, "hello");
+  RUN_UNTIL (self->n_calls > 0);
+  g_assert_false (vt_local_end_is_last (self->end));
+
+  g_assert_cmpint (shutdown (self->far, SHUT_WR), ==, 0);
+  vt_local_end_set_condition (self->end, G_IO_IN);
+  RUN_UNTIL (self->n_calls > 1);
+  g_assert_true (vt_local_end_is_last (self->end));
+  g_assert_cmpint (vt_local_end_read (self->end, buffer, sizeof buffer, NULL), ==, 5);
+  g_assert_cmpint (vt_local_end_read (self->end, buffer, sizeof buffer, NULL), ==, 0);
+}
+#endif
+
 static void
 test_reset_by_peer (Fixture *self, gconstpointer as_stream)
 {
@@ -394,6 +415,9 @@ main (int argc, char **argv)
   add ("close/drains", test_close_drains);
   add ("close/timeout", test_close_timeout);
   add ("reset", test_reset);
+#ifdef HAVE_EPOLL
+  g_test_add ("/local-end/fd/last", Fixture, NULL, set_up, test_last, tear_down);
+#endif
   g_test_add ("/local-end/fd/no-delay", Fixture, NULL, set_up, test_no_delay, tear_down);
   g_test_add ("/local-end/fd/close/ended", Fixture, NULL, set_up, test_close_ended, tear_down);
   g_test_add ("/local-end/fd/condition/first", Fixture, NULL, set_up, test_first_condition,

@@ -11,6 +11,7 @@
 #include "loopback.h"
 #include "relay-fixture.h"
 #include "time-skip.h"
+#include "vt-codec-binary-private.h"
 #include "vt-error-private.h"
 #include "vt-mux-internal-private.h"
 
@@ -102,6 +103,29 @@ test_target_ends_first (RelayFixture *self, gconstpointer data)
 
   half_close (self, relay_fixture_target (self, 0), user);
 }
+
+#ifdef HAVE_EPOLL
+/* Its last words and its end are here together: so they are one message. */
+static void
+test_last_words (RelayFixture *self, gconstpointer data)
+{
+  Talker *user = relay_fixture_connect (self);
+  Talker *target = relay_fixture_target (self, 0);
+
+  talk (self, user, target, "request");
+  settle ();
+  self->tunnel->held = TRUE;
+  loopback_write (target->fd, "response");
+  g_assert_cmpint (shutdown (target->fd, SHUT_WR), ==, 0);
+  RUN_UNTIL (self->tunnel->client.queued > 0);
+  g_assert_cmpuint (self->tunnel->client.queued, ==, 2 * VT_BINARY_HEADER + strlen ("response"));
+  self->tunnel->held = FALSE;
+  RUN_UNTIL (user->ended || user->error != 0);
+  g_assert_cmpmem (user->received->data, user->received->len, "response", strlen ("response"));
+  talker_end (user);
+  expect_order (self);
+}
+#endif
 
 /* At the same time, with nothing said. */
 static void
@@ -543,6 +567,9 @@ main (int argc, char **argv)
               relay_fixture_tear_down)
   ADD ("half-close/user-first", NULL, test_user_ends_first);
   ADD ("half-close/target-first", NULL, test_target_ends_first);
+#ifdef HAVE_EPOLL
+  ADD ("half-close/last-words", NULL, test_last_words);
+#endif
   ADD ("half-close/both", NULL, test_both_end);
   ADD ("half-close/while-dialling", NULL, test_end_while_dialling);
   ADD ("half-close/long-answer", NULL, test_long_answer);

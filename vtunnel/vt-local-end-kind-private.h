@@ -20,6 +20,7 @@ struct _VtLocalEnd {
   const VtLocalEndKind *kind;
   VtLocalEndFunc        func;
   void                 *user_data; /* the caller's */
+  gboolean              is_last;
 };
 
 /* How long an end that is closed goes on reading what still comes. */

@@ -38,6 +38,8 @@ void vt_local_end_unread (VtLocalEnd *self, GByteArray *bytes);
 
 /* -1 with G_IO_ERROR_WOULD_BLOCK and kin, as GPollableInputStream; 0 from read is the end. */
 gssize vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error);
+/* Whether its peer is known to have ended: behind what can be read is the end. */
+gboolean vt_local_end_is_last (VtLocalEnd *self);
 gssize vt_local_end_write (VtLocalEnd *self, const void *data, size_t length, GError **error);
 /* Bytes that were written and that the system has not sent yet, -1 if it does not say. */
 gssize vt_local_end_get_unsent (VtLocalEnd *self);

@@ -153,6 +153,7 @@ watch_cb (GIOCondition condition, void *user_data)
 {
   FdEnd *self = user_data;
 
+  self->base.is_last = self->base.is_last || (condition & VT_POLLER_LAST) != 0;
   if (self->timer != NULL)
     drain (self);
   else if (self->unread != NULL && (self->condition & G_IO_IN) != 0)
@@ -268,6 +269,12 @@ gssize
 vt_local_end_read (VtLocalEnd *self, void *buffer, size_t size, GError **error)
 {
   return self->kind->read (self, buffer, size, error);
+}
+
+gboolean
+vt_local_end_is_last (VtLocalEnd *self)
+{
+  return self->is_last;
 }
 
 gssize

@@ -11,6 +11,10 @@
 typedef struct _VtPoller VtPoller;
 typedef struct _VtWatch  VtWatch;
 
+/* Comes with G_IO_IN where the system can tell (Linux): the peer has ended, and behind what can be
+ * read now there is nothing but the end. */
+#define VT_POLLER_LAST ((GIOCondition) (1 << 16))
+
 typedef void (*VtWatchFunc) (GIOCondition condition, void *user_data);
 
 /* The poller of a main context (NULL: the thread-default one): one per context, a new reference. */

@@ -57,7 +57,7 @@ to_events (GIOCondition condition)
   if ((condition & (G_IO_IN | G_IO_OUT)) == 0)
     return EPOLLET;
   if (condition & G_IO_IN)
-    events |= EPOLLIN;
+    events |= EPOLLIN | EPOLLRDHUP;
   if (condition & G_IO_OUT)
     events |= EPOLLOUT;
   return events;
@@ -69,7 +69,7 @@ from_events (guint32 events)
   GIOCondition condition = 0;
 
   if (events & EPOLLIN)
-    condition |= G_IO_IN;
+    condition |= events & EPOLLRDHUP ? G_IO_IN | VT_POLLER_LAST : G_IO_IN;
   if (events & EPOLLOUT)
     condition |= G_IO_OUT;
   if (events & EPOLLERR)
@@ -160,8 +160,9 @@ handle_event (VtPoller *self, const struct epoll_event *event)
       return;
     }
 
-  condition = from_events (event->events) & (watch->condition | G_IO_ERR | G_IO_HUP);
-  if (condition == 0)
+  condition =
+      from_events (event->events) & (watch->condition | G_IO_ERR | G_IO_HUP | VT_POLLER_LAST);
+  if ((condition & ~VT_POLLER_LAST) == 0)
     return;
 
   watch->busy = !watch->reentrant;
