@@ -350,8 +350,8 @@ read_from_local (VtRelay *self)
         return local_ended (self);
       if (n < 0)
         return read_failed (self, error);
-      /* Less than there was room for: it is empty, and the poller knows when it is not. The end that
-       * is known to come goes along with the last bytes. */
+      /* Less than there was room for: it is empty, and the poller knows when it is not. An end that
+       * is known of goes along with the last bytes. */
       if ((size_t) n < MIN (space, budget) && !vt_local_end_is_last (self->local))
         break;
       budget -= n;
