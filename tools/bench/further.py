@@ -15,7 +15,7 @@ from measure import IDLE_STREAMS
 from programs import Failure, Program, free_port, pss, say, settle
 
 STUCK_STREAMS = 50
-LOOP_SECONDS = 5
+LOOP_SECONDS = 10
 LOOP_PROGRAM = os.environ.get('VT_BENCH_LOOP', 'bench-loop')
 PEERS = pathlib.Path(__file__).resolve().parents[2] / 'tests' / 'peers'
 DELAY, DELAY_RAMP, DELAY_SECONDS = 0.05, 3, 5
