@@ -214,6 +214,17 @@ def open_and_something_happens():
 
 
 @test
+def open_and_it_is_removed_at_once():
+    """While its state is asked for, before it is known."""
+    with session() as service:
+        tunnel = service.add('web')
+        tunnel.on_open = lambda: tunnel.error('x', 'not yet', 'waiting')
+        tunnel.on_read = lambda: service.tell_removed(tunnel)
+        assert 'removed meanwhile' in finish(start(service, 'open', 'web'), 5)[1]
+        assert tunnel.on_read is None
+
+
+@test
 def close_and_remove():
     with session() as service:
         tunnel = service.add('web')

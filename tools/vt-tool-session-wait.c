@@ -18,6 +18,7 @@
 
 typedef struct {
   VtToolSession *session;       /* not owned */
+  const char *path;             /* not owned */
   VtunnelSessionTunnel *tunnel; /* owned */
   VtToolRun *run;               /* owned */
   const char *title;            /* not owned */
@@ -219,7 +220,7 @@ removed_cb (GDBusConnection *bus,
   const char *path = NULL;
 
   g_variant_get (parameters, "(&oas)", &path, NULL);
-  if (strcmp (path, g_dbus_proxy_get_object_path (G_DBUS_PROXY (self->tunnel))) == 0)
+  if (strcmp (path, self->path) == 0)
     fail (self, VT_TOOL_NO_SUCH_TUNNEL,
           g_strdup_printf (_ ("“%s” was removed meanwhile"), self->title));
 }
@@ -234,15 +235,28 @@ end_cb (void *user_data)
   vt_tool_run_finish (self->run);
 }
 
+/* Before the tunnel's properties are asked for, so that the bus has heard of this when they come:
+ * a removal right behind them would be missed otherwise, and waited for without end. */
+static void
+watch_removals (Wait *self)
+{
+  self->removals = g_dbus_connection_signal_subscribe (
+      self->session->bus, BUS_NAME, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved",
+      OBJECT_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE, removed_cb, self, NULL);
+}
+
+static void
+unwatch_removals (Wait *self)
+{
+  g_dbus_connection_signal_unsubscribe (self->session->bus, self->removals);
+}
+
 static void
 wait_init (Wait *self)
 {
   self->told = vt_tool_tunnel_new ("");
   self->cancellable = g_cancellable_new ();
   self->run = vt_tool_run_new (FALSE, end_cb, self);
-  self->removals = g_dbus_connection_signal_subscribe (
-      self->session->bus, BUS_NAME, "org.freedesktop.DBus.ObjectManager", "InterfacesRemoved",
-      OBJECT_PATH, NULL, G_DBUS_SIGNAL_FLAGS_NONE, removed_cb, self, NULL);
   g_signal_connect_swapped (self->tunnel, "g-properties-changed", G_CALLBACK (changed_cb), self);
   g_signal_connect_swapped (self->tunnel, "notify::g-name-owner", G_CALLBACK (owner_changed_cb),
                             self);
@@ -254,7 +268,7 @@ wait_clear (Wait *self)
   if (self->pause != NULL)
     g_source_destroy (self->pause);
   g_clear_pointer (&self->pause, g_source_unref);
-  g_dbus_connection_signal_unsubscribe (self->session->bus, self->removals);
+  unwatch_removals (self);
   g_signal_handlers_disconnect_by_data (self->tunnel, self);
   g_object_unref (self->cancellable);
   g_object_unref (self->tunnel);
@@ -266,13 +280,17 @@ VtToolStatus
 vt_tool_session_wait (VtToolSession *session, const char *path, const char *title)
 {
   g_autoptr(GError) error = NULL;
-  Wait self = { .session = session, .title = title };
+  Wait self = { .session = session, .path = path, .title = title };
   VtToolStatus status = VT_TOOL_DONE;
 
+  watch_removals (&self);
   /* Only now its properties are asked for: those from before it was opened may say “failed”. */
   self.tunnel = vt_tool_session_get (session, path, TRUE, &error);
   if (self.tunnel == NULL)
-    return vt_tool_fail (FALSE, error);
+    {
+      unwatch_removals (&self);
+      return vt_tool_fail (FALSE, error);
+    }
   wait_init (&self);
   look (&self);
   owner_changed_cb (&self);

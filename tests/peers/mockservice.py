@@ -98,6 +98,7 @@ class Tunnel:
             'NextRetry': 0, 'ActiveStreams': 0, **properties}
         self.statistics = {}
         self.on_open = None  # called instead of becoming connected
+        self.on_read = None  # called once, before its properties are told
         self.secrets = None
 
     def packed(self, names=None):
@@ -216,6 +217,9 @@ class Service:
 
     def forget(self, tunnel):
         self.tunnels.remove(tunnel)
+        self.tell_removed(tunnel)
+
+    def tell_removed(self, tunnel):
         self.emit(PATH, OBJECT_MANAGER, 'InterfacesRemoved',
                   GLib.Variant('(oas)', (tunnel.path, [TUNNEL])))
 
@@ -236,6 +240,9 @@ class Service:
             return {'Version': GLib.Variant('s', '1.0.0'),
                     'Features': GLib.Variant('as', ['keyring'])}[name]
         tunnel = next(t for t in self.tunnels if t.path == path)
+        if tunnel.on_read:
+            on_read, tunnel.on_read = tunnel.on_read, None
+            on_read()
         return tunnel.packed([name])[name]
 
     def _call(self, connection, sender, path, interface, method, parameters, invocation):
