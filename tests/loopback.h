@@ -35,8 +35,6 @@ int  loopback_listen_unix (const char *path);
 /* -1 if nobody has connected yet. */
 int loopback_accept (int listener);
 int loopback_connect (guint16 port);
-/* A port on which nobody listens. */
-guint16 loopback_free_port (void);
 
 /* As read (), but -1 gives minus errno. */
 gssize loopback_read (int fd, void *buffer, size_t size);
