@@ -125,16 +125,6 @@ loopback_pair (int fds[2])
   close (listener);
 }
 
-guint16
-loopback_free_port (void)
-{
-  int fd = bind_somewhere ();
-  guint16 port = port_of (fd);
-
-  close (fd);
-  return port;
-}
-
 gssize
 loopback_read (int fd, void *buffer, size_t size)
 {

@@ -29,14 +29,12 @@ void loopback_iterate (void);
 
 void loopback_pair (int fds[2]);
 int  loopback_listen (guint16 *port);
-/* At a port that was this process's before. */
+/* At one of find_free_port (), and there again. */
 int  loopback_listen_at (guint16 port);
 int  loopback_listen_unix (const char *path);
 /* -1 if nobody has connected yet. */
 int loopback_accept (int listener);
 int loopback_connect (guint16 port);
-/* A port on which nobody listens. */
-guint16 loopback_free_port (void);
 
 /* As read (), but -1 gives minus errno. */
 gssize loopback_read (int fd, void *buffer, size_t size);

@@ -177,11 +177,3 @@ server_fixture_is_open (guint16 port)
 
   return g_socket_connect (socket, address, NULL, NULL);
 }
-
-guint16
-server_fixture_find_free_port (void)
-{
-  g_autoptr(GSocketListener) listener = g_socket_listener_new ();
-
-  return g_socket_listener_add_any_inet_port (listener, NULL, NULL);
-}

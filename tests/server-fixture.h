@@ -30,7 +30,6 @@ unsigned int server_fixture_count_sessions (ServerFixture *self);
 
 /* Whether a user gets through to such a port of loopback. */
 gboolean server_fixture_is_open (guint16 port);
-guint16  server_fixture_find_free_port (void);
 
 #define SERVER_TEST(path, func)                                                      \
   g_test_add (path, ServerFixture, NULL, server_fixture_set_up, func,                \

@@ -288,13 +288,3 @@ session_fixture_delete (SessionFixture *self, VtsTunnel *tunnel, GError **error)
   SESSION_WAIT (result != NULL);
   return vts_manager_delete_finish (self->manager, result, error);
 }
-
-guint16
-session_fixture_find_free_port (void)
-{
-  g_autoptr(GSocketListener) listener = g_socket_listener_new ();
-  guint16 port = g_socket_listener_add_any_inet_port (listener, NULL, NULL);
-
-  g_socket_listener_close (listener);
-  return port;
-}

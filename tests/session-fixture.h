@@ -54,9 +54,6 @@ gboolean session_fixture_set_token (SessionFixture *self, VtsTunnel *tunnel, con
                                     VtsStorage storage, GError **error);
 gboolean session_fixture_delete (SessionFixture *self, VtsTunnel *tunnel, GError **error);
 
-/* A port of loopback on which nobody listens now. */
-guint16 session_fixture_find_free_port (void);
-
 /* Lets the main loop do something, or time pass. */
 void session_turn (void);
 

@@ -471,7 +471,7 @@ def a_token_that_was_replaced():
         _, lines, errors = run('token', 'alice')
         entries.append((lines, re.search(r'vt_alice_\S+', errors)[0]))
     access.write_text(entries[0][0])
-    server = Tool.server('--access', str(access))
+    server = Tool.server('--port', str(free_port()), '--access', str(access))
     config = Config('client', f'[client]\nserver=ws://127.0.0.1:{server.port}/\njson=true\n'
                               'forward=0=localhost:1\ntoken-file=token\nreconnect-min=0.1\n')
     token = config.folder / 'token'

@@ -152,8 +152,9 @@ test_cases (void)
     {
       const Case *test = &cases[i / G_N_ELEMENTS (pieces)];
       g_autofree char *output = run (test, pieces[i % G_N_ELEMENTS (pieces)]);
+      g_autofree char *shown = g_strescape (test->input, NULL);
 
-      g_test_message ("%s", test->input);
+      g_test_message ("%s", shown);
       g_assert_cmpstr (output, ==, test->expected);
     }
 }

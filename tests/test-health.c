@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "free-port.h"
 #include "loopback.h"
 #include "vt-error.h"
 #include "vt-forward-private.h"
@@ -45,7 +46,8 @@ set_up (Fixture *self, gconstpointer data)
   self->poller = loopback_warm_up ();
   self->n_descriptors = loopback_count_descriptors ();
   self->clock = vt_clock_new_fake ();
-  self->listener = loopback_listen (&self->port);
+  self->port = find_free_port ();
+  self->listener = loopback_listen_at (self->port);
   text = g_strdup_printf ("127.0.0.1:%u", self->port);
   target = vt_target_parse (text, NULL);
   self->forward = vt_forward_new (9000, target);

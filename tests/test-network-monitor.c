@@ -222,6 +222,35 @@ test_kind (gconstpointer data)
   bus_clear (&bus);
 }
 
+/* While a class is made, no other thread registers a type with interfaces: what the one that asks
+ * needs has to be there before it, or each could wait for the other. */
+static void
+make_class_cb (gpointer class, gpointer data)
+{
+  is_near ();
+  g_assert_cmpuint (g_type_from_name ("GUnixSocketAddress"), !=, 0);
+  g_assert_cmpuint (g_type_from_name ("GUnixConnection"), !=, 0);
+}
+
+static void
+test_types (void)
+{
+  const GTypeInfo info = {
+    .class_size = sizeof (GObjectClass),
+    .class_init = make_class_cb,
+    .instance_size = sizeof (GObject),
+  };
+
+  if (!g_test_subprocess ())
+    {
+      g_test_trap_subprocess (NULL, DEADLINE, 0);
+      g_test_trap_assert_passed ();
+      return;
+    }
+  g_type_class_unref (
+      g_type_class_ref (g_type_register_static (G_TYPE_OBJECT, "TestClass", &info, 0)));
+}
+
 int
 main (int argc, char *argv[])
 {
@@ -230,5 +259,6 @@ main (int argc, char *argv[])
   g_test_add_data_func ("/network-monitor/silent-bus", GINT_TO_POINTER (SILENT_BUS), test_kind);
   g_test_add_data_func ("/network-monitor/silent-service", GINT_TO_POINTER (SILENT_SERVICE),
                         test_kind);
+  g_test_add_func ("/network-monitor/types", test_types);
   return g_test_run ();
 }

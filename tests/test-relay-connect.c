@@ -12,6 +12,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "free-port.h"
 #include "loopback.h"
 
 /* One attempt, and what it came to. */
@@ -115,7 +116,7 @@ test_at_once (Fixture *self, gconstpointer data)
 static void
 test_refused (Fixture *self, gconstpointer data)
 {
-  start_port (self, data, loopback_free_port ());
+  start_port (self, data, find_free_port ());
   RUN_UNTIL (self->n_calls > 0);
   g_assert_error (self->error, G_IO_ERROR, G_IO_ERROR_CONNECTION_REFUSED);
   g_assert_true (g_str_has_prefix (self->error->message, "Could not connect to "));

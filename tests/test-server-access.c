@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "free-port.h"
 #include "server-fixture.h"
 #include "time-skip.h"
 
@@ -372,7 +373,7 @@ expect_listen (V2Peer *client, const char *wish, const char *answer_begins)
 static void
 test_policy (Access *self, const void *data)
 {
-  guint16 free_port = server_fixture_find_free_port ();
+  guint16 free_port = find_free_port ();
   g_autofree char *ports = g_strdup_printf ("ports=%u\naddresses=0.0.0.0;127.0.0.1\n", free_port);
   g_autofree char *own = g_strdup_printf ("\"port\":%u", free_port);
   g_autofree char *there = g_strdup_printf ("\"address\":\"127.0.0.1\",%s", own);
@@ -407,7 +408,7 @@ static void
 test_policy_changed (Access *self, const void *data)
 {
   g_autoptr(V2Peer) alice = enter (self, ALICE);
-  guint16 port = server_fixture_find_free_port ();
+  guint16 port = find_free_port ();
   g_autofree char *wish = g_strdup_printf ("\"port\":%u", port);
 
   expect_listen (alice, wish, GRANTED);

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "free-port.h"
 #include "server-fixture.h"
 #include "soup-port.h"
 #include "time-skip.h"
@@ -194,7 +195,7 @@ test_no_half_takeover (Held *self, const void *data)
   g_autoptr(V2Peer) own = enter_as (self, "alice");
   g_autoptr(V2Peer) foreign = enter_as (self, "bob");
   g_autoptr(V2Peer) second = enter_as (self, "alice");
-  guint16 port = server_fixture_find_free_port ();
+  guint16 port = find_free_port ();
   g_autofree char *v4 =
       g_strdup_printf ("{\"type\":\"listen\",\"id\":3,\"address\":\"127.0.0.1\",\"port\":%u}",
                        port);

@@ -6,6 +6,7 @@
 
 #include <vtunnel/vtunnel.h>
 
+#include "free-port.h"
 #include "raw-peer.h"
 #include "vt-ready-set-private.h"
 
@@ -184,14 +185,6 @@ can_connect (guint16 port)
       g_socket_new (G_SOCKET_FAMILY_IPV4, G_SOCKET_TYPE_STREAM, G_SOCKET_PROTOCOL_TCP, NULL);
 
   return g_socket_connect (socket, address, NULL, NULL);
-}
-
-static guint16
-find_free_port (void)
-{
-  g_autoptr(GSocketListener) listener = g_socket_listener_new ();
-
-  return g_socket_listener_add_any_inet_port (listener, NULL, NULL);
 }
 
 static void

@@ -3,6 +3,8 @@
 
 #include "session-fixture.h"
 
+#include "free-port.h"
+
 /* What becomes of a tunnel, with a server and without a bus. */
 
 static void
@@ -71,7 +73,7 @@ test_last_word (SessionFixture *self, const void *data)
 static void
 test_open_while_waiting (SessionFixture *self, const void *data)
 {
-  guint16 port = session_fixture_find_free_port ();
+  guint16 port = find_free_port ();
   g_autofree char *uri = g_strdup_printf ("ws://127.0.0.1:%u/", port);
   g_autoptr(VtsSettings) settings = session_fixture_settings (uri, "", "0=localhost:1", NULL);
   g_autoptr(GError) error = NULL;

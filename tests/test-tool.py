@@ -19,8 +19,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 import v2peer  # noqa: E402
 import websocket  # noqa: E402
-from harness import (DEADLINE, TOOL, Target, Tool, echo, is_turned_away, main,  # noqa: E402
-                     receive_exactly, test, user, wait_until)
+from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port,  # noqa: E402
+                     is_turned_away, main, receive_exactly, test, user, wait_until)
 
 scratch = tempfile.TemporaryDirectory()
 folder = pathlib.Path(scratch.name)
@@ -390,7 +390,7 @@ def error_lines(client, word):
 def the_server_comes_back():
     """Another server at the same address: a new session, with the same forwards."""
     target = Target(echo)
-    server = Tool.server()
+    server = Tool.server('--port', str(free_port()))
     client = Tool.client(server.port, f'0={target.spec}', arguments=QUICK)
     port = client.forward_port()
     server.process.kill()

@@ -3,6 +3,9 @@
 
 #include "vt-network-monitor-private.h"
 
+#include <gio/gunixconnection.h>
+#include <gio/gunixsocketaddress.h>
+
 /* GLib (2.74) makes its network monitor when it is first asked for it. It connects to the system
  * bus then and asks NetworkManager for its properties, in a sandbox first the portal over the
  * session bus, and waits in the caller's thread: for up to 25 s if one of them does not answer, and
@@ -86,6 +89,23 @@ ask_cb (void *data)
   return NULL;
 }
 
+/* Registering a type with interfaces takes GLib's lock of classes, which is held while a class is
+ * made; and a class that is made here, such as SoupSession's, names types. Were the thread just
+ * registering one of them, each would wait for the other, for ever. */
+static void
+register_types (void)
+{
+  g_type_ensure (G_TYPE_SOCKET);
+  g_type_ensure (G_TYPE_SOCKET_ADDRESS);
+  g_type_ensure (G_TYPE_INET_SOCKET_ADDRESS);
+  g_type_ensure (G_TYPE_UNIX_SOCKET_ADDRESS);
+  g_type_ensure (G_TYPE_PROXY_ADDRESS);
+  g_type_ensure (G_TYPE_SOCKET_CLIENT);
+  g_type_ensure (G_TYPE_SOCKET_CONNECTION);
+  g_type_ensure (G_TYPE_UNIX_CONNECTION);
+  g_type_ensure (G_TYPE_DBUS_CONNECTION);
+}
+
 /* Where there are no threads, waiting is the lesser evil. */
 static void
 start_asking (void)
@@ -94,6 +114,7 @@ start_asking (void)
 
   if (is_asked)
     return;
+  register_types ();
   thread = g_thread_try_new ("vtunnel network", ask_cb, NULL, NULL);
   is_asked = thread != NULL;
   is_near = thread == NULL;

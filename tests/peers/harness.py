@@ -2,10 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Running vtunnel-tool, users and targets, for the tests with real processes."""
 
+import contextlib
 import hashlib
 import json
 import os
 import queue
+import random
 import signal
 import socket
 import struct
@@ -88,10 +90,13 @@ def in_thread(function, *arguments):
 
 
 def free_port():
-    """A port on which nobody listens now."""
-    with socket.socket() as probe:
-        probe.bind(('127.0.0.1', 0))
-        return probe.getsockname()[1]
+    """A port that is free, and stays so until the test takes it: see tests/free-port.h."""
+    for _ in range(1000):
+        port = random.randrange(22000, 32768)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(('127.0.0.1', port))
+            return port
+    raise AssertionError('no port is free')
 
 
 def cpu_seconds(process):
