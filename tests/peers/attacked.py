@@ -44,8 +44,8 @@ class Attacked:
         self.rounds += 1
         return self.rounds == 1 or time.monotonic() < self.until
 
-    def connect(self):
-        web = WebSocket.connect('127.0.0.1', self.port)
+    def connect(self, **options):
+        web = WebSocket.connect('127.0.0.1', self.port, **options)
         web.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return web
 
