@@ -21,7 +21,7 @@ from attacked import GROWTH, IS_LONG, MIB, end_of, flood  # noqa: E402
 from harness import (DEADLINE, MEMORY_FACTOR, Sampler, Target, Tool, echo, in_thread,  # noqa: E402
                      main, test)
 from v2peer import CREDIT, DATA, EOF, RESET, ack, credit, frame, opening, reset  # noqa: E402
-from websocket import (BINARY, CONTINUATION, PING, PONG, TEXT, WebSocket,  # noqa: E402
+from websocket import (BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, WebSocket,  # noqa: E402
                        raw_frame)
 
 FIN = 0x80
@@ -170,6 +170,28 @@ def frames_that_are_wrong():
             victim.web.send(message, opcode=BINARY)
     fatal('frames that are wrong', (1002,), Victim2,
           [(message,) for message in vectors.frames()[::SOME]], say)
+
+
+@test
+def messages_after_the_goodbye():
+    """Its own, or that of the client, which listens no more."""
+    grown = []
+    for first, says in ((CLOSE, b'\x03\xe8'), (TEXT, b'{"type":"listen_ok"}')):
+        with socket.create_server(('127.0.0.1', 0)) as listener:
+            client = Tool.client(listener.getsockname()[1], '0=1', arguments=('--no-reconnect',))
+            web = WebSocket.accept(listener.accept()[0], v2peer.SUBPROTOCOL)
+        web.receive()
+        web.send(json.dumps({'type': 'welcome', 'session': 's' * 22, 'secret': 't' * 22,
+                             'resume_timeout': 0, **v2peer.Peer.limits()}))
+        web.receive()
+        sampler = Sampler(client)
+        web.send(says, opcode=first)
+        flood(web, web.frame(BINARY, bytes(250_000)), 200)
+        web.abort()
+        assert client.wait() == 1, client.errors[-3:]
+        grown.append(sampler.end())
+    assert max(grown) <= GROWTH, grown
+    print(f'# messages after the goodbye: the clients grew at most {max(grown) / MIB:.1f} MiB')
 
 
 # (type, key, the range, what else is said); what is good is said to one client.

@@ -13,10 +13,11 @@ import sys
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
+import v2peer  # noqa: E402
 import vectors  # noqa: E402
 from attacked import attack, end_of, flood, leave  # noqa: E402
 from harness import DEADLINE, main, receive_all, user  # noqa: E402
-from websocket import CONTINUATION, PING, TEXT, raw_frame  # noqa: E402
+from websocket import BINARY, CONTINUATION, PING, TEXT, raw_frame  # noqa: E402
 
 ASK, ANSWER = b'{"type":"ping"}', b'{"type":"pong"}'
 FIN = 0x80
@@ -95,6 +96,17 @@ def junk_after_the_upgrade(world):
         with contextlib.suppress(OSError):
             web.sock.shutdown(socket.SHUT_WR)
         assert end_of(web) in (None, *CUT, 1000)
+
+
+@attack()
+def messages_after_the_goodbye(world):
+    """Of one who has broken a rule, and whom nobody listens to any more."""
+    while world.goes_on():
+        web = world.connect(headers=[('Sec-WebSocket-Protocol', v2peer.SUBPROTOCOL)])
+        web.send(json.dumps({'type': 'hello', 'agent': 'raw', **v2peer.Peer.limits()}))
+        web.send('{"type":"listen"}')
+        flood(web, web.frame(BINARY, bytes(250_000)), 200)
+        assert end_of(web) in (1002, 'reset')
 
 
 @attack()

@@ -4,7 +4,8 @@
 """System calls that fail, and descriptors that end, under a tunnel: nothing ends that was not to
 blame, nothing spins, nothing is left over, and the next one is served.
 
-`--each` fails each of the first 50 calls alone (`tools/dev attacks`)."""
+`--each` fails each of the first 50 calls alone, and tells of each way to fail when it has (the last
+part of `tools/dev attacks`)."""
 
 import collections
 import os
@@ -12,6 +13,7 @@ import resource
 import subprocess
 import sys
 import threading
+import time
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
@@ -63,8 +65,19 @@ RARE = ('socket', 'bind', 'listen', 'getsockname', 'setsockopt', 'getsockopt', '
 # GIO's own, when it looks at the network: nothing here makes it.
 SELDOM = ('recvmsg',)
 
-# Looking for free descriptors is rarer still. In all others, 50 calls come of 25 users twice.
-N_USERS = collections.defaultdict(lambda: 25 if EACH else 3, openat=36)
+# So many in a row that were not called so often: more users do not make it so.
+ENOUGH = 5
+
+# Seconds for all ways to fail of a side.
+PATIENCE = 7200 if EACH else 120
+
+
+def n_users(call, when):
+    """So many that the call comes so often: they come twice. Looking for free descriptors is rarer
+    than all others."""
+    if call == 'openat':
+        return 36
+    return max(3, (when + 1) // 2) if EACH else 3
 
 
 def moves(port):
@@ -79,15 +92,15 @@ def moves(port):
         pass
 
 
-def provoke(way, n_users):
+def provoke(way, n):
     """Users, a link that breaks, and another client with ports of its own."""
-    for _ in range(n_users):
+    for _ in range(n):
         works(way.port, timeout=1)
     moves(way.port)
     way.way.do('cut')
     other = Tool.client(way.server.port, f'0={way.target.spec}', f'0={way.target.spec}',
                         arguments=('--no-reconnect', '--quiet'))
-    for _ in range(n_users):
+    for _ in range(n):
         works(way.port, timeout=1)
     with other.changed:
         other.changed.wait_for(lambda: other.ended or len([
@@ -104,12 +117,16 @@ def check_whole(way, tool, before):
     assert not [line for line in tool.errors if 'CRITICAL' in line or 'WARNING' in line]
 
 
-def fail(way, tool, call, error, when, n_users):
+def fail(way, tool, call, error, when, before):
     injection = inject.Injection(tool, call, error, when)
     try:
-        provoke(way, n_users)
+        provoke(way, n_users(call, when))
     finally:
         count = injection.stop()
+    try:
+        check_whole(way, tool, before)
+    except (AssertionError, OSError) as problem:
+        raise AssertionError(f'after call {when}: {problem}') from problem
     return count
 
 
@@ -119,24 +136,37 @@ def run_case(side, call, error, whens):
         tool = getattr(way, side)
         way.wait_served()
         before = tool.descriptors() + 1
-        count = 0
+        count = missed = 0
         for when in whens:
-            count += fail(way, tool, call, error, when, N_USERS[call])
-            check_whole(way, tool, before)
+            failed = fail(way, tool, call, error, when, before)
+            count += failed
+            missed = 0 if failed else missed + 1
+            if missed == ENOUGH:
+                break
         inject.check_rest(way.server, way.client)
         way.client.stop()
         way.server.stop()
     return count
 
 
+def tell(begun, *words):
+    """Of what takes long, that it goes on."""
+    if EACH:
+        # The end of the line with it, as others write as well.
+        print(f'# {" ".join(words)}; {time.monotonic() - begun:.0f} s\n', end='', flush=True)
+
+
 def run_side(side, table):
     counts = collections.Counter()
 
     def run(_, call, error):
+        begun = time.monotonic()
         whens = range(1, 51) if EACH else ['1+2' if call in RARE else '2+3']
-        counts[call] += run_case(side, call, error, whens)
+        count = run_case(side, call, error, whens)
+        counts[call] += count
+        tell(begun, side, call, error, f'failed {count} times')
     cases = [(call, error) for call, errors in table.items() for error in errors]
-    run_all(cases, run)
+    run_all(cases, run, PATIENCE)
     print(f'# {len(cases)} ways to fail: {dict(counts)}')
     assert all(counts[call] for call in table if call not in SELDOM), 'a call never failed'
 
@@ -199,12 +229,14 @@ def calls_at_the_start():
     server = Tool.server()
 
     def run(_, side, call, error):
+        begun = time.monotonic()
         for when in range(1, 51 if EACH else 3):
             tool, status = start(side, call, error, when, server.port)
             assert is_clear(tool, status), (side, call, error, when, status, tool.errors[-5:])
+        tell(begun, side, call, error, 'at the start')
     cases = [(side, call, error) for side, table in STARTS.items()
              for call, errors in table.items() for error in errors]
-    run_all(cases, run)
+    run_all(cases, run, PATIENCE)
     server.stop()
 
 

@@ -70,6 +70,14 @@ expect_goodbye (Peer *self, unsigned int code)
   g_assert_cmpuint (data[at + 2] << 8 | data[at + 3], ==, code);
 }
 
+/* Nothing that went past libsoup is kept. */
+static void
+expect_no_cargo (End *end)
+{
+  for (unsigned int number = 0; number < 10; number++)
+    g_assert_null (vt_gate_take_payload (end->gate, number));
+}
+
 static void
 test_vanish (Peer *self, const void *data)
 {
@@ -135,10 +143,12 @@ test_goodbye_without_code (Peer *self, const void *data)
   g_assert_null (self->end.reason);
 }
 
-/* As a client, where a server waits for the client to end the connection first. */
+/* As a client, where a server waits for the client to end the connection first. What it says
+ * meanwhile is nothing. */
 static void
 test_goodbye_from_server (void)
 {
+  g_autofree char *payload = g_malloc0 (5000);
   Peer self = { 0 };
 
   self.base = ws_stream_to_fd (&self.fd);
@@ -147,6 +157,10 @@ test_goodbye_from_server (void)
   ws_write_all (self.fd, "\x88\x02\x03\xe8", 4);
   ws_wait (is_cut (&self));
   g_assert_cmpuint (self.got->data[0], ==, 0x88);
+  ws_write_all (self.fd, "\x82\x7e\x13\x88", 4);
+  ws_write_all (self.fd, payload, 5000);
+  ws_turn (20);
+  expect_no_cargo (&self.end);
   g_assert_cmpuint (self.end.n_closed, ==, 0);
   vt_link_set_reading (self.end.link, FALSE);
   close (self.fd);
@@ -178,6 +192,54 @@ test_late_message (Peer *self, const void *data)
   say (self, 0x88, "\x03\xe8", 2);
   expect_closed (self, 1000, -1);
   g_assert_cmpuint (self->end.n_messages, ==, 1);
+}
+
+static void
+count_cb (SoupWebsocketConnection *connection, int type, GBytes *message, void *user_data)
+{
+  (*(unsigned int *) user_data)++;
+}
+
+static void
+say_in_pieces (Peer *self, const GByteArray *bytes)
+{
+  size_t length = 0;
+
+  for (size_t at = 0; at < bytes->len; at += length)
+    {
+      length = MIN (1 + at % 199, bytes->len - at);
+      ws_write_all (self->fd, bytes->data + at, length);
+      ws_turn (1);
+    }
+}
+
+/* Then libsoup is told of them neither, but for the rest of one that it has begun with; nothing is
+ * kept; and the peer's goodbye is still heard. */
+static void
+test_late_messages (Peer *self, const void *data)
+{
+  g_autofree char *payload = g_strnfill (5000, 'x');
+  g_autoptr(GByteArray) bytes = g_byte_array_new ();
+  unsigned int n_heard = 0;
+
+  g_signal_connect (self->end.connection, "message", G_CALLBACK (count_cb), &n_heard);
+  ws_add_frame (bytes, 0x81, payload, 500);
+  ws_write_all (self->fd, bytes->data, 100);
+  ws_turn (20);
+  close_link (&self->end, 1008, "bye");
+  g_byte_array_remove_range (bytes, 0, 100);
+  ws_add_frame (bytes, 0x82, payload, 5000);
+  ws_add_frame (bytes, 0x82, payload, 10);
+  ws_add_frame (bytes, 0x01, payload, 300);
+  ws_add_frame (bytes, 0x89, "ping", 4);
+  ws_add_frame (bytes, 0x80, payload, 2000);
+  ws_add_frame (bytes, 0x82, payload, 3000);
+  ws_add_frame (bytes, 0x88, "\x03\xe8", 2);
+  say_in_pieces (self, bytes);
+  expect_closed (self, 1000, -1);
+  g_assert_cmpuint (n_heard, ==, 1);
+  g_assert_cmpuint (self->end.n_messages, ==, 0);
+  expect_no_cargo (&self->end);
 }
 
 static void
@@ -346,6 +408,7 @@ main (int argc, char **argv)
   ADD ("/link/peer/no-answer", NULL, test_no_answer);
   ADD ("/link/peer/no-answer/no-gate", "", test_no_answer);
   ADD ("/link/peer/late-message", NULL, test_late_message);
+  ADD ("/link/peer/late-messages", NULL, test_late_messages);
   ADD ("/link/peer/large-message", NULL, test_large_message);
   ADD ("/link/peer/pings", NULL, test_pings);
   ADD ("/link/peer/protocol-error/blocked", NULL, test_protocol_error_blocked);

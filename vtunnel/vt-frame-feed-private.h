@@ -48,5 +48,7 @@ void     vt_frame_feed_filled (VtFrameFeed *self, size_t length);
 /* The payload of the peer's data message of this number, from 1; NULL if libsoup has it. A new
  * reference. */
 GBytes *vt_frame_feed_take_payload (VtFrameFeed *self, guint64 number);
+/* Nobody will take those that have come. */
+void vt_frame_feed_forget_payloads (VtFrameFeed *self);
 
 guint64 vt_frame_feed_get_n_pings (VtFrameFeed *self);

@@ -171,6 +171,12 @@ vt_frame_feed_take_payload (VtFrameFeed *self, guint64 number)
   return vt_frame_cargo_take (&self->cargo, number);
 }
 
+void
+vt_frame_feed_forget_payloads (VtFrameFeed *self)
+{
+  vt_frame_cargo_clear (&self->cargo);
+}
+
 guint64
 vt_frame_feed_get_n_pings (VtFrameFeed *self)
 {

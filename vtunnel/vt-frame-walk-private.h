@@ -13,6 +13,8 @@ typedef struct {
   unsigned int have;
   /* Bytes of payload of the current frame that are still to come. */
   guint64 left;
+  /* It is part of a message that is skipped. */
+  gboolean skipped;
 } VtFrameWalk;
 
 /* Steps over the next bytes, at least one of at least one: to the end of a header (then `began` is
@@ -22,6 +24,13 @@ size_t vt_frame_walk_step (VtFrameWalk   *self,
                            const uint8_t *data,
                            size_t         length,
                            gboolean      *began);
+
+/* Steps over the next bytes as far as they belong to one frame. Returns how many they are. */
+size_t vt_frame_walk_step_frame (VtFrameWalk *self, const uint8_t *data, size_t length);
+
+/* Steps over frames that are parts of messages, up to a control frame or the end of the data.
+ * Returns how many bytes they are; 0 within a frame whose first byte was not skipped. */
+size_t vt_frame_walk_skip_messages (VtFrameWalk *self, const uint8_t *data, size_t length);
 
 /* TRUE if the next byte is the first one of a frame. */
 gboolean vt_frame_walk_is_between (const VtFrameWalk *self);

@@ -62,6 +62,33 @@ vt_frame_walk_step (VtFrameWalk *self, const uint8_t *data, size_t length, gbool
   return taken;
 }
 
+size_t
+vt_frame_walk_step_frame (VtFrameWalk *self, const uint8_t *data, size_t length)
+{
+  gboolean began = FALSE;
+  size_t taken = vt_frame_walk_step (self, data, length, &began);
+
+  if (began && self->left > 0 && taken < length)
+    taken += vt_frame_walk_step (self, data + taken, length - taken, &began);
+  return taken;
+}
+
+size_t
+vt_frame_walk_skip_messages (VtFrameWalk *self, const uint8_t *data, size_t length)
+{
+  size_t taken = 0;
+
+  while (taken < length)
+    {
+      if (vt_frame_walk_is_between (self))
+        self->skipped = !VT_FRAME_IS_CONTROL (data[taken]);
+      if (!self->skipped)
+        break;
+      taken += vt_frame_walk_step_frame (self, data + taken, length - taken);
+    }
+  return taken;
+}
+
 gboolean
 vt_frame_walk_is_between (const VtFrameWalk *self)
 {

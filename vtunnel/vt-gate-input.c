@@ -56,6 +56,8 @@ struct _VtGateInput {
   gboolean paused;
   /* The guard has spoken: nothing more is handed on. */
   gboolean refused;
+  /* Nobody wants to hear of messages any more: control frames are all that is handed on. */
+  gboolean drops;
   /* The base said that it is readable, and was not read empty since. */
   gboolean readable;
   /* The last read of a socket gave less than was asked for: it is empty. */
@@ -193,6 +195,21 @@ take_answer (VtGateInput *self)
   inspect (self);
 }
 
+static void
+drop_messages (VtGateInput *self)
+{
+  size_t length = self->allowed - self->begin;
+
+  if (!self->drops || length == 0)
+    return;
+  length = vt_frame_walk_skip_messages (&self->handed, self->buffer + self->begin, length);
+  self->begin += length;
+  self->turn_bytes += length;
+  vt_frame_feed_forget_payloads (self->frame_feed);
+  if (self->begin == self->end)
+    release_buffer (self);
+}
+
 /* Reads from the base: the rest of a payload that is under way to where it belongs, and what comes
  * then into the buffer. */
 static gssize
@@ -270,7 +287,7 @@ static gboolean
 may_pass (VtGateInput *self)
 {
   return self->frame_feed != NULL && !self->passing && self->error == NULL && !self->paused
-         && !self->refused && vt_gate_takes_messages (self->gate)
+         && !self->refused && !self->drops && vt_gate_takes_messages (self->gate)
          && vt_ready_set_is_wanted (&self->ready) && vt_frame_walk_is_between (&self->handed)
          && !vt_frame_feed_is_intricate (self->frame_feed);
 }
@@ -279,7 +296,7 @@ may_pass (VtGateInput *self)
 static void
 pass_messages (VtGateInput *self)
 {
-  while (self->gate != NULL && self->begin < self->allowed && !self->paused
+  while (self->gate != NULL && self->begin < self->allowed && !self->paused && !self->drops
          && vt_gate_takes_messages (self->gate) && !is_turn_over (self))
     {
       g_autoptr(GBytes) message = NULL;
@@ -306,7 +323,8 @@ read_past_libsoup (VtGateInput *self)
   self->turn_bytes = 0;
   pass_messages (self);
   while (n_bytes > 0 && !self->emptied && self->gate != NULL && !self->paused && !self->refused
-         && self->begin == self->end && may_read_base (self) && !is_turn_over (self))
+         && !self->drops && self->begin == self->end && may_read_base (self)
+         && !is_turn_over (self))
     {
       n_bytes = fill (self, &self->error);
       if (n_bytes > 0)
@@ -323,22 +341,6 @@ read_past_libsoup (VtGateInput *self)
     self->readable = FALSE;
 }
 
-/* Not more than what is left of one frame, so that the clock is looked at before the next. */
-static size_t
-next_piece (VtGateInput *self, size_t length)
-{
-  const uint8_t *data = self->buffer + self->begin;
-  gboolean began = FALSE;
-  size_t n_bytes = 0;
-
-  if (self->frame_feed == NULL)
-    return length;
-  n_bytes = vt_frame_walk_step (&self->handed, data, length, &began);
-  if (began && self->handed.left > 0 && n_bytes < length)
-    n_bytes += vt_frame_walk_step (&self->handed, data + n_bytes, length - n_bytes, &began);
-  return n_bytes;
-}
-
 static gssize
 vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
                                 void *buffer,
@@ -353,6 +355,7 @@ vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
   if (self->paused || self->passing || is_turn_over (self))
     return would_block (self, error);
 
+  drop_messages (self);
   while (self->begin == self->allowed)
     {
       gboolean emptied = self->emptied;
@@ -374,9 +377,13 @@ vt_gate_input_read_nonblocking (GPollableInputStream *pollable,
         return is_shut (error);
       if (self->paused)
         return would_block (self, error);
+      drop_messages (self);
     }
 
-  count = next_piece (self, MIN (count, self->allowed - self->begin));
+  count = MIN (count, self->allowed - self->begin);
+  /* One frame at most, so that the clock is looked at before the next. */
+  if (self->frame_feed != NULL)
+    count = vt_frame_walk_step_frame (&self->handed, self->buffer + self->begin, count);
   memcpy (buffer, self->buffer + self->begin, count);
   self->begin += count;
   self->turn_bytes += count;
@@ -520,6 +527,14 @@ vt_gate_input_stop (VtGateInput *self)
 {
   self->refused = TRUE;
   release_buffer (self);
+  wake (self);
+}
+
+void
+vt_gate_input_drop_messages (VtGateInput *self)
+{
+  self->drops = TRUE;
+  drop_messages (self);
   wake (self);
 }
 

@@ -75,6 +75,10 @@ void vt_gate_set_paused (VtGate *self, gboolean paused);
  * goes on. */
 void vt_gate_stop_reading (VtGate *self);
 
+/* From now on messages of the peer are dropped as they come, and nobody is told of them; its
+ * goodbye still is. */
+void vt_gate_drop_messages (VtGate *self);
+
 /* Bytes of whole and partial data frames, headers included, that have passed towards the peer.
  * Control frames, which libsoup sends of its own accord, are not counted. */
 guint64 vt_gate_get_data_passed (VtGate *self);

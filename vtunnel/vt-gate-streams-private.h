@@ -21,6 +21,7 @@ void         vt_gate_input_guard_frames (VtGateInput *self, const VtFrameLimits 
 GBytes      *vt_gate_input_take_payload (VtGateInput *self, guint64 number);
 void         vt_gate_input_set_paused (VtGateInput *self, gboolean paused);
 void         vt_gate_input_stop (VtGateInput *self);
+void         vt_gate_input_drop_messages (VtGateInput *self);
 /* The base has something to read, or an end. */
 void vt_gate_input_tell_readable (VtGateInput *self);
 /* Bytes left towards the peer: a request was answered, or a ping. */

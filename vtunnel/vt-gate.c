@@ -274,6 +274,13 @@ vt_gate_stop_reading (VtGate *self)
     vt_gate_input_stop (self->input);
 }
 
+void
+vt_gate_drop_messages (VtGate *self)
+{
+  if (!self->shut)
+    vt_gate_input_drop_messages (self->input);
+}
+
 guint64
 vt_gate_get_data_passed (VtGate *self)
 {

@@ -199,6 +199,10 @@ closing_cb (SoupWebsocketConnection *connection, void *user_data)
 
   self->leaving = TRUE;
   update_paused (self);
+  /* Whoever is told to go may send on: libsoup would look at each message, and what is carried past
+   * it would be kept for nobody. */
+  if (self->gate != NULL)
+    vt_gate_drop_messages (self->gate);
   if (!vt_timer_is_running (self->deadline))
     vt_timer_start (self->deadline, VT_LINK_CLOSE_DEADLINE);
 }

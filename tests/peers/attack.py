@@ -4,6 +4,7 @@
 
 import socket
 import threading
+import time
 
 import v2peer
 from harness import Target, Tool, echo, receive_exactly, user
@@ -65,8 +66,8 @@ def expect_close(peer, code, word):
     assert len(gone.reason) <= 123 and word in gone.reason, gone
 
 
-def run_all(cases, run):
-    """Some at a time, each with its number; tells which failed and how."""
+def run_all(cases, run, patience=120):
+    """Some at a time, each with its number; tells which failed and how. `patience`: seconds."""
     failures, left, lock = [], list(enumerate(cases)), threading.Lock()
 
     def work():
@@ -78,11 +79,12 @@ def run_all(cases, run):
             try:
                 run(number, *case)
             except Exception as error:
-                failures.append((str(case[0])[:100], repr(error)[:300]))
+                failures.append((' '.join(map(str, case))[:100], repr(error)[:300]))
     threads = [threading.Thread(target=work, daemon=True) for _ in range(8)]
     for thread in threads:
         thread.start()
+    deadline = time.monotonic() + patience
     for thread in threads:
-        thread.join(120)
+        thread.join(max(deadline - time.monotonic(), 0))
         assert not thread.is_alive(), 'somebody was not cut'
     assert not failures, '\n'.join(map(str, failures))
