@@ -280,6 +280,31 @@ def tls():
 
 
 @test
+def streams_are_told_in_the_verbose_log():
+    """Also where nobody reads events; and with neither, nothing is said of them."""
+    target, port, public = Target(echo), free_port(), free_port()
+    for options in (['--verbose'], []):
+        server = Tool('server', '--port', str(port), *options)
+        wait_until(lambda server=server: server.errors, what='the server')
+        client = Tool('client', '--server', f'ws://127.0.0.1:{port}/', '--forward',
+                      f'{public}={target.spec}', *options)
+        wait_until(lambda client=client: any('Forwarding' in line for line in client.errors),
+                   what='the forward')
+        with user(public) as sock:
+            sock.sendall(b'hello')
+            assert receive_exactly(sock, 5) == b'hello'
+        for side in (server, client) if options else ():
+            for words in (f'Stream 1 on port {public}: opened',
+                          f'Stream 1 on port {public}: closed after 5'):
+                wait_until(lambda side=side, words=words: any(words in line
+                                                              for line in side.errors), what=words)
+        client.stop()
+        server.stop()
+        assert options or not any('Stream' in line for line in server.errors + client.errors)
+    target.close()
+
+
+@test
 def the_events_of_a_whole_life():
     target = Target(echo)
     server = Tool.server('--max-protocol', '1')
