@@ -287,7 +287,7 @@ static gboolean
 may_pass (VtGateInput *self)
 {
   return self->frame_feed != NULL && !self->passing && self->error == NULL && !self->paused
-         && !self->refused && !self->drops && vt_gate_takes_messages (self->gate)
+         && !self->refused && vt_gate_takes_messages (self->gate)
          && vt_ready_set_is_wanted (&self->ready) && vt_frame_walk_is_between (&self->handed)
          && !vt_frame_feed_is_intricate (self->frame_feed);
 }
@@ -296,7 +296,7 @@ may_pass (VtGateInput *self)
 static void
 pass_messages (VtGateInput *self)
 {
-  while (self->gate != NULL && self->begin < self->allowed && !self->paused && !self->drops
+  while (self->gate != NULL && self->begin < self->allowed && !self->paused
          && vt_gate_takes_messages (self->gate) && !is_turn_over (self))
     {
       g_autoptr(GBytes) message = NULL;
@@ -323,7 +323,7 @@ read_past_libsoup (VtGateInput *self)
   self->turn_bytes = 0;
   pass_messages (self);
   while (n_bytes > 0 && !self->emptied && self->gate != NULL && !self->paused && !self->refused
-         && !self->drops && self->begin == self->end && may_read_base (self)
+         && vt_gate_takes_messages (self->gate) && self->begin == self->end && may_read_base (self)
          && !is_turn_over (self))
     {
       n_bytes = fill (self, &self->error);

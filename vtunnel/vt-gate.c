@@ -277,6 +277,7 @@ vt_gate_stop_reading (VtGate *self)
 void
 vt_gate_drop_messages (VtGate *self)
 {
+  self->handlers.message = NULL;
   if (!self->shut)
     vt_gate_input_drop_messages (self->input);
 }
