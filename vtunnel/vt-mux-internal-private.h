@@ -235,6 +235,8 @@ void         vt_mux_stream_lend (VtMuxStream *self, const uint8_t *data, size_t 
 /* The other side will send no more. */
 void         vt_mux_stream_end_reading (VtMuxStream *self);
 /* Server: the client has accepted. */
+/* A server's that its client has not answered. */
+gboolean     vt_mux_stream_is_opening (VtMuxStream *self);
 void         vt_mux_stream_note_answered (VtMuxStream *self);
 /* It may write now; if it had asked, it waits for its turn. */
 void         vt_mux_stream_allow_writing (VtMuxStream *self);

@@ -30,12 +30,6 @@ tell (VtMux *self, gboolean crowded)
  * by one: from time to time it is noted how far the numbers of streams have come, and streams that
  * were there so many looks ago are over. */
 
-static gboolean
-is_unanswered (VtMuxStream *stream)
-{
-  return !stream->answered && !stream->over;
-}
-
 static GPtrArray *
 list_overdue (VtMux *self, guint32 last)
 {
@@ -45,7 +39,7 @@ list_overdue (VtMux *self, guint32 last)
 
   g_hash_table_iter_init (&iter, self->streams);
   while (last > 0 && g_hash_table_iter_next (&iter, NULL, (void **) &stream))
-    if (stream->id <= last && is_unanswered (stream))
+    if (stream->id <= last && vt_mux_stream_is_opening (stream))
       g_ptr_array_add (overdue, vt_mux_stream_ref (stream));
   return overdue;
 }
@@ -62,7 +56,7 @@ end_overdue (VtMux *self, guint32 last)
       VtMuxStream *stream = overdue->pdata[i];
 
       /* Whoever hears that there is room again may have ended it. */
-      if (!is_unanswered (stream))
+      if (!vt_mux_stream_is_opening (stream))
         continue;
       self->protocol->reset (stream, error);
       vt_mux_stream_end (stream, error);

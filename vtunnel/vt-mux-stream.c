@@ -6,12 +6,6 @@
 #include "vt-mux-internal-private.h"
 
 static gboolean
-is_opening (VtMuxStream *self)
-{
-  return self->mux->config.role == VT_MUX_SERVER && !self->answered;
-}
-
-static gboolean
 has_to_read (VtMuxStream *self)
 {
   return self->received.length > 0 || self->read_ended;
@@ -317,6 +311,12 @@ vt_mux_stream_end_reading (VtMuxStream *self)
   tell_readable (self);
 }
 
+gboolean
+vt_mux_stream_is_opening (VtMuxStream *self)
+{
+  return self->mux->config.role == VT_MUX_SERVER && !self->answered && !self->over;
+}
+
 void
 vt_mux_stream_note_answered (VtMuxStream *self)
 {
@@ -330,7 +330,7 @@ void
 vt_mux_stream_end (VtMuxStream *self, const GError *error)
 {
   VtMux *mux = self->mux;
-  gboolean was_opening = is_opening (self);
+  gboolean was_opening = vt_mux_stream_is_opening (self);
 
   if (mux->protocol->removed != NULL)
     mux->protocol->removed (self);

@@ -314,7 +314,7 @@ vt_mux_add_stream (VtMux *self, guint32 id, guint32 listen_id)
   g_hash_table_insert (self->streams, GUINT_TO_POINTER (id), stream);
   if (self->protocol->added != NULL)
     self->protocol->added (stream);
-  if (self->config.role == VT_MUX_SERVER && !stream->answered)
+  if (vt_mux_stream_is_opening (stream))
     vt_mux_note_opening (self);
   return stream;
 }
