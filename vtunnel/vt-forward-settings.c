@@ -213,13 +213,10 @@ static void
 take_names (VtForward *self, char **names, VtListenKind kind)
 {
   g_auto(GStrv) old = g_steal_pointer (&self->host_names);
-  gboolean same = old != NULL && names != NULL
-                      ? g_strv_equal ((const char *const *) old, (const char *const *) names)
-                      : old == NULL && names == NULL;
 
   self->host_names = names;
   g_object_freeze_notify (G_OBJECT (self));
-  if (!same)
+  if (!vt_text_is_same_list (old, (const char *const *) names))
     g_object_notify_by_pspec (G_OBJECT (self), vt_forward_props[VT_FORWARD_PROP_HOST_NAMES]);
   vt_forward_set_listen_kind (self, kind);
   g_object_thaw_notify (G_OBJECT (self));

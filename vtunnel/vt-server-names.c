@@ -384,14 +384,6 @@ normalize (const char *const *patterns, GError **error)
   return g_strv_builder_end (builder);
 }
 
-static gboolean
-is_same_list (char **one, char **other)
-{
-  if (one == NULL || other == NULL)
-    return one == other;
-  return g_strv_equal ((const char *const *) one, (const char *const *) other);
-}
-
 /**
  * vt_server_set_allowed_names:
  * @self: a server
@@ -417,7 +409,7 @@ vt_server_set_allowed_names (VtServer *self, const char *const *patterns, GError
 
   if (patterns != NULL && (normalized = normalize (patterns, error)) == NULL)
     return FALSE;
-  if (is_same_list (self->allowed_names, normalized))
+  if (vt_text_is_same_list (self->allowed_names, (const char *const *) normalized))
     return TRUE;
   g_strfreev (self->allowed_names);
   self->allowed_names = g_steal_pointer (&normalized);

@@ -4,6 +4,7 @@
 #include "vt-server-private.h"
 
 #include "vt-negotiation-private.h"
+#include "vt-text-private.h"
 
 void
 vt_server_init_settings (VtServer *self)
@@ -304,10 +305,7 @@ vt_server_set_allowed_origins (VtServer *self, const char *const *origins)
 {
   g_return_if_fail (VT_IS_SERVER (self));
 
-  if (self->allowed_origins != NULL && origins != NULL
-      && g_strv_equal ((const char *const *) self->allowed_origins, origins))
-    return;
-  if (self->allowed_origins == NULL && origins == NULL)
+  if (vt_text_is_same_list (self->allowed_origins, origins))
     return;
   g_strfreev (self->allowed_origins);
   self->allowed_origins = g_strdupv ((char **) origins);

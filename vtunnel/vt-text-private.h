@@ -15,5 +15,8 @@ char *vt_text_escape (const char *text, gssize length);
  * between characters. What is not UTF-8 in it is replaced. */
 char *vt_text_fit (const char *text, size_t max);
 
+/* Either may be NULL, which is the same as NULL only. */
+gboolean vt_text_is_same_list (char **one, const char *const *other);
+
 /* A port: decimal digits and nothing else, from `min` to 65535. */
 gboolean vt_text_read_port (const char *text, guint16 min, guint16 *port);

@@ -113,3 +113,11 @@ vt_text_read_port (const char *text, guint16 min, guint16 *port)
   *port = (guint16) value;
   return TRUE;
 }
+
+gboolean
+vt_text_is_same_list (char **one, const char *const *other)
+{
+  if (one == NULL || other == NULL)
+    return one == NULL && other == NULL;
+  return g_strv_equal ((const char *const *) one, other);
+}
