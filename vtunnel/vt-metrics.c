@@ -88,6 +88,20 @@ add_gauge (GString *out, const char *name, const char *help, guint64 value)
   add_number (out, name, value);
 }
 
+/* A counter for each of these reasons. */
+static void
+add_by_reason (GString *out,
+               const char *name,
+               const char *help,
+               const char *const *reasons,
+               const guint64 *values,
+               size_t n)
+{
+  begin (out, name, "counter", help);
+  for (size_t i = 0; i < n; i++)
+    add_labelled (out, name, "reason", reasons[i], values[i]);
+}
+
 static void
 write_build (GString *out, const VtReport *report)
 {
@@ -127,10 +141,9 @@ write_pauses (GString *out, const VtReport *report)
     [VT_LISTENER_PAUSE_RATE] = "rate",
   };
 
-  begin (out, "accept_pauses_total", "counter",
-         "How often accepting stopped for a while: no descriptors, or too many at a time.");
-  for (size_t i = 0; i < G_N_ELEMENTS (reasons); i++)
-    add_labelled (out, "accept_pauses_total", "reason", reasons[i], report->accept_pauses[i]);
+  add_by_reason (out, "accept_pauses_total",
+                 "How often accepting stopped for a while: no descriptors, or too many at a time.",
+                 reasons, report->accept_pauses, G_N_ELEMENTS (reasons));
 }
 
 static void
@@ -169,10 +182,8 @@ write_sessions (GString *out, const VtReport *report)
   add_labelled (out, "sessions_opened_total", "protocol", "2", counters->sessions_opened[1]);
   add_counter (out, "sessions_resumed_total", "How often a client came back to its session.",
                counters->sessions_resumed);
-  begin (out, "sessions_refused_total", "counter", "Clients for which there was no room.");
-  for (size_t i = 0; i < G_N_ELEMENTS (reasons); i++)
-    add_labelled (out, "sessions_refused_total", "reason", reasons[i],
-                  counters->sessions_refused[i]);
+  add_by_reason (out, "sessions_refused_total", "Clients for which there was no room.", reasons,
+                 counters->sessions_refused, G_N_ELEMENTS (reasons));
 }
 
 static void
@@ -211,9 +222,8 @@ write_streams (GString *out, const VtReport *report)
                counters->streams_opened);
   add_counter (out, "streams_failed_total", "Those that did not end in order.",
                counters->streams_failed);
-  begin (out, "users_refused_total", "counter", "Users that were reset at once.");
-  for (size_t i = 0; i < G_N_ELEMENTS (reasons); i++)
-    add_labelled (out, "users_refused_total", "reason", reasons[i], counters->users_refused[i]);
+  add_by_reason (out, "users_refused_total", "Users that were reset at once.", reasons,
+                 counters->users_refused, G_N_ELEMENTS (reasons));
 }
 
 /* The counters hold what is over; what is open is in the sessions. */
