@@ -236,11 +236,11 @@ gboolean vt_server_check_names (VtServer      *self,
  * owner. */
 GPtrArray *vt_server_list_name_holders (VtServer *self, VtForward *forward);
 /* As in VtServerSessionHandlers. */
-/* Whether users come to this port with a PROXY header. */
-gboolean vt_server_expects_proxy (VtServer *self, guint16 port);
 gboolean vt_server_has_names (VtServerSession *work, void *user_data);
 char    *vt_server_make_url (VtServerSession *work, VtForward *forward, void *user_data);
 void     vt_server_names_released (VtServerSession *work, VtForward *forward, void *user_data);
+/* Whether users come to this port with a PROXY header: vt-server-settings.c. */
+gboolean vt_server_expects_proxy (VtServer *self, guint16 port);
 void     vt_server_define_names (void);
 gboolean vt_server_get_names_property (VtServer *self, VtServerProperty property, GValue *value);
 /* vt-server-report.c. As in VtFrontHandlers. */
