@@ -5,6 +5,7 @@
 
 #include <string.h>
 
+#include "vt-error.h"
 #include "vt-host-table-private.h"
 
 #define LABEL_63 "abcdefghijklmnopqrstuvwxyz-0123456789-abcdefghijklmnopqrstuvwxy"
@@ -92,6 +93,22 @@ test_patterns (void)
 }
 
 static void
+test_lists_of_patterns (void)
+{
+  const char *const right[] = { "A.example", "*.b.example", NULL };
+  const char *const expected[] = { "a.example", "*.b.example", NULL };
+  const char *const wrong[] = { "a.example", "b\nc", NULL };
+  g_autoptr(GError) error = NULL;
+  g_auto(GStrv) normalized = vt_host_patterns_normalize (right, &error);
+
+  g_assert_no_error (error);
+  g_assert_cmpstrv (normalized, expected);
+  g_assert_null (vt_host_patterns_normalize (wrong, &error));
+  g_assert_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT);
+  g_assert_nonnull (strstr (error->message, "“b\\nc”"));
+}
+
+static void
 test_authorities (void)
 {
   for (size_t i = 0; i < G_N_ELEMENTS (authorities); i++)
@@ -163,6 +180,7 @@ main (int argc, char **argv)
   g_test_init (&argc, &argv, NULL);
 
   g_test_add_func ("/host-name/patterns", test_patterns);
+  g_test_add_func ("/host-name/lists", test_lists_of_patterns);
   g_test_add_func ("/host-name/authorities", test_authorities);
   g_test_add_func ("/host-name/covers", test_covers);
   g_test_add_func ("/host-table/owners", test_table);

@@ -182,7 +182,6 @@ vt_forward_get_host_names (VtForward *self)
 static char **
 normalize_names (const char *const *names, GError **error)
 {
-  g_autoptr(GStrvBuilder) builder = g_strv_builder_new ();
   size_t n_names = g_strv_length ((char **) names);
 
   if (n_names < 1 || n_names > VT_FORWARD_MAX_HOST_NAMES)
@@ -191,22 +190,7 @@ normalize_names (const char *const *names, GError **error)
                    _ ("A forward can have 1 to %u host names"), VT_FORWARD_MAX_HOST_NAMES);
       return NULL;
     }
-  for (size_t i = 0; i < n_names; i++)
-    {
-      g_autofree char *normalized = vt_host_pattern_normalize (names[i]);
-      g_autofree char *escaped = NULL;
-
-      if (normalized != NULL)
-        {
-          g_strv_builder_add (builder, normalized);
-          continue;
-        }
-      escaped = vt_text_escape (names[i], -1);
-      g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
-                   _ ("“%s” is no host name, such as a.example.org or *.example.org"), escaped);
-      return NULL;
-    }
-  return g_strv_builder_end (builder);
+  return vt_host_patterns_normalize (names, error);
 }
 
 static void

@@ -14,6 +14,8 @@
 char *vt_host_name_normalize (const char *text);
 /* The same of a pattern. */
 char *vt_host_pattern_normalize (const char *text);
+/* The same of several. NULL, with VT_ERROR_INVALID_ARGUMENT, if one is none. */
+char **vt_host_patterns_normalize (const char *const *texts, GError **error);
 
 /* Whether all names that `claim` stands for are among those of `pattern`. Both are normalized. */
 gboolean vt_host_pattern_covers (const char *pattern, const char *claim);

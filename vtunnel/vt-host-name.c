@@ -1,11 +1,17 @@
 /* SPDX-FileCopyrightText: The libvtunnel authors
  * SPDX-License-Identifier: MIT */
 
+#include "config.h"
+
 #include "vt-host-name-private.h"
 
 #include <string.h>
 
 #include <gio/gio.h>
+#include <glib/gi18n-lib.h>
+
+#include "vt-error.h"
+#include "vt-text-private.h"
 
 #define MAX_NAME 253
 #define MAX_LABEL 63
@@ -71,6 +77,29 @@ vt_host_pattern_normalize (const char *text)
   if (strlen (name) > MAX_NAME - 2)
     return NULL;
   return g_strconcat (WILDCARD, name, NULL);
+}
+
+char **
+vt_host_patterns_normalize (const char *const *texts, GError **error)
+{
+  g_autoptr(GStrvBuilder) builder = g_strv_builder_new ();
+
+  for (size_t i = 0; texts[i] != NULL; i++)
+    {
+      g_autofree char *normalized = vt_host_pattern_normalize (texts[i]);
+      g_autofree char *escaped = NULL;
+
+      if (normalized != NULL)
+        {
+          g_strv_builder_add (builder, normalized);
+          continue;
+        }
+      escaped = vt_text_escape (texts[i], -1);
+      g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
+                   _ ("“%s” is no host name, such as a.example.org or *.example.org"), escaped);
+      return NULL;
+    }
+  return g_strv_builder_end (builder);
 }
 
 gboolean

@@ -360,30 +360,6 @@ vt_server_get_allowed_names (VtServer *self)
   return (const char *const *) self->allowed_names;
 }
 
-/* NULL with `error` if one is none. */
-static char **
-normalize (const char *const *patterns, GError **error)
-{
-  g_autoptr(GStrvBuilder) builder = g_strv_builder_new ();
-
-  for (size_t i = 0; patterns[i] != NULL; i++)
-    {
-      g_autofree char *normalized = vt_host_pattern_normalize (patterns[i]);
-      g_autofree char *escaped = NULL;
-
-      if (normalized != NULL)
-        {
-          g_strv_builder_add (builder, normalized);
-          continue;
-        }
-      escaped = vt_text_escape (patterns[i], -1);
-      g_set_error (error, VT_ERROR, VT_ERROR_INVALID_ARGUMENT,
-                   _ ("“%s” is no host name, such as a.example.org or *.example.org"), escaped);
-      return NULL;
-    }
-  return g_strv_builder_end (builder);
-}
-
 /**
  * vt_server_set_allowed_names:
  * @self: a server
@@ -407,7 +383,7 @@ vt_server_set_allowed_names (VtServer *self, const char *const *patterns, GError
   g_return_val_if_fail (VT_IS_SERVER (self), FALSE);
   g_return_val_if_fail (error == NULL || *error == NULL, FALSE);
 
-  if (patterns != NULL && (normalized = normalize (patterns, error)) == NULL)
+  if (patterns != NULL && (normalized = vt_host_patterns_normalize (patterns, error)) == NULL)
     return FALSE;
   if (vt_text_is_same_list (self->allowed_names, (const char *const *) normalized))
     return TRUE;
