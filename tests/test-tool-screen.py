@@ -306,6 +306,7 @@ def a_token_is_not_typed():
         terminal.press('C-z')
         terminal.check_restored()
         terminal.type('fg')
+        terminal.wait(lambda text: text.count('Token for “web”:') == 2, 'the question again')
         terminal.type('s3cret')
         wait_until(lambda: tunnel.secrets, what='the token')
         assert tunnel.secrets[0] == {'token': 's3cret'} and 's3cret' not in terminal.text()

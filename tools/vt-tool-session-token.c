@@ -78,16 +78,25 @@ wipe (char *token)
   g_free (token);
 }
 
-/* One line of at most MAX_TOKEN bytes, byte by byte: what stands behind it is for somebody else. */
+/* One line of at most MAX_TOKEN bytes, byte by byte: what stands behind it is for somebody else. A
+ * prompt, if there is one, is for a terminal: when the process was stopped and goes on, what had
+ * been typed is gone, and is asked for again. */
 static gboolean
-read_line (char *line, size_t size, GError **error)
+read_line (const char *prompt, char *line, size_t size, GError **error)
 {
   size_t length = 0;
 
+  if (prompt != NULL)
+    vt_tool_log_prompt (prompt);
   while (length < size - 1)
     {
       ssize_t n = read (STDIN_FILENO, line + length, 1);
 
+      if (n < 0 && errno == EINTR && prompt != NULL)
+        {
+          length = 0;
+          vt_tool_log_prompt (prompt);
+        }
       if (n < 0 && errno == EINTR)
         continue;
       if (n < 0)
@@ -112,8 +121,7 @@ read_from_terminal (const char *name, char *line, size_t size, GError **error)
 
   if (!vt_tool_terminal_enter (VT_TOOL_TERMINAL_SECRET, error))
     return FALSE;
-  vt_tool_log_prompt (prompt);
-  done = read_line (line, size, error);
+  done = read_line (prompt, line, size, error);
   vt_tool_terminal_leave ();
   return done;
 }
@@ -124,7 +132,7 @@ read_token (const char *name, GError **error)
 {
   char *line = g_malloc0 (MAX_TOKEN + 2);
   gboolean done = isatty (STDIN_FILENO) ? read_from_terminal (name, line, MAX_TOKEN + 2, error)
-                                        : read_line (line, MAX_TOKEN + 2, error);
+                                        : read_line (NULL, line, MAX_TOKEN + 2, error);
 
   if (done && vt_tool_options_is_token (g_strstrip (line)))
     return line;

@@ -43,12 +43,19 @@ write_code (const char *code)
   (void) n;
 }
 
-/* Only what may be called in the handler of a signal, from here to the handlers. */
+/* Only what may be called in the handler of a signal, from here to the handlers. Nothing of a
+ * secret is for who reads next, and nothing that was seen while it was typed is a secret. */
+static void
+set_keys (const struct termios *keys)
+{
+  if (has_keys)
+    tcsetattr (STDIN_FILENO, mode_now == VT_TOOL_TERMINAL_SECRET ? TCSAFLUSH : TCSADRAIN, keys);
+}
+
 static void
 take (void)
 {
-  if (has_keys)
-    tcsetattr (STDIN_FILENO, TCSADRAIN, &during);
+  set_keys (&during);
   if (mode_now == VT_TOOL_TERMINAL_SCREEN)
     write_code (ENTER_SCREEN);
 }
@@ -58,8 +65,7 @@ put_back (void)
 {
   if (mode_now == VT_TOOL_TERMINAL_SCREEN)
     write_code (LEAVE_SCREEN);
-  if (has_keys)
-    tcsetattr (STDIN_FILENO, mode_now == VT_TOOL_TERMINAL_SECRET ? TCSAFLUSH : TCSADRAIN, &before);
+  set_keys (&before);
 }
 
 /* The handler was removed by its being called (SA_RESETHAND), and the signal that is raised here
@@ -104,7 +110,7 @@ static void
 watch_signals (void)
 {
   struct sigaction end = { .sa_handler = end_cb, .sa_flags = (int) SA_RESETHAND };
-  struct sigaction stop = { .sa_handler = stop_cb, .sa_flags = SA_RESTART };
+  struct sigaction stop = { .sa_handler = stop_cb };
 
   sigfillset (&end.sa_mask);
   sigfillset (&stop.sa_mask);
@@ -114,6 +120,9 @@ watch_signals (void)
       if (handlers_before[i].sa_handler == SIG_DFL)
         sigaction (end_signals[i], &end, NULL);
     }
+  /* Whoever reads a secret is to ask for it again. */
+  if (mode_now != VT_TOOL_TERMINAL_SECRET)
+    stop.sa_flags = SA_RESTART;
   sigaction (SIGTSTP, NULL, &stop_before);
   if (stop_before.sa_handler == SIG_DFL)
     sigaction (SIGTSTP, &stop, NULL);

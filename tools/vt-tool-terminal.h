@@ -8,7 +8,8 @@
 /* The terminal of standard input and output, in one of these ways until it is left, or until the
  * process ends: by return, by exit () or by a signal, which puts back what there was first. A
  * process that is stopped (Ctrl+Z) puts it back, and takes it again when it goes on; then it gets
- * SIGWINCH, to draw anew. There is one terminal: this is for the main thread. */
+ * SIGWINCH, to draw anew, or a read of a secret fails with EINTR. There is one terminal: this is
+ * for the main thread. */
 typedef enum {
   VT_TOOL_TERMINAL_SECRET, /* what is typed is not shown; standard input */
   VT_TOOL_TERMINAL_SCREEN, /* a screen of its own without a cursor, on standard output; keys come
