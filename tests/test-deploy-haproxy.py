@@ -93,6 +93,25 @@ def a_reload_in_the_middle():
 
 
 @test
+def a_reload_in_tcp_mode():
+    """The same, with bytes that pass untouched; the users' addresses pass, too."""
+    program = haproxy('haproxy-tcp.cfg')
+    way = Way('haproxy.md', TCP)
+    client = way.client()
+    download = Download(Visitor('app.example.org'))
+    old = reload(program)
+    upload(Visitor('app.example.org'))
+    assert b'<h1>api</h1>' in Visitor('tunnel.example.org', 2222, None).fetch('/')
+    assert old & program.children(), 'nobody is left of the old worker'
+    assert download.is_in_progress()
+    download.finish()
+    client.wait_events('stream-opened', 2, port=9000, user_address=ELSEWHERE)
+    assert not [e for e in client.events if e['event'] == 'session-suspended']
+    client.stop()
+    way.server.stop()
+
+
+@test
 def the_end_of_the_old_worker():
     """The documented 1 h, in 1 s: the tunnel resumes, and what goes through it goes on."""
     program = haproxy('haproxy.cfg', ('hard-stop-after 1h', 'hard-stop-after 1s'))
