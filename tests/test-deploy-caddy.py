@@ -16,7 +16,7 @@ namespace.enter()
 
 from deploy import Group, Sites, Way, place, run, tls_context  # noqa: E402
 from harness import main, test, wait_until  # noqa: E402
-from visits import Download, Visitor, everything_works  # noqa: E402
+from visits import Download, Visitor, beside, everything_works  # noqa: E402
 
 HOME = pathlib.Path('/var/lib/caddy')
 ROOT = HOME / '.local/share/caddy/pki/authorities/local/root.crt'
@@ -62,8 +62,7 @@ def a_reload_in_the_middle():
     # Between two frames, and within one.
     reload()
     client.event('session-resumed')
-    downloads = [Download(Visitor('app.example.org', **visitors())),
-                 Download(Visitor('localhost', 9000, None, '127.0.0.1'))]
+    downloads = [Download(Visitor('app.example.org', **visitors())), Download(beside(way))]
     reload()
     client.wait_events('session-resumed', 2)
     assert b'<h1>api</h1>' in Visitor('api.example.org', **visitors()).fetch('/')

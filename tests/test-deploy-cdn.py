@@ -16,11 +16,12 @@ import namespace  # noqa: E402
 
 namespace.enter()
 
-from deploy import FOLDER, Sites, Way, make_certificates, server_context  # noqa: E402
+from deploy import (FOLDER, Sites, Way, make_certificates, server_context,  # noqa: E402
+                    they_answer)
 from harness import main, test  # noqa: E402
 from proxies import connect  # noqa: E402
-from visits import (Download, Visitor, a_silent_tunnel_lives_by_pings,  # noqa: E402
-                    the_server_knows_its_clients)
+from visits import (LIE, a_silent_tunnel_lives_by_pings,  # noqa: E402
+                    the_app_knows_its_visitors, the_server_knows_its_clients, they_all_work)
 
 # The documented 100 s.
 IDLE = 2
@@ -61,8 +62,8 @@ class Edge:
         with connect('127.0.0.1', self.routes[host]) as far:
             # What the client says stays, to the left of what is known.
             forwarded = b', '.join([*said, address.encode()])
-            far.sendall(head[:-2] + b'X-Forwarded-For: %s\r\nCF-Connecting-IP: %s\r\n\r\n'
-                        % (forwarded, address.encode()))
+            far.sendall(head[:-2] + b'X-Forwarded-For: %s\r\nX-Forwarded-Proto: https\r\n'
+                        b'CF-Connecting-IP: %s\r\n\r\n' % (forwarded, address.encode()))
             self.relay(near, far)
 
     def relay(self, near, far):
@@ -99,10 +100,10 @@ def silence():
 def what_the_page_says():
     way = Way('cloudflared.md')
     client = way.client()
-    download = Download(Visitor('app.example.org'))
-    assert b'<h1>api</h1>' in Visitor('api.example.org').fetch('/')
-    download.finish()
-    the_server_knows_its_clients(way.server, way.token)
+    they_answer(way.page)
+    they_all_work()
+    the_app_knows_its_visitors(f'{LIE}, ')
+    the_server_knows_its_clients(way)
     client.stop()
     way.server.stop()
 

@@ -15,7 +15,7 @@ import ssl
 import subprocess
 
 from harness import DEADLINE, TOOL, Tool, wait_until
-from namespace import NAMES
+from namespace import HERE, NAMES
 from website import Website
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / 'docs' / 'deploy'
@@ -126,7 +126,7 @@ class Group(subprocess.Popen):
     def wait_ports(self, *ports):
         def listens():
             assert self.poll() is None, self.said()
-            return set(ports) <= listening_ports()
+            return set(ports) <= listening_ports(self.pid)
         wait_until(listens, what=f'{self.args[0]} listening at {ports}')
         return self
 
@@ -137,10 +137,11 @@ def children(pid):
     return {int(word) for word in text.split()}
 
 
-def listening_ports():
+def listening_ports(pid='self'):
+    """In the network of a process."""
     ports = set()
     for name in ('tcp', 'tcp6'):
-        text = pathlib.Path(f'/proc/net/{name}').read_text(encoding='ascii')
+        text = pathlib.Path(f'/proc/{pid}/net/{name}').read_text(encoding='ascii')
         rows = [line.split() for line in text.splitlines()[1:]]
         ports |= {int(row[1].rsplit(':', 1)[1], 16) for row in rows if row[3] == '0A'}
     return ports
@@ -187,6 +188,10 @@ def they_answer(page):
 
 class Way:
     """A server and a client with what a page has them say, and what is between them."""
+
+    # Where its client is, where another one may be, and where the server's ports are open.
+    client_address = neighbour_address = HERE
+    ports_address = '127.0.0.1'
 
     def __init__(self, page, number=0):
         self.page = page

@@ -12,11 +12,14 @@ import socket
 
 from deploy import they_answer, tls_context
 from harness import DEADLINE, in_thread, pattern
-from namespace import ELSEWHERE, HERE
+from namespace import ELSEWHERE
 from website import LARGE, MIB, Website, large_hash
 from websocket import WebSocket
 
 UPGRADE = {'Upgrade': 'websocket', 'Connection': 'Upgrade', 'Sec-WebSocket-Version': '13'}
+# Of where somebody is.
+LIE = '203.0.113.1'
+LIES = {'X-Forwarded-For': LIE, 'Forwarded': f'for={LIE}'}
 
 
 class Visitor(http.client.HTTPConnection):
@@ -51,6 +54,11 @@ class Visitor(http.client.HTTPConnection):
             **UPGRADE, 'Sec-WebSocket-Key': base64.b64encode(os.urandom(16)).decode(),
             **dict(headers)})
         return self.getresponse()
+
+
+def beside(way):
+    """One who comes to the first of the server's ports past what is in front of it."""
+    return Visitor('localhost', 9000, None, '', way.ports_address)
 
 
 class Download:
@@ -114,37 +122,36 @@ def they_all_work(**options):
         wait()
 
 
-def the_app_knows_its_visitors(**options):
+def the_app_knows_its_visitors(before='', **options):
+    """By where they are. What they say of that goes, or is known to stand before it."""
     with contextlib.closing(Visitor('app.example.org', **options)) as visitor:
-        answer = visitor.get('/headers', **{'X-Forwarded-For': '203.0.113.1',
-                                            'Forwarded': 'for=203.0.113.1'})
-        headers = json.loads(answer.read())
+        headers = json.loads(visitor.get('/headers', **LIES).read())
     assert headers['host'] == ['app.example.org'], headers
-    assert headers['x-forwarded-for'] == [ELSEWHERE], headers
+    assert headers['x-forwarded-for'] == [before + ELSEWHERE], headers
     assert headers['x-forwarded-proto'] == ['https'], headers
     assert 'forwarded' not in headers, headers
 
 
-def the_server_knows_its_clients(server, token, path='/tunnel', **options):
+def the_server_knows_its_clients(way, **options):
     """By their tokens, and by where they are, not by what they say of that."""
-    server.event('session-opened', user='laptop', address=HERE)
-    lies = {'X-Forwarded-For': '203.0.113.1', 'Forwarded': 'for=203.0.113.1'}
-    right = {'Authorization': f'Bearer {token}'}
+    server = way.server
+    server.event('session-opened', user='laptop', address=way.client_address)
+    right = {'Authorization': f'Bearer {way.token}'}
     wrong = {'Authorization': 'Bearer vt_laptop_' + 'A' * 43}
 
     def status(headers, address=ELSEWHERE):
         with contextlib.closing(
                 Visitor('tunnel.example.org', address=address, **options)) as visitor:
-            answer = visitor.upgrade(path, headers)
+            answer = visitor.upgrade('/tunnel', headers)
             return answer.status, answer.headers.get('Retry-After')
 
-    assert status({**right, **lies})[0] == 101
+    assert status({**right, **LIES})[0] == 101
     server.event('session-opened', user='laptop', address=ELSEWHERE)
     assert [status(wrong)[0] for _ in range(5)] == [401] * 5
     last = status(wrong)
     assert last[0] == 429 and last[1], last
     # Nobody else is slowed down.
-    assert status(right, HERE)[0] == 101
+    assert status(right, way.neighbour_address)[0] == 101
 
 
 def a_silent_tunnel_lives_by_pings(way, **options):
@@ -165,7 +172,7 @@ def everything_works(way, **options):
     they_answer(way.page)
     they_all_work(**options)
     the_app_knows_its_visitors(**options)
-    the_server_knows_its_clients(way.server, way.token, **options)
+    the_server_knows_its_clients(way, **options)
     client.stop()
     way.server.stop()
 
@@ -173,8 +180,7 @@ def everything_works(way, **options):
 def what_is_in_progress_goes_on(way, reload, processes):
     """Through the old processes, the tunnel too. `reload` returns them once there are new ones."""
     client = way.client()
-    downloads = [Download(Visitor('app.example.org')),
-                 Download(Visitor('localhost', 9000, None, '127.0.0.1'))]
+    downloads = [Download(Visitor('app.example.org')), Download(beside(way))]
     old = reload()
     assert b'<h1>api</h1>' in Visitor('api.example.org').fetch('/')
     assert old & processes(), 'nobody is left of the old processes'
@@ -186,14 +192,14 @@ def what_is_in_progress_goes_on(way, reload, processes):
     way.server.stop()
 
 
-def the_tunnel_resumes(way, cut):
+def the_tunnel_resumes(way, cut, **options):
     """And what goes through it, and not through what is cut, goes on."""
     client = way.client()
-    download = Download(Visitor('localhost', 9000, None, '127.0.0.1'))
+    download = Download(beside(way))
     cut()
     client.event('session-resumed')
     assert download.is_in_progress()
     download.finish()
-    they_all_work()
+    they_all_work(**options)
     client.stop()
     way.server.stop()
