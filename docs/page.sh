@@ -16,7 +16,8 @@ show_example() {
     *.py) echo '```python' ;;
     *.js) echo '```js' ;;
     *.c) echo '```c' ;;
-    *.yml) echo '```yaml' ;;
+    *.yml | *.yaml) echo '```yaml' ;;
+    */Containerfile) echo '```docker' ;;
     */nginx.conf) echo '```nginx' ;;
     */apache.conf) echo '```apache' ;;
     *) echo '```text' ;;
@@ -44,7 +45,8 @@ sed -E -e "$links" "$1" |
     name=${line##*\(}
     name=${name%\)}
     case "$line" in
-      \[*\]\(examples/*\) | \[*\]\(*.conf\) | \[*\]\(*.cfg\) | \[*\]\(*.yml\) | \[*\]\(Caddyfile\))
+      \[*\]\(examples/*\) | \[*\]\(*.conf\) | \[*\]\(*.cfg\) | \[*\]\(*.yml\) | \[*\]\(*.yaml\) | \
+        \[*\]\(Caddyfile\) | \[*\]\(Containerfile\))
         show_example "$(dirname "$1")/$name"
         ;;
       *) printf '%s\n' "$line" ;;

@@ -20,7 +20,7 @@ from harness import main, test  # noqa: E402
 
 CORE = '{http://www.gtk.org/introspection/core/1.0}'
 # A line that is a link to a file that the page shows.
-SHOWN = r'^\[[^]]*\]\((?:examples/.*|.*\.(?:conf|cfg|yml)|Caddyfile)\)$'
+SHOWN = r'^\[[^]]*\]\((?:examples/.*|.*\.(?:conf|cfg|yml|yaml)|Caddyfile|Containerfile)\)$'
 output = tempfile.TemporaryDirectory(prefix='vtunnel-docs-')
 site = pathlib.Path(output.name)
 

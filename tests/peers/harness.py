@@ -116,9 +116,8 @@ class Tool:
 
     def __init__(self, *arguments, environment=None, prefix=(), pass_fds=()):
         env = dict(os.environ, **(environment or {}))
-        self.process = subprocess.Popen([*prefix, TOOL, *arguments], stdout=subprocess.PIPE,
-                                        stderr=subprocess.PIPE, text=True, env=env,
-                                        pass_fds=pass_fds)
+        self.process = self.launch([*prefix, TOOL, *arguments], stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE, text=True, env=env, pass_fds=pass_fds)
         self.events = []
         self.errors = []
         self.changed = threading.Condition()
@@ -128,6 +127,9 @@ class Tool:
         for thread in self.threads:
             thread.start()
         Tool.running.append(self)
+
+    def launch(self, words, **options):
+        return subprocess.Popen(words, **options)
 
     @classmethod
     def server(cls, *arguments, **options):

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import http.server
 import json
+import socketserver
 import threading
 
 from harness import pattern
@@ -129,6 +130,10 @@ class Website(http.server.ThreadingHTTPServer):
         self.paths = []
         self.thread = threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True)
         self.thread.start()
+
+    def server_bind(self):
+        """HTTPServer also asks who this machine is, of whom nobody may know."""
+        socketserver.TCPServer.server_bind(self)
 
     def note(self, path):
         self.paths.append(path)
