@@ -24,16 +24,20 @@ set_error (GError **error, VtError code, const char *path, const char *what)
   g_set_error (error, VT_ERROR, (int) code, _ ("The access file “%s”: %s"), escaped, what);
 }
 
-/* The group of root is root, and nobody else: so it is with files that a service manager hands to a
- * service by an access list, whose mask shows as the group's permissions. */
+/* What is root's, root alone can give to a group, and to read only: so a service without a user that
+ * stays is let in, and so it looks, by the mask of an access list, where a service manager does it. */
+static unsigned int
+get_wanted_mode (const struct stat *status)
+{
+  return status->st_uid == 0 && status->st_gid != 0 ? 0640 : 0600;
+}
+
 static gboolean
 is_private (const struct stat *status)
 {
-  if (status->st_mode & S_IRWXO)
-    return FALSE;
-  if (status->st_uid == 0 && status->st_gid == 0)
-    return (status->st_mode & S_IWGRP) == 0;
-  return (status->st_mode & S_IRWXG) == 0;
+  unsigned int others = status->st_uid == 0 ? S_IWGRP | S_IXGRP | S_IRWXO : S_IRWXG | S_IRWXO;
+
+  return (status->st_mode & others) == 0;
 }
 
 static gboolean
@@ -48,8 +52,8 @@ check_status (const char *path, const struct stat *status, size_t max, GError **
                _ ("it belongs to another user, who could change it"));
   else if (!is_private (status))
     {
-      mode = g_strdup_printf (_ ("others can read or change it (its mode is %04o): chmod 600 it"),
-                              (unsigned int) status->st_mode & 07777);
+      mode = g_strdup_printf (_ ("others can read or change it (its mode is %04o): chmod %o it"),
+                              (unsigned int) status->st_mode & 07777, get_wanted_mode (status));
       set_error (error, VT_ERROR_PERMISSION_DENIED, path, mode);
     }
   else if (status->st_size < 0 || (guint64) status->st_size > max)

@@ -309,7 +309,7 @@ vt_access_init (VtAccess *self)
  * Reads an access file, and watches it from then on. See [class@Vt.Access] for what is in it.
  *
  * Nobody else than its owner may be able to read or change it, and its owner is this process's user
- * or root.
+ * or root. What is root's may be readable by its group, too.
  *
  * Returns: (transfer full): the access, or %NULL with %VT_ERROR_PERMISSION_DENIED if others could
  *   read or change it, %VT_ERROR_INVALID_ARGUMENT if it cannot be understood, or
