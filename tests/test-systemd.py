@@ -102,7 +102,8 @@ def they_are_hardened():
         assert result.returncode == 0, result.stdout
         assert exposure(units[name], 5).returncode != 0, 'it finds all units fine'
         text = units[name].read_text()
-        for line in ('DynamicUser=yes', 'ProtectSystem=strict', 'MemoryDenyWriteExecute=yes'):
+        for line in ('DynamicUser=yes', 'ProtectSystem=strict', 'MemoryDenyWriteExecute=yes',
+                     'ReadOnlyPaths=/run', 'PrivateIPC=yes', 'InaccessiblePaths=-/dev/shm'):
             assert f'\n{line}\n' in text, line
     # No secret is in the environment, where others of the same user can see it.
     assert 'LoadCredential=vtunnel-token:' in units['vtunnel-client@.service'].read_text()
