@@ -151,6 +151,26 @@ def a_server_tells():
 
 
 @test
+def a_server_that_waits_asks_for_time():
+    """So that a unit's TimeoutStopSec= does not cut off what the configuration lets finish."""
+    manager = Manager()
+    server = manager.start('server', '--json', '--port', '0', '--grace', '3600')
+    target = Target(echo)
+    client = Tool.client(server.event('listening')['port'], f'0={target.spec}')
+    with user(client.forward_port()) as sock:
+        sock.sendall(b'hello')
+        assert receive_exactly(sock, 5) == b'hello'
+        server.process.send_signal(signal.SIGTERM)
+        manager.wait_for('STOPPING=1')
+        status, time = manager.listen(), manager.listen()
+        assert status.startswith('STATUS=Shutting down: open connections (1)'), status
+        extended, microseconds = time.split('=')
+        assert extended == 'EXTEND_TIMEOUT_USEC' and int(microseconds) > 3600e6, time
+    assert server.wait() == 0
+    client.process.kill()
+
+
+@test
 def a_server_that_cannot_start_is_never_ready():
     manager = Manager()
     with socket.create_server(('127.0.0.1', 0)) as taken:

@@ -12,6 +12,9 @@
 #include "vt-tool-server-tls.h"
 #include "vt-tool-sessions.h"
 
+/* What is cut off then has time to be told. */
+#define CLOSING_SECONDS 10
+
 typedef struct {
   char **argv;                 /* not owned: what is read again begins with it */
   VtToolServerOptions options; /* owned */
@@ -216,6 +219,21 @@ count_streams (VtServer *server)
   return n_streams;
 }
 
+/* The configuration says how long that may take, and no unit has to say it once more. */
+static void
+tell_grace (Server *self, unsigned int n_streams, unsigned int grace)
+{
+  VtToolService *service = vt_tool_run_get_service (self->run);
+  g_autofree char *text =
+      g_strdup_printf (_ ("Shutting down: open connections (%u) may finish within %u s; a second "
+                          "signal ends at once"),
+                       n_streams, grace);
+
+  g_message ("%s", text);
+  vt_tool_service_set_status (service, text);
+  vt_tool_service_ask_for_time (service, grace + CLOSING_SECONDS);
+}
+
 /* Who asks for the end can wait for it; after a failure nothing is worth waiting for. */
 static void
 end_cb (void *user_data)
@@ -230,9 +248,7 @@ end_cb (void *user_data)
       return;
     }
   if (n_streams > 0 && grace > 0)
-    g_message (_ ("Shutting down: open connections (%u) may finish within %u s; a second signal "
-                  "ends at once"),
-               n_streams, grace);
+    tell_grace (self, n_streams, grace);
   vt_server_drain_async (self->server, grace, NULL, drained_cb, self);
 }
 

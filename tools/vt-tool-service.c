@@ -108,6 +108,15 @@ vt_tool_service_note_stopping (VtToolService *self)
 }
 
 void
+vt_tool_service_ask_for_time (VtToolService *self, unsigned int seconds)
+{
+  g_autofree char *state =
+      g_strdup_printf ("EXTEND_TIMEOUT_USEC=%" G_GINT64_FORMAT, (gint64) seconds * G_USEC_PER_SEC);
+
+  notify (state);
+}
+
+void
 vt_tool_service_set_status (VtToolService *self, const char *status)
 {
   g_autofree char *line = g_strdelimit (g_strdup (status), "\n", ' ');

@@ -20,6 +20,8 @@ void vt_tool_service_note_ready (VtToolService *self);
 void vt_tool_service_note_reloading (VtToolService *self);
 void vt_tool_service_note_reloaded (VtToolService *self);
 void vt_tool_service_note_stopping (VtToolService *self);
+/* What it does now takes this long, at most: not to be killed for it before. In seconds. */
+void vt_tool_service_ask_for_time (VtToolService *self, unsigned int seconds);
 /* A line for `systemctl status`. */
 void vt_tool_service_set_status (VtToolService *self, const char *status);
 
