@@ -211,6 +211,48 @@ def a_check_says_each_fault():
 
 
 @test
+def what_follows_from_a_broken_file_is_not_said():
+    for text, words in (('[client]\nserver=ws://localhost/\n[forward web\n', 'a group ends'),
+                        ('\xe4'.encode('latin-1'), 'UTF-8')):
+        config = Config('client', '')
+        config.path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        config.fault(words)
+    missing = Config('client', '')
+    missing.path.unlink()
+    for arguments in ['--check-config'], []:
+        status, _, errors = missing.run(*arguments)
+        assert status == 1 and errors.count('\n') == 1 and 'No such file' in errors, errors
+    # One that is empty can be read.
+    assert Config('client', '').check()[2].count('\n') == 2
+
+
+@test
+def a_credential_is_somebody_elses():
+    """A check has none of those that systemd hands to the service, and a start has to have them."""
+    place = '/run/credentials/vtunnel-test-none.service/x'
+    _, lines, _ = run('token', 'alice')
+    for command, keys in (('server', ('access={}', 'tls-certificate={}\ntls-key={}',
+                                      f'access=access\ntls-certificate=server.pem\ntls-key={place}',
+                                      'access={}\nclient-ca={}\ntls-certificate={}\ntls-key={}')),
+                          ('client', ('token-file={}', 'tls-ca={}',
+                                      'tls-certificate={}\ntls-key={}'))):
+        for key in keys:
+            text = key.replace('{}', place)
+            more = 'port=0\n' if command == 'server' else 'server=wss://localhost/\nforward=1=2\n'
+            config = Config(command, f'[{command}]\n{more}{text}\n')
+            (config.folder / 'access').touch(0o600)
+            (config.folder / 'access').write_text(lines)
+            status, output, errors = config.check()
+            assert status == 0 and output.endswith(': fine\n'), (key, errors)
+            assert 'was not looked at' in errors and place in errors, errors
+            assert config.run('--check-config', '--quiet') == (0, '', ''), key
+            status, _, errors = config.run()
+            assert status == 1 and 'No such file' in errors, (key, errors)
+    # Elsewhere what is missing is missing.
+    assert Config('server', '[server]\nport=0\naccess=/run/none\n').check()[0] == 1
+
+
+@test
 def paths_begin_at_the_file():
     config = Config('server', '[server]\nport=0\njson=true\naccess=sub/access\n')
     (config.folder / 'sub').mkdir()
@@ -508,7 +550,8 @@ def without_a_file_sighup_is_as_ever():
 def the_examples():
     """As they stand in the documentation, but for the ports; and no option is missing there."""
     server = Config('server', (examples / 'server.conf').read_text())
-    client = Config('client', (examples / 'client.conf').read_text())
+    # The line that the unit has no need of.
+    client = Config('client', (examples / 'client.conf').read_text().replace('#token-file', 'token-file'))
     _, lines, errors = run('token', 'office')
     for path, text in ((server.folder / 'access', lines),
                        (client.folder / 'office.token', re.search(r'vt_office_\S+', errors)[0])):

@@ -179,6 +179,8 @@ set_token (VtToolClientOptions *self, VtClient *client, GError **error)
 {
   char *token = NULL;
 
+  if (vt_tool_options_is_out_of_sight (&self->common, self->token_file))
+    return TRUE;
   if (!vt_tool_client_token_read (self->token_file, &token, error))
     return FALSE;
   if (token != NULL)
@@ -192,7 +194,9 @@ set_certificate (VtToolClientOptions *self, VtClient *client, GError **error)
 {
   g_autoptr(GTlsCertificate) certificate = NULL;
 
-  if (self->tls_certificate == NULL || self->tls_key == NULL)
+  if (self->tls_certificate == NULL || self->tls_key == NULL
+      || vt_tool_options_is_out_of_sight (&self->common, self->tls_certificate)
+      || vt_tool_options_is_out_of_sight (&self->common, self->tls_key))
     return TRUE;
   certificate = vt_tool_tls_load (self->tls_certificate, self->tls_key, error);
   if (certificate == NULL)
@@ -230,7 +234,7 @@ set_authorities (VtToolClientOptions *self, VtClient *client, GError **error)
   g_autofree char *path = NULL;
   g_autoptr(SoupSession) session = NULL;
 
-  if (self->tls_ca == NULL)
+  if (self->tls_ca == NULL || vt_tool_options_is_out_of_sight (&self->common, self->tls_ca))
     return TRUE;
   if (!vt_tool_options_check_file ("--tls-ca", self->tls_ca, error))
     return FALSE;

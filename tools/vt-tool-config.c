@@ -314,7 +314,7 @@ load (const VtToolConfig *config, GPtrArray *faults)
   return NULL;
 }
 
-void
+gboolean
 vt_tool_config_read (const VtToolConfig *config, GHashTable *taken, GPtrArray *faults)
 {
   unsigned int n_before = faults->len;
@@ -325,11 +325,15 @@ vt_tool_config_read (const VtToolConfig *config, GHashTable *taken, GPtrArray *f
   g_autoptr(GError) error = NULL;
 
   if (text == NULL)
-    return;
+    return FALSE;
   vt_tool_config_scan (config, text, faults);
   if (g_key_file_load_from_data (file, text, strlen (text), G_KEY_FILE_NONE, &error))
-    take_all (&reader);
+    {
+      take_all (&reader);
+      return TRUE;
+    }
   /* What GLib finds wrong, the scan has found before, and knows the line. */
-  else if (text[0] != '\0' && faults->len == n_before)
+  if (text[0] != '\0' && faults->len == n_before)
     add_fault (&reader, NULL, NULL, g_strdup (error->message));
+  return text[0] == '\0';
 }

@@ -17,8 +17,8 @@ typedef struct {
 
 /* Fills in those options that have no value yet. Their names are added to `taken`; what is wrong,
  * each by itself, to `faults`, which is of GError: a G_FILE_ERROR of a file that cannot be read,
- * else G_OPTION_ERROR. */
-void vt_tool_config_read (const VtToolConfig *config, GHashTable *taken, GPtrArray *faults);
+ * else G_OPTION_ERROR. FALSE if for that nothing at all could be filled in. */
+gboolean vt_tool_config_read (const VtToolConfig *config, GHashTable *taken, GPtrArray *faults);
 
 /* The name of an option of this table in the file, nullable: not all of them make sense there. */
 const GOptionEntry *vt_tool_config_find (const VtToolConfig *config, const char *key);

@@ -15,6 +15,8 @@
 #include "vt-tool-config.h"
 #include "vt-tool-log.h"
 
+/* Where systemd puts the credentials of its services. */
+#define CREDENTIALS "/run/credentials/"
 #define N_COMMON_ENTRIES 7
 /* The first ones are of those commands alone that can be configured by a file. */
 #define N_CONFIGURED_ENTRIES 3
@@ -181,8 +183,8 @@ read_config (VtToolConfig *config, VtToolCommon *common, GError **error)
   gboolean quiet = common->quiet;
   gboolean verbose = common->verbose;
   g_autoptr(GPtrArray) faults = g_ptr_array_new_with_free_func ((GDestroyNotify) g_error_free);
+  gboolean known = vt_tool_config_read (config, common->taken, faults);
 
-  vt_tool_config_read (config, common->taken, faults);
   if (quiet || verbose)
     {
       common->quiet = quiet;
@@ -191,6 +193,7 @@ read_config (VtToolConfig *config, VtToolCommon *common, GError **error)
   for (unsigned int i = 0; i < faults->len; i++)
     if (!vt_tool_options_note_fault (common, g_error_copy (faults->pdata[i]), error))
       return FALSE;
+  common->unread = !known;
   return check_common (common, error);
 }
 
@@ -267,6 +270,11 @@ gboolean
 vt_tool_options_note_fault (VtToolCommon *common, GError *reason, GError **error)
 {
   place_fault (common, reason);
+  if (common->unread)
+    {
+      g_error_free (reason);
+      return TRUE;
+    }
   if (common->check_config)
     {
       g_ptr_array_add (common->faults, reason);
@@ -370,4 +378,17 @@ vt_tool_options_check_file (const char *option, const char *path, GError **error
   g_set_error (error, G_FILE_ERROR, g_file_error_from_errno (problem),
                _ ("%s “%s” cannot be read: %s"), option, name, g_strerror (problem));
   return FALSE;
+}
+
+gboolean
+vt_tool_options_is_out_of_sight (const VtToolCommon *common, const char *path)
+{
+  g_autofree char *name = NULL;
+
+  if (!common->check_config || path == NULL || !g_str_has_prefix (path, CREDENTIALS)
+      || access (path, R_OK) == 0)
+    return FALSE;
+  name = g_filename_display_name (path);
+  g_message (_ ("“%s” is there only for the service itself, and was not looked at"), name);
+  return TRUE;
 }

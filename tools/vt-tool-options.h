@@ -39,6 +39,7 @@ typedef struct {
   GHashTable *taken;   /* owned, nullable: names of the options whose value is the file's */
   GHashTable *values;  /* owned, nullable: what each option has, by its name */
   GPtrArray *faults;   /* owned, nullable, of GError */
+  gboolean unread;     /* the file's faults are such that nothing of it is known */
 } VtToolCommon;
 
 /* What fails here is a G_OPTION_ERROR, that is wrong usage, but for files. */
@@ -64,7 +65,8 @@ void     vt_tool_options_apply_log (const VtToolCommon *common);
 void     vt_tool_options_clear_common (VtToolCommon *common);
 
 /* Takes what is wrong with an option, and says where in the file it stands. With --check-config it
- * is kept, and TRUE says to go on and look for more; else it is the error. */
+ * is kept, unless it only follows from a file that could not be read, and TRUE says to go on and
+ * look for more; else it is the error. */
 gboolean vt_tool_options_note_fault (VtToolCommon *common, GError *reason, GError **error);
 
 /* A number from 0 to 65535, such as a port; NULL gives `fallback`. */
@@ -90,3 +92,7 @@ gboolean vt_tool_options_set_seconds (const char *option,
 
 /* Whether a file can be read: a short line about it, instead of what a parser would say. */
 gboolean vt_tool_options_check_file (const char *option, const char *path, GError **error);
+
+/* TRUE for --check-config, and said, if that file is a service's credential and this process has
+ * none: neither who prepares a start, nor what systemd 252 runs for a reload. */
+gboolean vt_tool_options_is_out_of_sight (const VtToolCommon *common, const char *path);

@@ -380,7 +380,7 @@ set_client_authorities (VtToolServerOptions *self, VtServer *server, GError **er
   g_autoptr(GTlsDatabase) database = NULL;
   g_autofree char *path = NULL;
 
-  if (self->client_ca == NULL)
+  if (self->client_ca == NULL || vt_tool_options_is_out_of_sight (&self->common, self->client_ca))
     return TRUE;
   if (!vt_tool_options_check_file ("--client-ca", self->client_ca, error))
     return FALSE;
@@ -401,7 +401,7 @@ set_access (VtToolServerOptions *self, VtServer *server, GError **error)
 {
   g_autoptr(VtAccess) access = NULL;
 
-  if (self->access == NULL)
+  if (self->access == NULL || vt_tool_options_is_out_of_sight (&self->common, self->access))
     return TRUE;
   access = vt_access_new_for_file (self->access, error);
   if (access == NULL)
@@ -450,7 +450,9 @@ set_certificate (VtToolServerOptions *self, VtServer *server, GError **error)
 {
   g_autoptr(GTlsCertificate) certificate = NULL;
 
-  if (self->tls_certificate == NULL || self->tls_key == NULL)
+  if (self->tls_certificate == NULL || self->tls_key == NULL
+      || vt_tool_options_is_out_of_sight (&self->common, self->tls_certificate)
+      || vt_tool_options_is_out_of_sight (&self->common, self->tls_key))
     return TRUE;
   certificate = vt_tool_tls_load (self->tls_certificate, self->tls_key, error);
   if (certificate == NULL)
