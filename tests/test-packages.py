@@ -42,7 +42,7 @@ CONTENTS = {
     'vtunnel-tool': [
         'lib/systemd/system/vtunnel-client@.service', 'lib/systemd/system/vtunnel-server.service',
         'lib/systemd/system/vtunnel-server.socket', 'usr/lib/sysusers.d/vtunnel.conf',
-        'usr/share/doc/libvtunnel/examples/*.conf', 'usr/bin/vtunnel-tool',
+        'usr/bin/vtunnel-tool',
         'usr/share/man/man1/vtunnel-tool.1.gz',
         'usr/share/bash-completion/completions/vtunnel-tool',
         'usr/share/fish/vendor_completions.d/vtunnel-tool.fish',
@@ -127,6 +127,65 @@ def each_package_has_what_is_its_own():
             assert fnmatch.filter(names, pattern), f'{name} has no {pattern}'
         for path in names:
             assert any(fnmatch.fnmatch(path, pattern) for pattern in patterns), f'{name}: {path}'
+
+
+@test
+def what_the_documentation_copies_is_there():
+    text = (sources / 'docs' / 'running.md').read_text()
+    wanted = set(re.findall(r'/(usr/share/doc/\S+)', text))
+    assert len(wanted) == 2, wanted
+    listing = output('dpkg-deb', '--contents', find_packages()['vtunnel-tool'])
+    assert wanted <= {line.split(' ./')[1] for line in listing.splitlines()}, wanted
+
+
+def control_files(name, folder):
+    subprocess.run(['dpkg-deb', '--control', find_packages()[name], folder], check=True)
+    return pathlib.Path(folder)
+
+
+def calls_of(script, *arguments):
+    """What a package's script has systemd do, on a machine that runs it."""
+    with tempfile.TemporaryDirectory() as folder:
+        log, stubs = pathlib.Path(folder, 'log'), pathlib.Path(folder, 'bin')
+        stubs.mkdir()
+        for program in 'systemctl', 'deb-systemd-invoke', 'deb-systemd-helper', 'systemd-sysusers':
+            stub = stubs / program
+            stub.write_text(f'#!/bin/sh\nset -f\necho {program} "$@" >>{log}\n')
+            stub.chmod(0o755)
+        # As if it were the machine's first process, whatever it is here.
+        text = script.read_text().replace('/run/systemd/system', folder)
+        log.touch()
+        subprocess.run(['sh', '-s', *arguments], input=text, text=True, check=True, timeout=60,
+                       env=dict(os.environ, PATH=f'{stubs}:{os.environ["PATH"]}',
+                                DPKG_MAINTSCRIPT_PACKAGE='vtunnel-tool'))
+        return log.read_text().splitlines()
+
+
+@test
+def what_runs_survives_an_upgrade_and_ends_with_the_package():
+    running = {'vtunnel-server.service', 'vtunnel-client@*.service'}
+    with tempfile.TemporaryDirectory() as folder:
+        scripts = control_files('vtunnel-tool', folder)
+
+        def said(name, *arguments):
+            path = scripts / name
+            return calls_of(path, *arguments) if path.exists() else []
+
+        def invoked(name, *arguments):
+            return [line.split()[1:] for line in said(name, *arguments)
+                    if line.startswith('deb-systemd-invoke ')]
+        # In the order of an upgrade: nothing ends before what is new is there.
+        for script in (('prerm', 'upgrade', '2'), ('preinst', 'upgrade', '1'),
+                       ('postrm', 'upgrade', '2')):
+            assert not invoked(*script), script
+        (action, *units), = invoked('postinst', 'configure', '1')
+        assert action == 'try-restart' and set(units) == running, (action, units)
+        # systemd has to know what is new before.
+        assert 'daemon-reload' in said('postinst', 'configure', '1')[-2]
+        assert not invoked('postinst', 'configure')
+        (action, *units), = invoked('prerm', 'remove')
+        assert action == 'stop' and set(units) == running | {'vtunnel-server.socket'}, units
+        assert 'deb-systemd-helper purge' in ' '.join(said('postrm', 'purge'))
 
 
 @test
