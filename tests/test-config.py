@@ -550,8 +550,9 @@ def without_a_file_sighup_is_as_ever():
 def the_examples():
     """As they stand in the documentation, but for the ports; and no option is missing there."""
     server = Config('server', (examples / 'server.conf').read_text())
-    # The line that the unit has no need of.
-    client = Config('client', (examples / 'client.conf').read_text().replace('#token-file', 'token-file'))
+    # The unit has no need of that line.
+    text = (examples / 'client.conf').read_text().replace('#token-file', 'token-file')
+    client = Config('client', text)
     _, lines, errors = run('token', 'office')
     for path, text in ((server.folder / 'access', lines),
                        (client.folder / 'office.token', re.search(r'vt_office_\S+', errors)[0])):

@@ -84,7 +84,8 @@ class Unit:
         # The unit's prefix is this build's, the page's is Debian's.
         prefix = re.search(r' (\S*)/vtunnel/', self.execs['ExecStart'][0])[1]
         self.replaced = (prefix + '/vtunnel/', '/etc/vtunnel/')
-        self.environment = self.hand_over(name, re.findall(r'(?m)^LoadCredential=(\S+?):(.*)$', text))
+        loaded = re.findall(r'(?m)^LoadCredential=(\S+?):(.*)$', text)
+        self.environment = self.hand_over(name, loaded)
         group, = re.findall(r'(?m)^SupplementaryGroups=(\S+)$', text)
         self.prefix = ('setpriv', f'--reuid={NOBODY}', f'--regid={NOBODY}', f'--groups={group}',
                        '--inh-caps=-all', '--bounding-set=-all', '--no-new-privs')
@@ -112,8 +113,8 @@ class Unit:
 
     def reload(self):
         """The check is the unit's user's, and has no credentials, as with systemd 252."""
-        done = subprocess.run([*self.prefix, TOOL, *self.words('ExecReload')], text=True, timeout=60,
-                              capture_output=True, check=False)
+        done = subprocess.run([*self.prefix, TOOL, *self.words('ExecReload')], text=True,
+                              timeout=60, capture_output=True, check=False)
         if done.returncode == 0:
             self.tool.process.send_signal(signal.SIGHUP)
         return done

@@ -24,8 +24,8 @@ set_error (GError **error, VtError code, const char *path, const char *what)
   g_set_error (error, VT_ERROR, (int) code, _ ("The access file “%s”: %s"), escaped, what);
 }
 
-/* What is root's, root alone can give to a group, and to read only: so a service without a user that
- * stays is let in, and so it looks, by the mask of an access list, where a service manager does it. */
+/* What is root's, root alone can give to a group, and to read only: so a service is let in whose
+ * user does not stay. An access list, by which a service manager does it, looks like that, too. */
 static unsigned int
 get_wanted_mode (const struct stat *status)
 {
