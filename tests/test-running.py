@@ -13,6 +13,7 @@ import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 
@@ -177,6 +178,25 @@ def the_page():
     assert works(9000)
     client.tool.stop()
     server.tool.stop()
+
+
+@test
+def what_went_wrong_is_an_error_in_the_journal():
+    """What else it says is not: the journal, which is a socket, would show it as it is."""
+    place = pathlib.Path('/run/systemd/journal/stdout')
+    place.parent.mkdir(parents=True)
+    with socket.socket(socket.AF_UNIX) as journal, socket.socket(socket.AF_UNIX) as near:
+        journal.bind(str(place))
+        journal.listen()
+        near.connect(str(place))
+        far, _ = journal.accept()
+        subprocess.run([TOOL, 'server', '--no-auth', '--status-listen', '0', '--listen',
+                        '192.0.2.77'], stderr=near, timeout=60, check=False)
+        near.shutdown(socket.SHUT_WR)
+        with far:
+            lines = far.makefile(encoding='utf-8').read().splitlines()
+    assert len(lines) == 2 and lines[0].startswith('The status is shown on '), lines
+    assert lines[1].startswith('<3>vtunnel-tool: '), lines
 
 
 @test

@@ -14,9 +14,13 @@
 #define DIM "\033[2m"
 #define PLAIN "\033[0m"
 
+/* Where the journal reads along: of what importance the line is (sd-daemon(3)). */
+#define JOURNAL_ERROR "<3>"
+
 /* There is one standard error, and GLib has one writer for all threads. */
 static VtToolLogLevel log_level = VT_TOOL_LOG_NORMAL;
 static gboolean use_colour = FALSE;
+static gboolean in_journal = FALSE;
 
 static void
 write_line (const char *before, const char *colour, const char *message)
@@ -95,6 +99,7 @@ void
 vt_tool_log_init (void)
 {
   use_colour = vt_tool_log_wants_colour (STDERR_FILENO);
+  in_journal = g_log_writer_is_journald (STDERR_FILENO);
   g_log_set_writer_func (writer_cb, NULL, NULL);
 }
 
@@ -113,7 +118,7 @@ vt_tool_log_has_info (void)
 void
 vt_tool_log_error (const char *message)
 {
-  write_line ("vtunnel-tool: ", RED, message);
+  write_line (in_journal ? JOURNAL_ERROR "vtunnel-tool: " : "vtunnel-tool: ", RED, message);
 }
 
 void
