@@ -98,9 +98,11 @@ lay_gate (SoupWebsocketConnection *first, gboolean *over)
   g_autoptr(GIOStream) bare = find_bare_socket (stream);
   g_autofree uint8_t *buffer = g_malloc (DRAIN_SIZE);
   VtGate *gate = vt_gate_new (bare != NULL ? bare : stream);
-  gssize length = g_pollable_input_stream_read_nonblocking (input, buffer, DRAIN_SIZE, NULL, NULL);
+  /* Met again by the gate. */
+  g_autoptr(GError) error = NULL;
+  gssize length =
+      g_pollable_input_stream_read_nonblocking (input, buffer, DRAIN_SIZE, NULL, &error);
 
-  /* An error is met again by the gate. */
   *over = length == 0;
   if (length > 0)
     vt_gate_unread (gate, buffer, length);

@@ -108,23 +108,27 @@ vt_gate_base_read (VtGateBase *self, const GInputVector *vectors, size_t n_vecto
   return vt_socket_readv (self->fd, vectors, n_vectors, error);
 }
 
-/* TLS takes a record at a time. */
+/* TLS takes a record at a time. That of glib-networking 2.74 loses errors that nobody wants. */
 static gssize
 write_pollable (VtGateBase *self, const uint8_t *data, size_t length, GError **error)
 {
+  g_autoptr(GError) reason = NULL;
   gssize n_bytes = 0;
   size_t done = 0;
 
   do
     {
-      n_bytes =
-          g_pollable_output_stream_write_nonblocking (self->output, data + done, length - done,
-                                                      NULL, done > 0 ? NULL : error);
+      n_bytes = g_pollable_output_stream_write_nonblocking (self->output, data + done,
+                                                            length - done, NULL, &reason);
       if (n_bytes > 0)
         done += n_bytes;
     }
   while (n_bytes > 0 && done < length);
-  return done > 0 ? (gssize) done : n_bytes;
+  if (done > 0)
+    return done;
+  if (reason != NULL)
+    g_propagate_error (error, g_steal_pointer (&reason));
+  return n_bytes;
 }
 
 gssize
