@@ -291,7 +291,9 @@ def no_descriptors_left_at_the_start():
                 lines.append(line)
                 if line.startswith(('Listening', 'Forwarding')):
                     process.terminate()
-            assert process.wait() in (0, 1, 3) and lines, (arguments, count, lines)
+            # GLib itself gives up where it can no longer load what it had loaded once.
+            gave_up = any('Could not reload previously loaded plugin' in line for line in lines)
+            assert (process.wait() in (0, 1, 3) or gave_up) and lines, (arguments, count, lines)
     server.stop()
 
 
