@@ -437,7 +437,7 @@ def the_server_comes_back():
         sock.sendall(b'hello')
         assert receive_exactly(sock, 5) == b'hello'
     assert len(error_lines(client, 'was lost')) == 1, client.errors
-    assert len(error_lines(client, '503')) == 1, client.errors
+    assert len(error_lines(client, ' 503 ')) == 1, client.errors
     assert len(error_lines(client, 'again, in a new session')) == 1, client.errors
     client.stop()
     again.stop()
@@ -455,7 +455,7 @@ def the_token_is_taken_no_more():
                 sock.sendall(f'HTTP/1.1 {status}\r\nConnection: close\r\n'
                              'Content-Length: 0\r\n\r\n'.encode())
         assert client.wait() == 4, client.errors
-        assert len(error_lines(client, '503')) == 1, client.errors
+        assert len(error_lines(client, ' 503 ')) == 1, client.errors
 
 
 @test
