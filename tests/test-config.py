@@ -14,7 +14,7 @@ import tempfile
 tests = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(tests / 'peers'))
 
-from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port, main,  # noqa: E402
+from harness import (DEADLINE, TOOL, Target, Tool, echo, echoes, free_port, main,  # noqa: E402
                      receive_exactly, test, user, wait_until)
 
 examples = tests.parent / 'docs' / 'examples'
@@ -79,12 +79,6 @@ def said(tool, words):
     return wait_until(lambda: [line for line in tool.errors if words in line], what=words)
 
 
-def works(port):
-    with user(port) as sock:
-        sock.sendall(b'hello')
-        return receive_exactly(sock, 5) == b'hello'
-
-
 @test
 def a_server_and_a_client():
     target = Target(echo)
@@ -98,7 +92,7 @@ def a_server_and_a_client():
         forward = 0={target.spec} ; 0=localhost:1
     ''')
     client = config.start()
-    assert works(client.forward_port())
+    assert echoes(client.forward_port())
     error = client.event('error')
     assert error['code'] == 'limit' and error['target'] == 'localhost:1', error
     client.stop()
@@ -457,7 +451,7 @@ def a_client_reads_again():
         config.write(head + 'forward=nonsense\n')
         client.process.send_signal(signal.SIGHUP)
         assert 'nonsense' in client.event('error')['message']
-        assert works(ports[2])
+        assert echoes(ports[2])
 
         # One stays, one is changed, one is gone, and one is new.
         config.write(head + f'ping-interval=5\nforward={ports[1]}={other.spec}\n'
@@ -467,7 +461,7 @@ def a_client_reads_again():
         new = client.wait_events('forward-opened', 5)[3:]
         assert {event['target'] for event in new} == {other.spec}
         for event in new:
-            assert works(event['port'])
+            assert echoes(event['port'])
         server.event('forward-closed', port=ports[2])
         # What went through it goes on.
         for sock in kept, going:
@@ -492,7 +486,7 @@ def a_forward_that_is_refused_later():
     config.write(head + f'forward=0={target.spec};0=localhost:1\n')
     reload(client)
     assert client.event('error')['code'] == 'limit'
-    assert works(port)
+    assert echoes(port)
     config.write(head + 'forward=0=localhost:1\n')
     reload(client, 2)
     client.event('forward-opened', target='localhost:1')

@@ -18,8 +18,8 @@ tests = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(tests / 'peers'))
 forward_c, policy_c = map(os.path.abspath, (sys.argv.pop(1), sys.argv.pop(1)))
 
-from harness import (DEADLINE, Target, Tool, echo, free_port, main, pattern,  # noqa: E402
-                     receive_all, receive_exactly, test, user)
+from harness import (DEADLINE, Target, Tool, echo, echoes, free_port, main, pattern,  # noqa: E402
+                     places_of, receive_all, receive_exactly, test, user)
 
 docs = tests.parent / 'docs'
 examples = docs / 'examples'
@@ -52,16 +52,6 @@ class Example:
         assert word == 'Port', (word, number)
         return int(number)
 
-    def listening(self):
-        """How many ports of TCP the process has open to others."""
-        inodes = set()
-        for name in ('tcp', 'tcp6'):
-            lines = pathlib.Path(f'/proc/{self.process.pid}/net/{name}').read_text().splitlines()
-            inodes |= {line.split()[9] for line in lines[1:] if line.split()[3] == '0A'}
-        folder = f'/proc/{self.process.pid}/fd'
-        links = [os.readlink(f'{folder}/{fd}') for fd in os.listdir(folder)]
-        return sum(link == f'socket:[{inode}]' for link in links for inode in inodes)
-
     def end(self):
         """Whatever else it had to say."""
         self.process.terminate()
@@ -80,9 +70,7 @@ def forwards(name):
     target = Target(echo)
     server = create_server()
     example = Example(name, f'ws://127.0.0.1:{server.port}', f'127.0.0.1:{target.port}')
-    with user(example.port()) as sock:
-        sock.sendall(b'hello')
-        assert receive_exactly(sock, 5) == b'hello'
+    assert echoes(example.port())
     example.end()
     server.stop()
 
@@ -152,7 +140,7 @@ def share_folder():
         root = fill(pathlib.Path(folder))
         example = Example('share-folder.py', f'ws://127.0.0.1:{server.port}', str(root))
         port = example.port()
-        assert example.listening() == 0
+        assert not places_of(example.process)
 
         status, headers, page = ask(port, 'GET', '/')
         links = re.findall('href="([^"]*)"', page.decode())
@@ -235,7 +223,7 @@ def webhook_receiver():
     server = create_server()
     example = Example('webhook-receiver.py', f'ws://127.0.0.1:{server.port}')
     port = example.port()
-    assert example.listening() == 0
+    assert not places_of(example.process)
 
     def arrived():
         """The first line, the headers and the body of what is printed next."""
@@ -286,9 +274,7 @@ def policy(name):
     target = Target(echo)
     client = Tool.client(port, f'0={target.port}', f'0={target.port}')
     for index in range(2):
-        with user(client.forward_port(index)) as sock:
-            sock.sendall(b'hello')
-            assert receive_exactly(sock, 5) == b'hello'
+        assert echoes(client.forward_port(index))
     third = Tool.client(port, '0=1', '0=2', '0=3')
     assert third.wait() == 3 and third.event('error')['code'] == 'permission-denied'
     other = Tool.client(port, f'{free_port()}=1')

@@ -14,9 +14,9 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 from fault import Fault  # noqa: E402
-from harness import (DEADLINE, Target, Tool, echo, free_port, in_thread, main,  # noqa: E402
-                     pattern, receive_all, receive_exactly, send_pattern, swallow, test, user,
-                     wait_until)
+from harness import (DEADLINE, Target, Tool, echo, echoes, free_port, in_thread,  # noqa: E402
+                     main, pattern, receive_all, receive_exactly, send_pattern, swallow, test,
+                     user, wait_until)
 
 MIB = 1 << 20
 
@@ -356,9 +356,7 @@ def it_leads_somewhere_else():
     with Ends() as ends:
         near, far = ends.connect()
         ends.way.do('upstream', port=target.port)
-        with user(ends.way.port) as sock:
-            sock.sendall(b'hello')
-            assert receive_exactly(sock, 5) == b'hello'
+        assert echoes(ends.way.port)
         goes_both_ways(near, far)
         ends.way.do('upstream', port=free_port())
         assert is_reset(ends.way.port)

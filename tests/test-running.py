@@ -28,8 +28,7 @@ TOOL_PLACE = pathlib.Path(os.environ['VT_TOOL']).resolve()
 if namespace.INSIDE in os.environ:
     os.environ['VT_TOOL'] = str(BUILT / 'tools' / TOOL_PLACE.name)
 
-from harness import (TOOL, Target, Tool, echo, main, receive_exactly, test,  # noqa: E402
-                     user, wait_until)
+from harness import TOOL, Target, Tool, echo, echoes, main, test, wait_until  # noqa: E402
 
 PAGE = (tests.parent / 'docs' / 'running.md').read_text(encoding='utf-8')
 EXAMPLES = tests.parent / 'docs' / 'examples'
@@ -146,12 +145,6 @@ class Administrator:
             assert '--check-config' not in line or 'fine' in done.stdout, done
 
 
-def works(port):
-    with user(port) as sock:
-        sock.sendall(b'hello')
-        return receive_exactly(sock, 5) == b'hello'
-
-
 @test
 def the_page():
     person = Administrator()
@@ -169,13 +162,13 @@ def the_page():
         done = unit.reload()
         assert done.returncode == 0, done
         unit.tool.event('reloaded')
-    wait_until(lambda: works(9000))
+    wait_until(lambda: echoes(9000))
     # A token of its own for Prometheus, and as the page on the tool says: beside it, and renamed.
     shell('cp /etc/vtunnel/access /etc/vtunnel/new; mv /etc/vtunnel/new /etc/vtunnel/access')
     for line in [line for line in commands('Watching it') if '>>/etc/vtunnel/access' in line]:
         shell(line)
     wait_until(lambda: [line for line in server.tool.errors if 'clients in it: 2' in line])
-    assert works(9000)
+    assert echoes(9000)
     client.tool.stop()
     server.tool.stop()
 

@@ -6,7 +6,6 @@
 import hashlib
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 import tempfile
@@ -14,7 +13,7 @@ import tempfile
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 import programs  # noqa: E402
-from harness import Tool, free_port, main, test, wait_until  # noqa: E402
+from harness import Tool, free_port, main, test  # noqa: E402
 
 scratch = tempfile.TemporaryDirectory()
 folder = pathlib.Path(scratch.name)

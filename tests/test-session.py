@@ -14,9 +14,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 from gi.repository import Gio, GLib  # noqa: E402
 
 import network  # noqa: E402
-from desktop import MANAGER, NAME, ROOT, TUNNEL, Desktop, error_name  # noqa: E402
-from harness import (Target, Tool, echo, free_port, main, receive_exactly, test,  # noqa: E402
-                     user, wait_until)
+from desktop import MANAGER, NAME, ROOT, Desktop, error_name  # noqa: E402
+from harness import (Target, Tool, echo, echoes, free_port, main, receive_exactly,  # noqa: E402
+                     test, user, wait_until)
 
 
 class World:
@@ -46,9 +46,7 @@ class World:
 
     def exchange(self, path):
         port = self.bound_port(path)
-        with user(port) as sock:
-            sock.sendall(b'hello')
-            assert receive_exactly(sock, 5) == b'hello'
+        assert echoes(port)
 
     def close(self):
         self.server.stop()

@@ -16,7 +16,7 @@ import tempfile
 tests = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(tests / 'peers'))
 
-from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port, main,  # noqa: E402
+from harness import (DEADLINE, TOOL, Target, Tool, echo, echoes, free_port, main,  # noqa: E402
                      receive_exactly, test, user, wait_until)
 
 built = pathlib.Path(os.environ.get('VT_SYSTEM_UNITS', 'tools/systemd'))
@@ -269,9 +269,7 @@ def a_socket_that_was_open_before():
         told = server.event('listening')
         assert (told['address'], told['port']) == ('127.0.0.1', port), told
         opened = client.wait_events('forward-opened', number + 1)[number]['port']
-        with user(opened) as sock:
-            sock.sendall(b'hello')
-            assert receive_exactly(sock, 5) == b'hello'
+        assert echoes(opened)
         server.stop()
     client.process.kill()
     listener.close()

@@ -17,7 +17,7 @@ import threading
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
-from harness import (DEADLINE, Target, Tool, echo, free_port, main,  # noqa: E402
+from harness import (DEADLINE, Target, Tool, echo, echoes, free_port, main,  # noqa: E402
                      receive_all, receive_exactly, receive_line, test, user)
 from named import metrics  # noqa: E402
 from programs import haproxy  # noqa: E402
@@ -157,9 +157,7 @@ def what_haproxy_asks_for_itself():
         front = haproxy(folder, '127.0.0.1',
                         f'server tunnel 127.0.0.1:{port} send-proxy-v2 check inter 50ms fall 1')
         client.wait_events('stream-opened', 3)
-        with user(front.port) as sock:
-            sock.sendall(b'hello')
-            assert receive_exactly(sock, 5) == b'hello'
+        assert echoes(front.port)
         addresses = {event['user_address'] for event in client.events
                      if event['event'] == 'stream-opened'}
         assert addresses == {'127.0.0.1'}, addresses
@@ -300,9 +298,7 @@ def health():
     target = Target(echo, port=port)
     event = client.event('target-up')
     assert event == {'event': 'target-up', 'port': bound, 'target': f'localhost:{port}'}, event
-    with user(bound) as sock:
-        sock.sendall(b'hello')
-        assert receive_exactly(sock, 5) == b'hello'
+    assert echoes(bound)
     target.close()
     client.wait_events('target-down', 2)
     assert len(client.wait_events('forward-opened', 2)) == 2, client.events

@@ -17,8 +17,8 @@ import time
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'peers'))
 
 import websocket  # noqa: E402
-from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port, in_thread, main,  # noqa: E402
-                     receive_all, receive_exactly, test, user, wait_until)
+from harness import (DEADLINE, TOOL, Target, Tool, echo, echoes, free_port,  # noqa: E402
+                     in_thread, main, receive_all, receive_exactly, test, user, wait_until)
 
 scratch = tempfile.TemporaryDirectory()
 folder = pathlib.Path(scratch.name)
@@ -82,12 +82,6 @@ def ask(port, *lines, address='127.0.0.1', path='/'):
                 break
             head += piece
         return head.decode()
-
-
-def works(port):
-    with user(port) as sock:
-        sock.sendall(b'hello')
-        return receive_exactly(sock, 5) == b'hello'
 
 
 @test
@@ -207,7 +201,7 @@ def a_client_that_was_killed_has_its_port_at_once():
     assert other.wait() == 3, other.errors
     again = access.client('alice', server, forward)
     assert again.forward_port() == port
-    assert works(port)
+    assert echoes(port)
     again.stop()
     server.stop()
 
@@ -226,12 +220,12 @@ def an_entry_that_goes():
         assert clients['alice'].wait() == 1, clients['alice'].errors
         assert 'access was taken back' in clients['alice'].errors[-1]
         assert server.event('session-closed')['error']['code'] == 'not-authorised'
-        assert works(ports['bob'])
+        assert echoes(ports['bob'])
 
         access.path.write_text('[client bob]\nports=80\n')
         wait_until(lambda: [line for line in server.errors if 'stays in force' in line],
                    what='word of a file that cannot be understood')
-        assert works(ports['bob'])
+        assert echoes(ports['bob'])
 
         access.write('carol')
         server.process.send_signal(signal.SIGHUP)

@@ -19,7 +19,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 
 import v2peer  # noqa: E402
 import websocket  # noqa: E402
-from harness import (DEADLINE, TOOL, Target, Tool, echo, free_port,  # noqa: E402
+from harness import (DEADLINE, TOOL, Target, Tool, echo, echoes, free_port,  # noqa: E402
                      is_turned_away, main, receive_exactly, test, user, wait_until)
 
 scratch = tempfile.TemporaryDirectory()
@@ -272,9 +272,7 @@ def tls():
     target = Target(echo)
     client = Tool('client', '--json', '--server', url, '--forward', f'0={target.spec}', '--tls-ca',
                   certificate)
-    with user(client.forward_port()) as sock:
-        sock.sendall(b'hello')
-        assert receive_exactly(sock, 5) == b'hello'
+    assert echoes(client.forward_port())
     client.stop()
     server.stop()
 
@@ -290,9 +288,7 @@ def streams_are_told_in_the_verbose_log():
                       f'{public}={target.spec}', *options)
         wait_until(lambda client=client: any('Forwarding' in line for line in client.errors),
                    what='the forward')
-        with user(public) as sock:
-            sock.sendall(b'hello')
-            assert receive_exactly(sock, 5) == b'hello'
+        assert echoes(public)
         for side in (server, client) if options else ():
             for words in (f'Stream 1 on port {public}: opened',
                           f'Stream 1 on port {public}: closed after 5'):
@@ -396,9 +392,7 @@ def a_refused_forward():
                          arguments=['--keep-going'])
     error = client.event('error')
     assert (error['port'], error['target']) == (port, target.spec), error
-    with user(client.forward_port()) as sock:
-        sock.sendall(b'hello')
-        assert receive_exactly(sock, 5) == b'hello'
+    assert echoes(client.forward_port())
     client.stop()
     server.stop()
     listener.close()
@@ -433,9 +427,7 @@ def the_server_comes_back():
     client.wait_events('session-opened', 2)
     opened = client.wait_events('forward-opened', 2)
     assert [e['port'] for e in opened] == [port, port], opened
-    with user(port) as sock:
-        sock.sendall(b'hello')
-        assert receive_exactly(sock, 5) == b'hello'
+    assert echoes(port)
     assert len(error_lines(client, 'was lost')) == 1, client.errors
     assert len(error_lines(client, ' 503 ')) == 1, client.errors
     assert len(error_lines(client, 'again, in a new session')) == 1, client.errors

@@ -14,7 +14,7 @@ import signal
 import ssl
 import subprocess
 
-from harness import DEADLINE, TOOL, Tool, wait_until
+from harness import DEADLINE, LISTENING, TOOL, Tool, wait_until
 from namespace import HERE, NAMES
 from website import Website
 
@@ -143,7 +143,7 @@ def listening_ports(pid='self'):
     for name in ('tcp', 'tcp6'):
         text = pathlib.Path(f'/proc/{pid}/net/{name}').read_text(encoding='ascii')
         rows = [line.split() for line in text.splitlines()[1:]]
-        ports |= {int(row[1].rsplit(':', 1)[1], 16) for row in rows if row[3] == '0A'}
+        ports |= {int(row[1].rsplit(':', 1)[1], 16) for row in rows if row[3] == LISTENING}
     return ports
 
 

@@ -6,6 +6,7 @@ import contextlib
 import hashlib
 import json
 import os
+import pathlib
 import queue
 import random
 import signal
@@ -21,6 +22,9 @@ TOOL = os.environ.get('VT_TOOL', 'vtunnel-tool')
 DEADLINE = float(os.environ.get('VT_TEST_DEADLINE', '60'))
 # How much more memory than it asked for a process has under a sanitizer, at most.
 MEMORY_FACTOR = int(os.environ.get('VT_TEST_MEMORY_FACTOR', '1'))
+
+# The state of a socket in /proc/net/tcp.
+LISTENING = '0A'
 
 tests = []
 
@@ -103,6 +107,25 @@ def cpu_seconds(process):
     with open(f'/proc/{process.pid}/stat', encoding='ascii') as stat:
         fields = stat.read().rsplit(')', 1)[1].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
+
+
+def places_of(process):
+    """Where a process listens: addresses and ports of TCP, whoever else has the same ports."""
+    links, places = set(), []
+    for entry in pathlib.Path(f'/proc/{process.pid}/fd').iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            links.add(os.readlink(entry))
+    for name, family in (('tcp', socket.AF_INET), ('tcp6', socket.AF_INET6)):
+        text = pathlib.Path(f'/proc/{process.pid}/net/{name}').read_text(encoding='ascii')
+        for row in map(str.split, text.splitlines()[1:]):
+            if row[3] != LISTENING or f'socket:[{row[9]}]' not in links:
+                continue
+            # Words of 32 bits, in the order of this machine.
+            address, port = row[1].split(':')
+            words = [int(address[i:i + 8], 16) for i in range(0, len(address), 8)]
+            packed = b''.join(word.to_bytes(4, sys.byteorder) for word in words)
+            places.append((socket.inet_ntop(family, packed), int(port, 16)))
+    return places
 
 
 class Tool:
@@ -337,6 +360,13 @@ def send_pattern(sock, length, seed=0):
 
 def user(port, host='127.0.0.1', timeout=DEADLINE):
     return socket.create_connection((host, port), timeout=timeout)
+
+
+def echoes(port, host='127.0.0.1'):
+    """Whether what a user says there comes back."""
+    with user(port, host) as sock:
+        sock.sendall(b'hello')
+        return receive_exactly(sock, 5) == b'hello'
 
 
 def is_turned_away(port):

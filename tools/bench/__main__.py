@@ -19,7 +19,7 @@ import report
 import scale
 import targets
 from metrics import Results
-from programs import Failure, Program, free_port, say
+from programs import Failure, Program, say
 
 MEASUREMENTS = {
     'stream': measure.stream,

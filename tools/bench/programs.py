@@ -11,9 +11,8 @@ import tempfile
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / 'tests' / 'peers'))
 
-from harness import Tool, free_port, wait_until  # noqa: E402, F401
+from harness import LISTENING, Tool, free_port, wait_until  # noqa: E402, F401
 
-LISTENING = '0A'
 TICKS = os.sysconf('SC_CLK_TCK')
 PATH = os.environ.get('PATH', '') + ':/usr/local/sbin:/usr/sbin:/sbin'
 
