@@ -19,8 +19,8 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), 'pee
 import inject  # noqa: E402
 from attack import run_all  # noqa: E402
 from crossing import Crossing, works  # noqa: E402
-from harness import (TOOL, Tool, echo, in_thread, main, receive_exactly, test,  # noqa: E402
-                     user, wait_until)
+from harness import (TOOL, Tool, echo, in_thread, main, receive_exactly, test, user,  # noqa: E402
+                     wait_until)
 
 EACH = '--each' in sys.argv
 if EACH:
@@ -76,9 +76,8 @@ def n_users(call, when):
     return max(3, (when + 1) // 2) if EACH else 3
 
 
-def moves(port):
-    """Whether much comes back: in large frames, of which parts are written and read at once."""
-    data = bytes(2_000_000)
+def move(port):
+    data = bytes(300_000)
     try:
         with user(port, timeout=1) as sock:
             sender = in_thread(sock.sendall, data)
@@ -88,11 +87,18 @@ def moves(port):
         pass
 
 
+def move_much(port):
+    """More is under way at once than is read in one go: parts of large frames are written and read.
+    One user's window is smaller than that for a while."""
+    for wait in [in_thread(move, port) for _ in range(8)]:
+        wait()
+
+
 def provoke(way, n):
     """Users, a link that breaks, and another client with ports of its own."""
     for _ in range(n):
         works(way.port, timeout=1)
-    moves(way.port)
+    move_much(way.port)
     way.way.do('cut')
     other = Tool.client(way.server.port, f'0={way.target.spec}', f'0={way.target.spec}',
                         arguments=('--no-reconnect', '--quiet'))
@@ -128,7 +134,8 @@ def fail(way, tool, call, error, when, before):
 
 def run_case(side, call, error, whens):
     prefix = {'prefix': inject.TRACEABLE}
-    with Crossing(echo, **prefix) as way:
+    # The other client may have been cut off, and then its ports are kept for so long.
+    with Crossing(echo, server=('--resume-timeout', '10'), **prefix) as way:
         tool = getattr(way, side)
         way.wait_served()
         before = tool.descriptors() + 1
