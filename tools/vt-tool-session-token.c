@@ -92,13 +92,15 @@ read_line (const char *prompt, char *line, size_t size, GError **error)
     {
       ssize_t n = read (STDIN_FILENO, line + length, 1);
 
-      if (n < 0 && errno == EINTR && prompt != NULL)
-        {
-          length = 0;
-          vt_tool_log_prompt (prompt);
-        }
       if (n < 0 && errno == EINTR)
-        continue;
+        {
+          if (prompt != NULL)
+            {
+              length = 0;
+              vt_tool_log_prompt (prompt);
+            }
+          continue;
+        }
       if (n < 0)
         {
           g_set_error (error, G_IO_ERROR, g_io_error_from_errno (errno),
