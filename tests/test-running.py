@@ -36,13 +36,12 @@ UNITS = pathlib.Path(os.environ.get('VT_SYSTEM_UNITS', 'tools/systemd'))
 CREDENTIALS = pathlib.Path('/run/credentials')
 # One of those that systemd gives to DynamicUser=.
 NOBODY = 65123
-MS_BIND = 4096
 
 
 def furnish():
     """What a package brings: the command, the group's file, and the examples."""
     BUILT.mkdir()
-    namespace.mount(str(TOOL_PLACE.parents[1]), str(BUILT), flags=MS_BIND)
+    namespace.mount(str(TOOL_PLACE.parents[1]), str(BUILT), flags=namespace.MS_BIND)
     programs = pathlib.Path('/run/bin')
     programs.mkdir()
     (programs / 'vtunnel-tool').symlink_to(TOOL)

@@ -305,8 +305,8 @@ def addresses_to_listen_at():
                 if place in heard:
                     assert listens(place, opened['port']), (bind, wished, place)
                     continue
-                # Somebody else may.
-                for address in (place, '::' if ':' in place else '0.0.0.0'):
+                # Somebody else may. What is open for all of IPv6 can be so for IPv4, too.
+                for address in (place, '::') if ':' in place else (place, '0.0.0.0', '::'):
                     assert (address, opened['port']) not in own, (bind, wished, own)
             client.stop()
         else:

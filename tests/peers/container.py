@@ -13,10 +13,10 @@ import pathlib
 import shutil
 import sys
 
-from namespace import LIBC, mount
+from namespace import LIBC, MS_BIND, mount
 
 CLONE_NEWNS = 0x00020000
-MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 1, 32, 4096, 16384, 1 << 18
+MS_RDONLY, MS_REMOUNT, MS_REC, MS_PRIVATE = 1, 32, 16384, 1 << 18
 # What a mount has to keep that was made by somebody with more rights.
 KEPT = os.ST_NOSUID | os.ST_NODEV | os.ST_NOEXEC
 DEVICES = ('null', 'zero', 'full', 'random', 'urandom')

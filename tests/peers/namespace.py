@@ -34,7 +34,7 @@ EMPTY = ('/run', '/var/log', '/var/lib/nginx', '/var/lib/caddy', '/var/lib/hapro
 
 SIOCSIFADDR, SIOCGIFFLAGS, SIOCSIFFLAGS, SIOCSIFNETMASK = 0x8916, 0x8913, 0x8914, 0x891C
 IFF_UP = 1
-MS_MOVE = 8192
+MS_BIND, MS_MOVE = 4096, 8192
 LIBC = ctypes.CDLL(None, use_errno=True)
 
 
